@@ -1,0 +1,90 @@
+"""An answer of Apple's with its body whole, before anybody has understood it."""
+
+import gzip
+import time
+import zlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from .errors import AppleError, BadAnswer, error_of
+
+#: A wait that Apple asks for beyond this is taken for a mistake of a server: asking once an hour harms nobody.
+RETRY_AFTER_LIMIT_SECONDS = 3600.0
+
+
+class _Problem(msgspec.Struct, rename="camel"):
+    error_number: int | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Status, body (decoded, and packed as it came) and what the headers say about waiting."""
+
+    status: int
+    body: bytes = field(repr=False)
+    packed: bytes = field(repr=False)
+    retry_after: float | None
+    seconds: float
+
+    def problem(self) -> AppleError | None:
+        """Give the error that this answer stands for; None for a plain success."""
+        suspicious = b'"errorNumber"' in self.body
+        if self.status == 200 and not suspicious:  # noqa: PLR2004 - HTTP's own number
+            return None
+        problem = _read_problem(self.body)
+        if self.status == 200 and not problem.error_number:  # noqa: PLR2004 - as above
+            return None
+        return error_of(self.status, problem.error_number, problem.error_message or "", self.retry_after)
+
+
+def _read_problem(body: bytes) -> _Problem:
+    try:
+        return msgspec.json.decode(body, type=_Problem, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Problem()  # HTML, or nothing at all: the status has to do
+
+
+def pack(body: bytes) -> bytes:
+    """Compress a body for keeping."""
+    return gzip.compress(body, compresslevel=1, mtime=0)
+
+
+def unpack(packed: bytes, limit: int) -> bytes:
+    """Decompress a gzip body, and refuse one that grows beyond the limit."""
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        body = stream.decompress(packed, limit)
+    except zlib.error:
+        raise BadAnswer("(its compressed body is damaged)") from None
+    if stream.unconsumed_tail:
+        raise BadAnswer(f"(its body is larger than {limit // 1_000_000} MB)")
+    if not stream.eof:
+        raise BadAnswer("(its compressed body breaks off)")
+    return body
+
+
+def parse_retry_after(text: str | None, now: float | None = None) -> float | None:
+    """Read `Retry-After` as seconds to wait, from a number or a date: past is now, absurdly far is an hour."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = _until(text, time.time() if now is None else now)
+    if seconds != seconds:  # noqa: PLR0124 - the one value that differs from itself: not a number
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS)
+
+
+def _until(text: str, now: float) -> float:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return float("nan")
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.fromtimestamp(now, UTC)).total_seconds()

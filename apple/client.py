@@ -1,0 +1,181 @@
+"""The client: asks Apple one thing and brings the whole answer within a deadline. It never retries and never stores."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+
+from .answers import Answer, pack, parse_retry_after, unpack
+from .deadline import Call, Clock
+from .errors import BadAnswer, Overdue, Unreachable
+from .resources import CLIENT_CONFIG_PATH, SERVICE_CONFIG_PATH, Resource
+from .tokens import MalformedToken, Token, parse_date
+from .transport import Sessions
+
+#: From the first packet to the last byte of the body. Apple took over ten seconds to a first byte.
+DEADLINE_SECONDS = 60.0
+
+#: A connection that is not made by then will not be made.
+CONNECT_SECONDS = 10.0
+
+#: Several hundred records are some tens of kilobytes; nothing that Apple documents comes near this.
+BODY_LIMIT_BYTES = 64_000_000
+
+_CHUNK_BYTES = 65_536
+
+
+class _Bearer(AuthBase):
+    """Puts the token on a request, and keeps `~/.netrc` from putting something else there."""
+
+    def __init__(self, token: Token | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token.text}"
+        return request
+
+
+class _ClientConfig(msgspec.Struct, kw_only=True, rename="camel"):
+    u_id: str
+    location_name: str | None = None
+    mdm_info: dict[str, Any] | None = None
+    token_expiration_date: str | None = None
+
+
+class _ServiceConfig(msgspec.Struct, rename="camel"):
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientConfig:
+    """What Apple says about a token: whose it is, and which service manages that location."""
+
+    uid: str
+    name: str
+    owner: str | None
+    token_expires: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What Apple asks of all its clients, and may change at any time."""
+
+    requests_per_second: int | None = field(default=None)
+
+
+class Client:
+    """Asks Apple. One for a whole process: each thread has its own connection."""
+
+    def __init__(self, origin: str, *, deadline: float = DEADLINE_SECONDS, user_agent: str = "Pageturner") -> None:
+        self._origin = origin.rstrip("/")
+        self._deadline = deadline
+        self._clock = Clock()
+        self._sessions = Sessions(user_agent)
+
+    def ask_page(self, resource: Resource, token: Token, index: int) -> Answer:
+        """Ask for one page of a list."""
+        return self._get(resource.path, token, {"pageIndex": str(index)} if index else {})
+
+    def ask_client_config(self, token: Token) -> Answer:
+        """Ask whose token this is."""
+        return self._get(CLIENT_CONFIG_PATH, token, {})
+
+    def limits(self) -> Limits:
+        """Ask for Apple's limits; this needs no token, and takes nobody's permit."""
+        answer = self._get(SERVICE_CONFIG_PATH, None, {})
+        problem = answer.problem()
+        if problem is not None:
+            raise problem
+        config = _decode(answer.body, _ServiceConfig, "service/config")
+        return Limits(requests_per_second=config.limits.get("maxRequestPerSecond"))
+
+    def _get(self, path: str, token: Token | None, query: dict[str, str]) -> Answer:
+        begun = time.monotonic()
+        call = Call(ends=begun + self._deadline)
+        try:
+            with self._clock.over(call):
+                response = self._sessions.mine(call).get(
+                    self._origin + path,
+                    params=query,
+                    auth=_Bearer(token),
+                    timeout=(CONNECT_SECONDS, self._deadline),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                packed = _read(response, call)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            self._sessions.drop()
+            raise self._failure(call, error) from None
+        except (BadAnswer, Overdue):
+            self._sessions.drop()
+            raise
+        return _answer(response, packed, time.monotonic() - begun)
+
+    def _failure(self, call: Call, error: Exception) -> Exception:
+        # Texts of these libraries may quote what was sent; only the kind of the failure is told.
+        if call.was_cut or isinstance(error, requests.Timeout):
+            return Overdue(f"(no whole answer within {self._deadline:g} s)")
+        if isinstance(error, requests.exceptions.SSLError):
+            return Unreachable(f"at {self._origin}: its certificate is not trusted")
+        if isinstance(error, requests.ConnectionError | OSError):
+            return Unreachable(
+                f"at {self._origin} ({type(error).__name__}): check the network, and PAGETURNER_APPLE_URL"
+            )
+        return BadAnswer(f"({type(error).__name__} while the answer was read)")
+
+
+def read_client_config(answer: Answer) -> ClientConfig:
+    """Read the answer to `ask_client_config`."""
+    config = _decode(answer.body, _ClientConfig, "client/config")
+    owner = config.mdm_info.get("id") if config.mdm_info else None
+    try:
+        expires = parse_date(config.token_expiration_date) if config.token_expiration_date else None
+    except MalformedToken:
+        expires = None  # the token's own date is there as well
+    return ClientConfig(
+        uid=config.u_id,
+        name=config.location_name or "",
+        owner=owner if isinstance(owner, str) else None,
+        token_expires=expires,
+    )
+
+
+def _decode(body: bytes, kind: type[Any], what: str) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise BadAnswer(f"({what}: {error})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadAnswer(f"({what}: the body is not JSON, or breaks off)") from None
+
+
+def _read(response: requests.Response, call: Call) -> bytes:
+    chunks, size = [], 0
+    while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_LIMIT_BYTES:
+            raise BadAnswer(f"(its body is larger than {BODY_LIMIT_BYTES // 1_000_000} MB)")
+        if call.left() <= 0:
+            raise Overdue("(its body did not end)")
+    if call.was_cut:  # a body without a length ends quietly when its socket is shut
+        raise Overdue("(its body did not end)")
+    response.raw.release_conn()
+    return b"".join(chunks)
+
+
+def _answer(response: requests.Response, packed: bytes, seconds: float) -> Answer:
+    is_packed = response.headers.get("Content-Encoding", "").lower() in {"gzip", "x-gzip"}
+    return Answer(
+        status=response.status_code,
+        body=unpack(packed, BODY_LIMIT_BYTES) if is_packed else packed,
+        packed=packed if is_packed else pack(packed),
+        retry_after=parse_retry_after(response.headers.get("Retry-After")),
+        seconds=seconds,
+    )

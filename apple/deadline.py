@@ -1,0 +1,81 @@
+"""A clock over requests: what is not over at its deadline is cut off, wherever it hangs.
+
+`requests` limits each read of a socket, not the whole: an answer that drips one byte at a time lives for ever. Here one
+thread a process shuts the socket of an overdue request down, which ends every read and write on it at once.
+"""
+
+import contextlib
+import heapq
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(kw_only=True)
+class Call:
+    """One request under the clock. The connection is filled in as soon as there is one."""
+
+    ends: float
+    connection: Any = None
+    is_over: bool = False
+    was_cut: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def left(self) -> float:
+        """Tell how many seconds remain."""
+        return self.ends - time.monotonic()
+
+    def cut(self) -> None:
+        """Shut the socket down, unless the call ended before."""
+        with self.lock:
+            if self.is_over:
+                return
+            self.was_cut = True
+            with contextlib.suppress(OSError, AttributeError):
+                self.connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """Take the call from under the clock."""
+        with self.lock:
+            self.is_over = True
+
+
+class Clock:
+    """Watches the calls of one process; its thread starts with the first call."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[float, int, Call]] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def over(self, call: Call) -> Iterator[Call]:
+        """Watch a call for as long as the block lasts."""
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
+                self._thread.start()
+            heapq.heappush(self._calls, (call.ends, next(self._numbers), call))
+            if self._calls[0][2] is call:
+                self._changed.notify()
+        try:
+            yield call
+        finally:
+            call.end()
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                while self._calls and self._calls[0][2].is_over:
+                    heapq.heappop(self._calls)
+                ends = self._calls[0][0] if self._calls else None
+                if ends is None or ends > time.monotonic():
+                    self._changed.wait(None if ends is None else ends - time.monotonic())
+                    continue
+                _, _, overdue = heapq.heappop(self._calls)
+            overdue.cut()

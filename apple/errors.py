@@ -1,0 +1,187 @@
+"""Everything that can go wrong with a request to Apple, and which of Apple's numbers means what.
+
+AppleError
+├── Away                 not there now; asking again later may help
+│   ├── Unreachable      no connection
+│   ├── Overdue          no whole answer within the deadline
+│   ├── Trouble          Apple says that it has trouble (5xx, 9603, 9644, 9729)
+│   └── BadAnswer        an answer that is not what Apple documents
+├── SlowDown             too many requests: wait, for the whole location
+├── TokenRefused         the token is no good; a person has to act
+│   ├── TokenExpired
+│   ├── TokenRevoked
+│   ├── TokenWrong
+│   └── TokenForbidden
+├── Restart              what the request went on from is dead: start over in full
+│   ├── StaleVersion
+│   └── StaleCursor
+├── BeyondEnd            no page at that index
+├── WrongRequest         our own mistake
+└── NotOurs              the answer belongs to somebody else
+    ├── OtherLocation    another uId than the token's
+    └── OtherOwner       another service took the location
+"""
+
+import re
+from dataclasses import dataclass
+
+#: Apple's texts are shown to people; a run this long of the base64 alphabet could be a token.
+_TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
+
+#: No text of Apple's is worth more of a terminal than this.
+_TEXT_LIMIT = 300
+
+
+class AppleError(Exception):
+    """Apple's answer was not what was asked for."""
+
+    def __init__(self, detail: str = "", *, number: int | None = None, retry_after: float | None = None) -> None:
+        """Keep what a decision needs as attributes, so that nobody has to parse the text."""
+        words = (self.__doc__ or "").strip()
+        super().__init__(f"{words} {detail}".strip())
+        self.number = number
+        self.retry_after = retry_after
+
+
+class Away(AppleError):
+    """Apple could not answer just now."""
+
+
+class Unreachable(Away):
+    """Apple could not be reached."""
+
+
+class Overdue(Away):
+    """Apple did not answer in time."""
+
+
+class Trouble(Away):
+    """Apple reports trouble on its side."""
+
+
+class BadAnswer(Away):
+    """Apple's answer could not be understood."""
+
+
+class SlowDown(AppleError):
+    """Apple asks for fewer requests."""
+
+
+class TokenRefused(AppleError):
+    """Apple refused the token."""
+
+
+class TokenExpired(TokenRefused):
+    """The token has expired: download a new one from Apple and rotate it in."""
+
+
+class TokenRevoked(TokenRefused):
+    """The token was revoked (a newer one was downloaded, or its owner's password reset): rotate the newest in."""
+
+
+class TokenWrong(TokenRefused):
+    """Apple does not know this token: check that the file is the one that Apple gave, whole and unchanged."""
+
+
+class TokenForbidden(TokenRefused):
+    """This kind of token may not use the service: use a content token of a location."""
+
+
+class Restart(AppleError):
+    """What this request went on from is no longer valid."""
+
+
+class StaleVersion(Restart):
+    """Apple no longer knows this version."""
+
+
+class StaleCursor(Restart):
+    """Apple no longer knows this cursor or batch token."""
+
+
+class BeyondEnd(AppleError):
+    """Apple has no page at this index."""
+
+
+class WrongRequest(AppleError):
+    """Apple calls the request itself wrong; please report this."""
+
+
+class NotOurs(AppleError):
+    """The answer does not belong to this location."""
+
+
+class OtherLocation(NotOurs):
+    """The token opens another location than the one it is kept for."""
+
+
+class OtherOwner(NotOurs):
+    """Another management service took this location over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What one of Apple's error numbers means to a crawler, in words a person can use."""
+
+    error: type[AppleError]
+    words: str
+
+
+#: Apple's number -> what it means. Numbers that only answer writes are left out: this crawler never writes.
+NUMBERS: dict[int, Meaning] = {
+    9600: Meaning(error=WrongRequest, words="an argument is missing"),
+    9601: Meaning(error=TokenWrong, words="a login is required"),
+    9602: Meaning(error=WrongRequest, words="an argument is invalid"),
+    9603: Meaning(error=Trouble, words="internal error"),
+    9608: Meaning(error=Trouble, words="the service could not be reached inside Apple"),
+    9621: Meaning(error=TokenExpired, words="the token has expired"),
+    9622: Meaning(error=TokenWrong, words="the token is invalid"),
+    9625: Meaning(error=TokenRevoked, words="the token was revoked"),
+    9629: Meaning(error=StaleCursor, words="the batch token does not fit the content token"),
+    9630: Meaning(error=SlowDown, words="too many calls"),
+    9631: Meaning(error=SlowDown, words="too many calls"),
+    9632: Meaning(error=SlowDown, words="too many calls"),
+    9633: Meaning(error=StaleCursor, words="the batch could not be recovered"),
+    9634: Meaning(error=WrongRequest, words="the service is no longer available"),
+    9637: Meaning(error=TokenForbidden, words="not allowed for a facilitator's account"),
+    9644: Meaning(error=Trouble, words="maintenance"),
+    9646: Meaning(error=SlowDown, words="too many requests for the organisation"),
+    9647: Meaning(error=TokenForbidden, words="not available for legacy tokens"),
+    9649: Meaning(error=WrongRequest, words="the page index is missing"),
+    9650: Meaning(error=BeyondEnd, words="the page index is out of range"),
+    9721: Meaning(error=StaleVersion, words="the version is invalid"),
+    9722: Meaning(error=TokenWrong, words="the authorization header is malformed"),
+    9726: Meaning(error=WrongRequest, words="the method is not allowed"),
+    9727: Meaning(error=WrongRequest, words="the content type is not supported"),
+    9729: Meaning(error=Trouble, words="temporarily unavailable"),
+    9812: Meaning(error=StaleCursor, words="the cursor is invalid"),
+    9813: Meaning(error=WrongRequest, words="the Adam id is invalid"),
+}
+
+#: A status without a number that anyone documented still says something.
+_STATUSES: dict[int, type[AppleError]] = {401: TokenWrong, 403: TokenForbidden, 408: Trouble, 429: SlowDown}
+
+
+def error_of(status: int, number: int | None, text: str = "", retry_after: float | None = None) -> AppleError:
+    """Turn an answer that is not a plain success into the error it stands for; the number is looked at first."""
+    meaning = NUMBERS.get(number) if number else None
+    if meaning is not None:
+        return meaning.error(f"({meaning.words}, {number})", number=number, retry_after=retry_after)
+    kind = _of_status(status)
+    said = masked(text) or "no explanation"
+    what = f"error {number}" if number else f"status {status}"
+    return kind(f"({what}: {said})", number=number, retry_after=retry_after)
+
+
+def masked(text: str) -> str:
+    """Shorten a foreign text and hide whatever in it could be a token."""
+    line = " ".join(text.split())[:_TEXT_LIMIT]
+    return _TOKEN_LIKE.sub("…", line)
+
+
+def _of_status(status: int) -> type[AppleError]:
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if status >= 500:  # noqa: PLR2004 - the line between the two halves of HTTP's errors
+        return Trouble
+    return BadAnswer if status < 400 else WrongRequest  # noqa: PLR2004 - as above

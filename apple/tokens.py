@@ -1,0 +1,76 @@
+"""The content token (sToken): read from the file that Apple gives, checked, and masked wherever it is shown."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+
+#: Apple's offset has no colon (`+0000`), which ISO 8601 parsers of Python 3.11 and later read all the same.
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+#: A token is a few hundred bytes; a file far above that is some other file.
+FILE_LIMIT_BYTES = 64 * 1024
+
+
+class MalformedToken(ValueError):
+    """A text that is not a content token; says why in words for the person who gave it."""
+
+
+class _Inner(msgspec.Struct):
+    token: str
+    expires: str = msgspec.field(name="expDate")
+    organisation: str = msgspec.field(name="orgName", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A content token as Apple gave it, with what it says of itself; only `text` is a secret."""
+
+    text: str = field(repr=False)
+    expires: datetime
+    organisation: str
+
+    def is_expired(self, now: datetime) -> bool:
+        """Tell whether its time has run out."""
+        return self.expires <= now
+
+
+def parse_token(raw: bytes) -> Token:
+    """Read the content of a `.vpptoken` file; the text is kept as it is, for Apple wants it back unchanged."""
+    if not raw.strip():
+        raise MalformedToken("it is empty")
+    if len(raw) > FILE_LIMIT_BYTES:
+        raise MalformedToken(f"it is larger than {FILE_LIMIT_BYTES // 1024} kB")
+    text = raw.decode("ascii", errors="replace").strip()
+    if not _BASE64.fullmatch(text):
+        raise MalformedToken("it is not one base64 text")
+    inner = _decode(text)
+    if not inner.token.strip():
+        raise MalformedToken("its member 'token' is empty")
+    return Token(text=text, expires=parse_date(inner.expires), organisation=inner.organisation)
+
+
+def parse_date(text: str) -> datetime:
+    """Read one of Apple's dates, `2030-11-08T22:33:22+0000`; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise MalformedToken(f"'{text[:40]}' is not a date such as 2030-11-08T22:33:22+0000") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _decode(text: str) -> _Inner:
+    # No error of these libraries goes on: their texts quote what they read, and that is the secret.
+    try:
+        inner = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedToken("it is not whole: the base64 text breaks off") from None
+    try:
+        return msgspec.json.decode(inner, type=_Inner)
+    except msgspec.ValidationError as error:
+        raise MalformedToken(f"its JSON has another shape than a content token's ({error})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise MalformedToken("the base64 text holds no JSON") from None

@@ -1,0 +1,77 @@
+"""The `requests` session that a thread keeps: it tells the clock which connection a request travels on."""
+
+import threading
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from .deadline import Call
+
+_now = threading.local()
+
+
+class _Announcing:
+    """Mixed into a connection: says which call it serves from the moment it starts to."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        call: Call | None = getattr(_now, "call", None)
+        if call is not None:
+            call.connection = self
+        return super().request(*args, **kwargs)  # type: ignore[misc]
+
+
+class _Plain(_Announcing, HTTPConnection):
+    pass
+
+
+class _Secure(_Announcing, HTTPSConnection):
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
+class Sessions:
+    """A keep-alive session a thread."""
+
+    def __init__(self, user_agent: str) -> None:
+        self._user_agent = user_agent
+        self._local = threading.local()
+
+    def mine(self, call: Call) -> requests.Session:
+        """Give this thread's session, with its next request announced to the call."""
+        _now.call = call
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = self._new()
+        return session
+
+    def drop(self) -> None:
+        """Close this thread's session: what was cut off must not be used again."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is not None:
+            session.close()
+            del self._local.session
+
+    def _new(self) -> requests.Session:
+        session = requests.Session()
+        session.headers.update(
+            {"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
+        )
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
+        return session

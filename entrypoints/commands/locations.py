@@ -1,0 +1,129 @@
+"""`pageturner locations`: which content tokens are kept."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apple.client import ClientConfig, read_client_config
+from apple.errors import OtherLocation
+from apple.resources import RESOURCES
+from apple.tokens import MalformedToken, Token, parse_token
+from storage.errors import LocationExists
+from storage.locations import Location
+
+from ..exits import Exit, Failure
+from ..living import asking, reading
+from ..printing import give_json, make_table, results, say
+
+if TYPE_CHECKING:
+    from tasks.house import House
+
+app = typer.Typer(help="Keep content tokens: add, list, remove, rotate.", no_args_is_help=True, rich_markup_mode="rich")
+
+TokenFile = Annotated[
+    Path,
+    typer.Argument(exists=True, dir_okay=False, readable=True, help="The .vpptoken file as Apple gave it."),
+]
+
+#: A person waits at a terminal; a gate that is shut for longer is told instead.
+_PATIENCE_SECONDS = 20.0
+
+#: The gate of a token whose location is not known yet.
+_NEWCOMER = "newcomer"
+
+
+@app.command("add", epilog="Example: [bold]pageturner locations add sToken_for_Example.vpptoken --name hq[/]")
+def add(
+    file: TokenFile,
+    name: Annotated[str | None, typer.Option(help="What to call it here; else the name it has at Apple.")] = None,
+    resources: Annotated[str | None, typer.Option(help="Which resources to mirror, by commas; else all.")] = None,
+) -> None:
+    """Check a token with Apple and keep its location."""
+    wanted = _resources(resources)
+    token = _read(file)
+    with asking() as house:
+        holder = house.locations.holder_of(token.text)
+        if holder is not None:
+            raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
+        config = _check(house, _NEWCOMER, token)
+        location = house.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
+        say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
+
+
+@app.command("list", epilog="Example: [bold]pageturner locations list --json[/]")
+def list_(*, json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
+    """List the locations that are kept."""
+    with reading() as house:
+        kept = house.locations.watched()
+        if json:
+            give_json([_described(house, one) for one in kept])
+            return
+        table = make_table("name", "uId", "organisation", "state", "token expires")
+        for one in kept:
+            table.add_row(one.name, one.uid, one.organisation, one.state, f"{one.token_expires:%Y-%m-%d}")
+        results.print(table)
+        if not kept:
+            say("No locations yet: pageturner locations add FILE")
+
+
+@app.command("remove", epilog="Example: [bold]pageturner locations remove hq[/]")
+def remove(name: Annotated[str, typer.Argument(help="The name it has here.")]) -> None:
+    """Stop watching a location: its token is erased, what was mirrored is kept."""
+    with reading() as house:
+        house.locations.remove(name)
+        say(f"'{name}' is no longer watched. Its token is erased; what was mirrored is kept.")
+
+
+@app.command("rotate", epilog="Example: [bold]pageturner locations rotate hq new.vpptoken[/]")
+def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], file: TokenFile) -> None:
+    """Put a newer token of the same location in the place of the old one."""
+    token = _read(file)
+    with asking() as house:
+        location = house.locations.watched([name])[0]
+        config = _check(house, location.uid, token)
+        if config.uid != location.uid:
+            raise OtherLocation(f"('{name}' is {location.uid}; this token opens {config.uid})")
+        house.locations.rotate(name, token)
+        say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
+
+
+def _described(house: "House", location: Location) -> dict[str, object]:
+    return {
+        "name": location.name,
+        "uid": location.uid,
+        "organisation": location.organisation,
+        "state": location.state,
+        "token_expires": location.token_expires,
+        "resources": [stream.resource for stream in house.streams.watched(location.id)],
+    }
+
+
+def _read(file: Path) -> Token:
+    try:
+        token = parse_token(file.read_bytes())
+    except MalformedToken as error:
+        raise Failure(f"{file} is not a content token: {error}.", Exit.USAGE) from None
+    if token.is_expired(datetime.now(UTC)):
+        words = f"The token in {file} expired on {token.expires:%Y-%m-%d}: download a new one from Apple."
+        raise Failure(words, Exit.PERSON)
+    return token
+
+
+def _check(house: "House", location: str, token: Token) -> ClientConfig:
+    return read_client_config(house.asking.client_config(location, token, _PATIENCE_SECONDS))
+
+
+def _resources(text: str | None) -> list[str]:
+    names = list(RESOURCES) if text is None else [one.strip() for one in text.split(",") if one.strip()]
+    check_resources(names)
+    return names
+
+
+def check_resources(names: list[str]) -> None:
+    """Refuse a name that is no resource."""
+    unknown = [name for name in names if name not in RESOURCES]
+    if unknown or not names:
+        known = ", ".join(RESOURCES)
+        raise Failure(f"There is no resource '{', '.join(unknown)}'; there are {known}.", Exit.USAGE)

@@ -1,0 +1,77 @@
+"""`pageturner worker` and `pageturner beat`: what runs on every host, and what runs once."""
+
+import os
+import subprocess
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from settings import read_settings
+
+from .. import processes
+from ..embedded import join, servers
+from ..printing import say
+
+_LOOK_SECONDS = 0.5
+
+#: A worker that ends at once must not be started again a thousand times a minute.
+_RESTART_SECONDS = 2.0
+
+#: A worker may finish the requests that it waits for: their deadline is a minute.
+_STOP_SECONDS = 70.0
+
+
+def worker(
+    process_count: Annotated[int, typer.Option("--processes", min=1, help="Worker processes on this host.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Threads in each.")] = 8,
+    log_level: Annotated[str, typer.Option(help="How much the workers say.")] = "INFO",
+) -> None:
+    """Run workers until stopped; one that dies is started again.
+
+    Example: pageturner worker --processes 2 --threads 16
+    """
+    settings = read_settings()
+    with processes.terminating(), servers(settings, "worker"):
+        names = [f"pageturner-{os.getpid()}-{number}" for number in range(process_count)]
+        children = {name: _start(name, threads, log_level) for name in names}
+        try:
+            while True:
+                time.sleep(_LOOK_SECONDS)
+                for name in [name for name, child in children.items() if child.poll() is not None]:
+                    say(f"Worker {name} ended with status {children[name].returncode}: starting it again.")
+                    time.sleep(_RESTART_SECONDS)
+                    children[name] = _start(name, threads, log_level)
+        except KeyboardInterrupt:
+            say("Stopping: the requests under way may end.")
+        finally:
+            _stop_all(list(children.values()))
+
+
+def beat(log_level: Annotated[str, typer.Option(help="How much it says.")] = "INFO") -> None:
+    """Run the clock, which sends what is due. Any number of them may run.
+
+    Example: pageturner beat
+    """
+    settings = read_settings()
+    if settings.is_embedded:
+        join(settings)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chdir(processes.ROOT)
+    schedule = ["--schedule", str(settings.home / "beat-schedule"), "--pidfile", ""]
+    command = [sys.executable, "-m", "celery", "-A", "tasks", "beat", "--loglevel", log_level, *schedule]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is what is wanted
+
+
+def _start(name: str, threads: int, log_level: str) -> "subprocess.Popen[bytes]":
+    return processes.start(processes.worker_command(threads, name, log_level), log=None)
+
+
+def _stop_all(children: list["subprocess.Popen[bytes]"]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    until = time.monotonic() + _STOP_SECONDS
+    for child in children:
+        processes.stop(child, max(0.1, until - time.monotonic()))

@@ -1,0 +1,49 @@
+"""`pageturner simulate`: Apple's side of the wire, for trying things out."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..printing import say
+
+
+def simulate(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port.")] = 8400,
+    locations: Annotated[int, typer.Option(min=1, help="How many locations.")] = 1,
+    assets: Annotated[int, typer.Option(min=1, help="Assets of each.")] = 60,
+    assignments: Annotated[int, typer.Option(min=0, help="Assignments of each.")] = 60_000,
+    users: Annotated[int, typer.Option(min=0, help="Users of each.")] = 5_000,
+    page_size: Annotated[int, typer.Option(min=1, help="Records on a page.")] = 549,
+    latency: Annotated[float, typer.Option(min=0, help="Milliseconds that an answer takes.")] = 150,
+    jitter: Annotated[float, typer.Option(min=0, help="By how many milliseconds that varies.")] = 0,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Requests a second that are allowed; else any number.")
+    ] = None,
+    beyond_end: Annotated[str, typer.Option(help="What follows the last page: 9650, or empty.")] = "9650",
+    seed: Annotated[int, typer.Option(help="The same seed, the same data.")] = 1,
+    tokens: Annotated[Path | None, typer.Option(help="A folder to write a .vpptoken file a location into.")] = None,
+) -> None:
+    """Play Apple on a port of this machine. The first line of output is JSON: the origin, and the tokens.
+
+    Example: pageturner simulate --tokens . --latency 50
+    """
+    from simulator.organisation import Size
+    from simulator.server import announce_to, serve
+    from simulator.world import Switches, make_world
+
+    size = Size(assets=assets, assignments=assignments, users=users, page_size=page_size)
+    if beyond_end not in {"9650", "empty"}:
+        raise typer.BadParameter("it is 9650 or empty", param_hint="--beyond-end")
+    switches = Switches(latency=latency / 1000, jitter=jitter / 1000, rate=rate)
+    switches.beyond_end = "empty" if beyond_end == "empty" else "9650"
+    world = make_world(locations, size, seed, switches)
+    if tokens is not None:
+        tokens.mkdir(parents=True, exist_ok=True)
+        for one in world.locations.values():
+            file = tokens / f"{one.organisation.uid}.vpptoken"
+            file.write_text(one.token + "\n")
+            say(f"{file}: the token of {one.organisation.name}")
+    serve(world, host, port, announce_to(sys.stdout, world))

@@ -1,0 +1,117 @@
+"""`pageturner sync`: bring the mirror in step, and wait for it."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestration.syncing import TokenOutOfDate
+from storage.locations import Location
+from storage.progress import ProgressReport
+
+from ..exits import Exit, Failure
+from ..following import Following
+from ..living import working
+from ..printing import give_json, make_table, results, say
+from ..showing import describe, showing
+from .locations import check_resources
+
+if TYPE_CHECKING:
+    from tasks.house import House
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsynced:
+    """A location that was not even asked for."""
+
+    location: str
+    uid: str
+    problem: str
+
+
+def sync(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which locations; else all.")] = None,
+    resource: Annotated[list[str] | None, typer.Option(help="Which resource; may be given again. Else all.")] = None,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything, though nothing seems to have changed.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Give the outcome for a program.")] = False,
+) -> None:
+    """Bring the mirror in step with Apple, and wait for it.
+
+    Example: pageturner sync hq --resource assignments
+    """
+    if resource:
+        check_resources(resource)
+    with working() as living:
+        locations = living.house.locations.watched(names)
+        if not locations:
+            raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
+        crawl_ids, unsynced = _open(living.house, locations, resource, full=full)
+        following = Following(living, crawl_ids)
+        with showing(lambda uid: living.house.gate.look(uid).in_flight) as show:
+            reports = following.follow(show)
+    _give(reports, unsynced, json=json)
+    status = verdict(reports, unsynced)
+    if status:
+        raise typer.Exit(status)
+
+
+def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
+    """Decide how a sync ended, of what became of its crawls."""
+    failed = [report for report in reports if not report.is_in_step]
+    if not failed and not unsynced:
+        return Exit.PERSON if any(report.held_deletes for report in reports) else Exit.IN_STEP
+    if len(failed) < len(reports):
+        return Exit.PARTLY
+    troubles = {report.trouble for report in failed} | ({"person"} if unsynced else set())
+    if "person" in troubles:
+        return Exit.PERSON
+    return Exit.AWAY if "away" in troubles else Exit.FAILED
+
+
+def _open(
+    house: "House", locations: list[Location], resources: list[str] | None, *, full: bool
+) -> tuple[list[int], list[Unsynced]]:
+    crawl_ids: list[int] = []
+    unsynced = []
+    for location in locations:
+        try:
+            crawl_ids += house.syncing.open(location, resources, full=full)
+        except TokenOutOfDate as error:
+            say(f"{location.name}: {error}")
+            unsynced.append(Unsynced(location=location.name, uid=location.uid, problem=str(error)))
+    return crawl_ids, unsynced
+
+
+def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool) -> None:
+    if json:
+        give_json([*({**asdict(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
+        return
+    table = make_table("location", "stream", "state", "pages", "records", "inserted", "updated", "deleted")
+    for report in reports:
+        counts = (report.pages, report.records, report.inserted, report.updated, report.deleted)
+        table.add_row(report.location, report.resource, describe(report), *(f"{count:,}" for count in counts))
+    results.print(table)
+    for report in reports:
+        if report.reason:
+            say(f"{report.location} {report.resource}: {report.reason}")
+
+
+def _described(report: ProgressReport) -> dict[str, object]:
+    return {
+        "location": report.location,
+        "uid": report.uid,
+        "resource": report.resource,
+        "state": report.state,
+        "consistent": report.is_consistent,
+        "pages": report.pages,
+        "records": report.records,
+        "drift": report.drift,
+        "inserted": report.inserted,
+        "updated": report.updated,
+        "deleted": report.deleted,
+        "held_deletes": report.held_deletes,
+        "problem": report.reason,
+    }

@@ -1,0 +1,58 @@
+"""Exit statuses, the same for all commands, and which error ends with which."""
+
+from enum import IntEnum
+
+from redis.exceptions import RedisError
+
+from apple.errors import AppleError, Away, NotOurs, SlowDown, TokenRefused
+from apple.tokens import MalformedToken
+from orchestration.gate import NotNow
+from orchestration.syncing import TokenOutOfDate
+from settings import WrongSettings
+from storage.errors import DatabaseAway, StorageError, UnknownLocation
+
+
+class Exit(IntEnum):
+    """What a command says when it ends."""
+
+    IN_STEP = 0  #: done
+    FAILED = 1  #: failed, and trying again will not help
+    USAGE = 2  #: an argument, a file or a setting cannot be used
+    PARTLY = 3  #: some locations or streams failed
+    AWAY = 4  #: failed for now: Apple or a server is away, try again
+    PERSON = 5  #: needs a person: a token that is no good, deletes that are held
+
+
+class Failure(Exception):
+    """A command cannot do what was asked; says so in a sentence, and how it ends."""
+
+    def __init__(self, words: str, status: Exit) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+#: The first class that fits decides.
+_STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
+    ((WrongSettings, UnknownLocation), Exit.USAGE),
+    ((TokenRefused, NotOurs, TokenOutOfDate), Exit.PERSON),
+    ((Away, SlowDown, NotNow, DatabaseAway), Exit.AWAY),
+    ((AppleError, StorageError), Exit.FAILED),
+)
+
+#: Everything that ends a command with a sentence and not with a traceback.
+KNOWN = (Failure, WrongSettings, AppleError, StorageError, NotNow, TokenOutOfDate, MalformedToken, RedisError)
+
+
+def explain(error: Exception) -> tuple[str, Exit]:
+    """Turn an error into what a person reads and the status that a program reads."""
+    if isinstance(error, Failure):
+        return str(error), error.status
+    if isinstance(error, RedisError):
+        words = "Redis does not answer: check PAGETURNER_REDIS_URL, and that the server runs"
+        return f"{words} ({type(error).__name__}).", Exit.AWAY
+    if isinstance(error, NotNow):
+        return f"The location's gate is shut: try again in {error.seconds:.0f} s.", Exit.AWAY
+    if isinstance(error, MalformedToken):
+        return f"This is not a content token: {error}.", Exit.USAGE
+    status = next((status for kinds, status in _STATUSES if isinstance(error, kinds)), Exit.FAILED)
+    return str(error), status

@@ -1,0 +1,84 @@
+"""The house as a command needs it: with the store alone, with the gate, or with workers as well."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kombu.exceptions import OperationalError
+
+from settings import read_settings
+
+from .embedded import servers
+from .exits import Exit, Failure
+from .processes import terminating
+
+if TYPE_CHECKING:
+    from tasks.house import House
+
+#: The embedded worker: five requests of one location, and the same again for what is not waiting for Apple.
+THREADS = 10
+
+#: A worker that runs answers well within this.
+_PING_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Living:
+    """A house with somebody in it."""
+
+    house: "House"
+    #: The worker that this command started; None where others run.
+    worker: "subprocess.Popen[bytes] | None" = None
+
+
+@contextlib.contextmanager
+def reading() -> Iterator["House"]:
+    """Give a house for a command that only looks into the database."""
+    from tasks.house import build
+
+    house = build(read_settings())
+    with contextlib.closing(house.database):
+        yield house
+
+
+@contextlib.contextmanager
+def asking() -> Iterator["House"]:
+    """Give a house for a command that asks Apple something itself."""
+    settings = read_settings()
+    with terminating(), servers(settings, "asking"):
+        from tasks.house import house
+        from tasks.pump import Pump
+
+        house().gate.redis_answers()
+        pump = Pump()
+        pump.start()
+        try:
+            yield house()
+        finally:
+            pump.stop()
+
+
+@contextlib.contextmanager
+def working(threads: int = THREADS) -> Iterator[Living]:
+    """Give a house for a command that has work done by workers, its own or those that run."""
+    settings = read_settings()
+    with terminating(), servers(settings, "sync", threads=threads) as worker:
+        from tasks.house import house
+
+        house().gate.redis_answers()
+        if worker is None:
+            _find_workers()
+        yield Living(house=house(), worker=worker)
+
+
+def _find_workers() -> None:
+    from tasks import app
+
+    try:
+        answers = app.control.ping(timeout=_PING_SECONDS, limit=1)
+    except (OperationalError, OSError):
+        raise Failure("The broker does not answer: check PAGETURNER_BROKER_URL.", Exit.AWAY) from None
+    if not answers:
+        raise Failure("No worker answers: start one with `pageturner worker`, then try again.", Exit.AWAY)

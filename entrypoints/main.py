@@ -1,0 +1,57 @@
+"""The command line: `pageturner COMMAND`. Errors that a person can mend end in a sentence, never in a traceback."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from .commands import changes, demo, export, keys, locations, migrate, services, simulate, status, sync
+from .exits import KNOWN, explain
+from .printing import give, say
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="pageturner",
+    help="An exact, queryable mirror of what Apple's Apps and Books service knows about an organisation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Exit status: 0 in step, 1 failed, 2 wrong usage, 3 partly, 4 failed for now (try again), 5 needs a person.",
+)
+app.command("demo")(demo.demo)
+app.add_typer(locations.app, name="locations")
+app.command("sync")(sync.sync)
+app.command("status")(status.status)
+app.command("export")(export.export)
+app.command("changes")(changes.changes)
+app.command("worker")(services.worker)
+app.command("beat")(services.beat)
+app.command("simulate")(simulate.simulate)
+app.command("migrate")(migrate.migrate)
+app.command("key")(keys.key)
+
+
+@app.callback()
+def _options(
+    *,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if show_version:
+        give(version("pageturner"))
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run a command, and end with its status."""
+    try:
+        app()
+    except KNOWN as error:
+        words, status_ = explain(error)
+        say(f"pageturner: {words}")
+        sys.exit(status_)
+    except KeyboardInterrupt:
+        say("pageturner: stopped. What was read is kept; the next sync goes on from there.")
+        sys.exit(_INTERRUPTED)

@@ -1,0 +1,52 @@
+"""Where words go: results to standard output, progress and messages to standard error."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+#: For people who watch; plain when it is piped.
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+results = Console(highlight=False, soft_wrap=True)
+
+
+def say(words: str) -> None:
+    """Tell a person something that is not the result."""
+    messages.print(words, markup=False)
+
+
+def give(line: str) -> None:
+    """Give one line of the result."""
+    sys.stdout.write(line + "\n")
+
+
+def give_json(value: Any) -> None:
+    """Give a result for a program."""
+    give(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def make_table(*columns: str) -> Table:
+    """Begin a table for a person: lines where there is a terminal, bare columns where there is none."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if results.is_terminal else "")
+    for column in columns:
+        numeric = column in {"records", "pages", "drift", "in flight", "inserted", "updated", "deleted"}
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+    return table
+
+
+def since(moment: datetime | None) -> str:
+    """Tell how long ago something was."""
+    if moment is None:
+        return "never"
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,2 @@
+-- Admit whatever may run now.
+return admit()

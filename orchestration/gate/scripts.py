@@ -1,0 +1,41 @@
+"""The gate's Lua, loaded from the files beside this one."""
+
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+
+_SHARED = ("park", "admit", "finish", "take", "give_back", "renew", "look")
+
+#: The parts of a location's keys, in the order in which `common.lua` names them.
+_PARTS = ("parked", "later", "messages", "ranks", "sent", "admitted", "permits", "grants", "state", "wake")
+
+EPOCH_KEY = "gate:epoch"
+DUE_KEY = "gates:due"
+
+
+class Scripts:
+    """Every script by its name."""
+
+    def __init__(self, redis: "Redis[bytes]") -> None:
+        common = _read("common")
+        self._scripts = {name: redis.register_script(common + _read(name)) for name in _SHARED}
+        self._reschedule = redis.register_script(_read("reschedule"))
+
+    def run(self, name: str, location: str, *arguments: Any, client: Any = None) -> Any:
+        """Run one of the scripts over a location's keys; through a pipeline where one is given."""
+        keys = [*(key_of(location, part) for part in _PARTS), EPOCH_KEY]
+        return self._scripts[name](keys=keys, args=arguments, client=client)
+
+    def reschedule(self, location: str, seen: float, following: int) -> None:
+        """Say when a gate is due again, unless that has changed since it was seen."""
+        self._reschedule(keys=[DUE_KEY], args=[location, seen, following])
+
+
+def key_of(location: str, part: str) -> str:
+    """Name a key; the braces keep all of one location's in one slot."""
+    return f"gate:{{{location}}}:{part}"
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.lua").read_text() + "\n"

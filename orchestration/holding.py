@@ -1,0 +1,29 @@
+"""The hold: deletes that would take most of a stream happen only once a second full crawl, soon after, shows the same."""
+
+from datetime import datetime, timedelta
+
+from storage.publishing import Deletes, Verdict
+from storage.streams import Stream
+
+#: From so many deletes on, and only if they are more than half of what there is.
+MASS_LEAST = 20
+MASS_SHARE = 0.5
+
+#: The second crawl must come this soon: later, the same deletes may be another story.
+CONFIRM_WITHIN = timedelta(minutes=30)
+
+
+def is_mass_delete(count: int, records: int, remaining: int) -> bool:
+    """Tell whether deletes take most of a stream, or leave it empty."""
+    if remaining <= 0 < records:
+        return True
+    return count >= MASS_LEAST and count > records * MASS_SHARE
+
+
+def judge(deletes: Deletes, stream: Stream, now: datetime) -> Verdict:
+    """Decide whether deletes may happen now."""
+    if not is_mass_delete(deletes.count, deletes.records, deletes.remaining):
+        return Verdict(may_delete=True)
+    digest = deletes.digest()
+    confirmed = stream.held_digest == digest and stream.held_at is not None and now - stream.held_at <= CONFIRM_WITHIN
+    return Verdict(may_delete=confirmed, digest=None if confirmed else digest)

@@ -1,0 +1,27 @@
+"""What the use cases ask to have done by somebody else: the one thing that they know of the task queue."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Sending(Protocol):
+    """Sends work on its way. Every id in it is computed, so that sending twice is sending once."""
+
+    def seed(self, location: str, crawl_id: int, round_: int) -> None:
+        """Have the first page fetched."""
+
+    def round(self, location: str, crawl_id: int, round_: int, indexes: Sequence[int]) -> None:
+        """Have a chord of pages fetched, and reconciled after the last."""
+
+    def publish(self, crawl_id: int) -> None:
+        """Have a settled crawl published."""
+
+
+def message_id(crawl_id: int, round_: int, index: int) -> str:
+    """Compute the id of the message that asks for a page."""
+    return f"{crawl_id}.{round_}.{index}"
+
+
+def message_prefix(crawl_id: int) -> str:
+    """Compute how the ids of all messages of a crawl begin."""
+    return f"{crawl_id}."

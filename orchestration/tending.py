@@ -1,0 +1,52 @@
+"""Tend: find the crawls that nothing is working on. The decision is pure; obeying it is another's."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from storage.crawls import Crawl
+from storage.schema import CrawlState
+
+#: A crawl that did nothing for so long, with nothing waiting for it at the gate, is stalled.
+QUIET = timedelta(seconds=5)
+
+#: A publish runs in one transaction and shows nothing before its end; a second one of the same crawl leaves at once.
+PUBLISH_QUIET = timedelta(seconds=15)
+
+#: Revived so often, a crawl fails: something is wrong that sending it again does not mend.
+REVIVAL_LIMIT = 10
+
+
+class Nudge(Enum):
+    """What a crawl needs from whoever tends it."""
+
+    NOTHING = auto()
+    SEED = auto()  #: its first page was never stored, and nobody is asking for it
+    ADVANCE = auto()  #: pages are missing, or all are there, and nobody noticed
+    PUBLISH = auto()  #: settled, and not published
+    FAIL = auto()  #: revived too often
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stillness:
+    """How still a crawl is."""
+
+    crawl: Crawl
+    last_page_at: datetime | None
+    has_first_page: bool
+    #: A message of its is parked or admitted: it is waited for, however long that takes.
+    is_at_gate: bool
+
+
+def nudge(stillness: Stillness, now: datetime) -> Nudge:
+    """Decide what a crawl needs."""
+    crawl = stillness.crawl
+    quiet = now - max(crawl.moved_at, stillness.last_page_at or crawl.moved_at)
+    patience = PUBLISH_QUIET if crawl.state is CrawlState.SETTLED else QUIET
+    if not crawl.is_unfinished or stillness.is_at_gate or quiet < patience:
+        return Nudge.NOTHING
+    if crawl.revivals >= REVIVAL_LIMIT:
+        return Nudge.FAIL
+    if crawl.state is CrawlState.SETTLED:
+        return Nudge.PUBLISH
+    return Nudge.ADVANCE if stillness.has_first_page else Nudge.SEED

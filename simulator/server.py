@@ -1,0 +1,37 @@
+"""The simulator as a server on a port of this machine."""
+
+import json
+import socket
+from collections.abc import Callable
+from typing import TextIO
+
+import uvicorn
+from starlette.applications import Starlette
+
+from .answering import Apple
+from .steering import Steering
+from .world import World
+
+
+def make_app(world: World) -> Starlette:
+    """Put Apple's endpoints and the steering ones behind one origin."""
+    return Starlette(routes=[*Apple(world).routes(), *Steering(world).routes()])
+
+
+def serve(world: World, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until stopped; port 0 takes a free one. The origin is announced once connections are taken."""
+    listener = socket.create_server((host, port), backlog=1024)
+    announce(f"http://{host}:{listener.getsockname()[1]}")
+    config = uvicorn.Config(make_app(world), log_level="warning", access_log=False, timeout_keep_alive=75)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def announce_to(stream: TextIO, world: World) -> Callable[[str], None]:
+    """Make an announcer that writes the origin and the locations as one line of JSON."""
+
+    def announce(origin: str) -> None:
+        every = world.locations.values()
+        locations = [{"uid": one.organisation.uid, "name": one.organisation.name, "token": one.token} for one in every]
+        print(json.dumps({"origin": origin, "locations": locations}), file=stream, flush=True)
+
+    return announce

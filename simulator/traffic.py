@@ -1,0 +1,75 @@
+"""What Apple would notice: how many requests of a location are in flight, how many a second, and who went too far."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Apple's word: do not submit more than five requests simultaneously.
+IN_FLIGHT_LIMIT = 5
+
+
+class TooMany(Exception):
+    """This request is one too many."""
+
+
+@dataclass(kw_only=True)
+class Traffic:
+    """The count for one location."""
+
+    rate: int | None = None
+    in_flight: int = 0
+    most_in_flight: int = 0
+    refused: int = 0
+    requests: int = 0
+    by_resource: dict[str, int] = field(default_factory=dict)
+    by_page: dict[str, int] = field(default_factory=dict)
+    first_at: float | None = None
+    last_at: float | None = None
+    _arrivals: deque[float] = field(default_factory=deque)
+
+    @contextmanager
+    def arrive(self) -> Iterator[None]:
+        """Count a request for as long as it is being answered; one too many is refused, and remembered."""
+        now = time.monotonic()
+        self.requests += 1
+        self.first_at = self.first_at or now
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            if self.in_flight > IN_FLIGHT_LIMIT or self._is_too_fast(now):
+                self.refused += 1
+                raise TooMany
+            yield
+        finally:
+            self.in_flight -= 1
+            self.last_at = time.monotonic()
+
+    def note(self, resource: str, index: int) -> int:
+        """Count what was asked for, and tell how often this resource was."""
+        self.by_resource[resource] = self.by_resource.get(resource, 0) + 1
+        page = f"{resource}/{index}"
+        self.by_page[page] = self.by_page.get(page, 0) + 1
+        return self.by_resource[resource]
+
+    def report(self) -> dict[str, Any]:
+        """Tell all of it."""
+        return {
+            "in_flight": self.in_flight,
+            "most_in_flight": self.most_in_flight,
+            "refused": self.refused,
+            "requests": self.requests,
+            "by_resource": self.by_resource,
+            "by_page": self.by_page,
+            "seconds": (self.last_at or 0.0) - (self.first_at or 0.0),
+        }
+
+    def _is_too_fast(self, now: float) -> bool:
+        if self.rate is None:
+            return False
+        while self._arrivals and self._arrivals[0] <= now - 1.0:
+            self._arrivals.popleft()
+        self._arrivals.append(now)
+        return len(self._arrivals) > self.rate

@@ -1,0 +1,73 @@
+"""Scripted trouble: changes of the data at a chosen request, and answers that a client should never have to see."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .organisation import Organisation, Where
+
+Kind = Literal[
+    "error",  # Apple's error body with `number` and `status`; status 200 is the wild kind
+    "status",  # `status` without a body
+    "html",  # a proxy's page, with `status`
+    "truncated",  # JSON that breaks off
+    "shape",  # JSON of another shape
+    "lost",  # the page without its list
+    "drip",  # a body that never ends, a byte at a time
+    "other-location",  # somebody else's uId
+    "other-owner",  # another service's mdmInfo
+    "garbage-after-gzip",  # a body that says gzip and is not
+]
+
+
+@dataclass(kw_only=True)
+class Change:
+    """A change of the data, right before the n-th request for a resource (at once where there is no n)."""
+
+    resource: str
+    at_request: int | None = None
+    insert: int = 0
+    remove: int = 0
+    update: int = 0
+    retire: int = 0
+    shuffle: bool = False
+    where: Where = "front"
+
+    def apply(self, organisation: Organisation) -> None:
+        """Do it, and move the version."""
+        organisation.remove(self.resource, self.remove, self.where)
+        organisation.insert(self.resource, self.insert, self.where)
+        organisation.update(self.resource, self.update)
+        organisation.retire(self.retire)
+        if self.shuffle:
+            organisation.shuffle(self.resource)
+        organisation.touch(self.resource)
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """An answer that goes wrong, `times` times; for one page, or for any where there is no page."""
+
+    resource: str
+    kind: Kind
+    page: int | None = None
+    times: int = 1
+    status: int = 400
+    number: int = 9602
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def hits(self, resource: str, index: int) -> bool:
+        """Tell whether it strikes this request, and use it up by one."""
+        if self.times <= 0 or self.resource not in {resource, "*"} or self.page not in {None, index}:
+            return False
+        self.times -= 1
+        return True
+
+
+def read_changes(raw: list[dict[str, Any]]) -> list[Change]:
+    """Read changes as they come over the wire."""
+    return [Change(**one) for one in raw]
+
+
+def read_faults(raw: list[dict[str, Any]]) -> list[Fault]:
+    """Read faults as they come over the wire."""
+    return [Fault(**one) for one in raw]

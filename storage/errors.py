@@ -1,0 +1,42 @@
+"""What can go wrong with what we remember.
+
+StorageError
+├── DatabaseAway       not there now; asking again later may help
+├── DatabaseTooNew     written by a newer Pageturner
+├── WrongDatabase      not a database that we can use at all
+├── SealedAway         no key opens what was sealed
+├── UnknownLocation    no location of that name
+└── LocationExists     the name, or the uId, is taken
+"""
+
+
+class StorageError(Exception):
+    """The store cannot do what was asked."""
+
+    def __init__(self, detail: str = "") -> None:
+        """Say what happened; the docstring is the beginning of the sentence."""
+        super().__init__(f"{(self.__doc__ or '').strip()} {detail}".strip())
+
+
+class DatabaseAway(StorageError):
+    """The database does not answer."""
+
+
+class DatabaseTooNew(StorageError):
+    """The database was written by a newer Pageturner: upgrade this one."""
+
+
+class WrongDatabase(StorageError):
+    """The database cannot be used."""
+
+
+class SealedAway(StorageError):
+    """A token cannot be opened: PAGETURNER_SECRET_KEYS holds none of the keys that it was sealed with."""
+
+
+class UnknownLocation(StorageError):
+    """There is no such location."""
+
+
+class LocationExists(StorageError):
+    """This location is kept already."""

@@ -1,0 +1,179 @@
+"""Locations: one content token each, sealed."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from apple.tokens import Token
+
+from .database import Database
+from .errors import LocationExists, UnknownLocation
+from .schema import LocationState, locations, streams
+from .sealing import Sealer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """A location as it is kept; the token is not in it."""
+
+    id: int
+    name: str
+    uid: str
+    organisation: str
+    token_expires: datetime
+    owner: str | None
+    state: LocationState
+    problem: str | None
+    is_watched: bool
+
+
+class Locations:
+    """The locations of a database."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    def add(self, name: str, uid: str, token: Token, owner: str | None, resources: list[str]) -> Location:
+        """Keep a location and its streams. One that is no longer watched comes back, with all its data."""
+        with self._database.write() as connection:
+            self._refuse_known(connection, name, uid)
+            values = self._sealed(token) | {"name": name, "owner": owner, "is_watched": True}
+            revived = connection.scalar(
+                sa.update(locations).where(locations.c.uid == uid).values(values).returning(locations.c.id)
+            )
+            number = revived or self._insert(connection, values | {"uid": uid})
+            _watch(connection, number, resources)
+            return _fetch(connection, locations.c.id == number)
+
+    def rotate(self, name: str, token: Token) -> None:
+        """Put a newer token in the place of the old one."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                sa.update(locations)
+                .where(locations.c.name == name)
+                .values(self._sealed(token))
+                .returning(locations.c.id)
+            ).one_or_none()
+        if row is None:
+            raise UnknownLocation(f"(named '{name}')")
+
+    def remove(self, name: str) -> None:
+        """Stop watching: the token is erased, what was mirrored is kept."""
+        with self._database.write() as connection:
+            location = _fetch(connection, (locations.c.name == name) & locations.c.is_watched)
+            connection.execute(
+                sa.update(locations)
+                .where(locations.c.id == location.id)
+                .values(is_watched=False, sealed_token=None, problem=None)
+            )
+            connection.execute(sa.update(streams).where(streams.c.location_id == location.id).values(is_watched=False))
+
+    def watched(self, names: list[str] | None = None) -> list[Location]:
+        """Give the watched locations in the order of their names; those of some names, each of which must exist."""
+        with self._database.read() as connection:
+            if names:
+                return [_fetch(connection, (locations.c.name == name) & locations.c.is_watched) for name in names]
+            rows = connection.execute(sa.select(locations).where(locations.c.is_watched).order_by(locations.c.name))
+            return [_location(row) for row in rows]
+
+    def find(self, uid: str) -> Location:
+        """Give the location of a uId."""
+        with self._database.read() as connection:
+            return _fetch(connection, locations.c.uid == uid)
+
+    def token(self, location: Location) -> Token:
+        """Open the token of a location."""
+        with self._database.read() as connection:
+            sealed = connection.scalar(sa.select(locations.c.sealed_token).where(locations.c.id == location.id))
+        if sealed is None:
+            raise UnknownLocation(f"('{location.name}' is no longer watched)")
+        return Token(text=self._sealer.open(sealed), expires=location.token_expires, organisation=location.organisation)
+
+    def holder_of(self, text: str) -> Location | None:
+        """Find the watched location that keeps exactly this token."""
+        return next((one for one in self.watched() if self.token(one).text == text), None)
+
+    def mark(self, location_id: int, state: LocationState, problem: str | None) -> None:
+        """Note what is known of the token."""
+        changed = (locations.c.state != state) | locations.c.problem.is_distinct_from(problem)
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(locations)
+                .where((locations.c.id == location_id) & changed)
+                .values(state=state, problem=problem)
+            )
+
+    def own(self, location_id: int, owner: str) -> None:
+        """Note which service manages the location, where nothing was known."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(locations)
+                .where((locations.c.id == location_id) & locations.c.owner.is_(None))
+                .values(owner=owner)
+            )
+
+    def _sealed(self, token: Token) -> dict[str, Any]:
+        return {
+            "sealed_token": self._sealer.seal(token.text),
+            "token_expires": token.expires,
+            "organisation": token.organisation,
+            "state": LocationState.VALID,
+            "problem": None,
+        }
+
+    def _refuse_known(self, connection: sa.Connection, name: str, uid: str) -> None:
+        row = connection.execute(
+            sa.select(locations.c.name).where((locations.c.uid == uid) & locations.c.is_watched)
+        ).one_or_none()
+        if row is not None:
+            raise LocationExists(f"Its name here is '{row.name}'; `locations rotate` gives it a newer token.")
+        taken = connection.scalar(
+            sa.select(locations.c.uid).where((locations.c.name == name) & (locations.c.uid != uid))
+        )
+        if taken is not None:
+            raise LocationExists(f"The name '{name}' belongs to location {taken}; choose another with --name.")
+
+    def _insert(self, connection: sa.Connection, values: dict[str, Any]) -> int:
+        values["added_at"] = datetime.now(UTC)
+        try:
+            row = connection.execute(sa.insert(locations).values(values).returning(locations.c.id)).one()
+        except IntegrityError:
+            raise LocationExists("Another process added it just now.") from None
+        return int(row.id)
+
+
+def _watch(connection: sa.Connection, location_id: int, resources: list[str]) -> None:
+    connection.execute(sa.update(streams).where(streams.c.location_id == location_id).values(is_watched=False))
+    known = set(connection.scalars(sa.select(streams.c.resource).where(streams.c.location_id == location_id)))
+    for resource in resources:
+        if resource in known:
+            here = (streams.c.location_id == location_id) & (streams.c.resource == resource)
+            connection.execute(sa.update(streams).where(here).values(is_watched=True))
+        else:
+            connection.execute(sa.insert(streams).values(location_id=location_id, resource=resource))
+
+
+def _fetch(connection: sa.Connection, condition: Any) -> Location:
+    row = connection.execute(sa.select(locations).where(condition)).one_or_none()
+    if row is None:
+        known = connection.scalars(sa.select(locations.c.name).where(locations.c.is_watched)).all()
+        raise UnknownLocation(f"Known names: {', '.join(sorted(known)) or 'none yet'}.")
+    return _location(row)
+
+
+def _location(row: Any) -> Location:
+    return Location(
+        id=row.id,
+        name=row.name,
+        uid=row.uid,
+        organisation=row.organisation,
+        token_expires=row.token_expires,
+        owner=row.owner,
+        state=LocationState(row.state),
+        problem=row.problem,
+        is_watched=row.is_watched,
+    )

@@ -1,0 +1,107 @@
+"""Pages: the ledger of a crawl, and its staging area. What is stored here is never asked for again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from .database import Database
+from .schema import UNFINISHED, Outcome, crawls, pages
+from .upserts import insert_or
+
+_BODIES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageFact:
+    """All that a decision needs to know of a page: everything but its body."""
+
+    index: int
+    round: int
+    outcome: Outcome
+    version: str | None = None
+    total: int | None = None
+    next_index: int | None = None
+    #: How many records Apple says there are, and how many came.
+    size: int | None = None
+    records: int | None = None
+    attempts: int = 0
+    reason: str | None = None
+
+
+class Pages:
+    """The ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def store(self, crawl_id: int, fact: PageFact, body: bytes | None = None, seconds: float | None = None) -> bool:
+        """Store what became of a page. Only a lower round is replaced, or what was not yet the page itself.
+
+        What runs twice stores once, and a late duplicate never undoes a re-read: then this is false.
+        """
+        values = {name: getattr(fact, name) for name in PageFact.__dataclass_fields__}
+        values |= {"crawl_id": crawl_id, "body": body, "fetched_at": datetime.now(UTC), "seconds": seconds}
+        with self._database.write() as connection:
+            statement = insert_or(connection, pages).values(values)
+            new = statement.excluded
+            row = connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[pages.c.crawl_id, pages.c.index],
+                    set_={name: new[name] for name in values if name not in {"crawl_id", "index"}},
+                    where=(pages.c.round < new.round)
+                    | ((pages.c.round == new.round) & (pages.c.outcome != Outcome.STORED)),
+                ).returning(pages.c.index)
+            )
+            return row.one_or_none() is not None
+
+    def find(self, crawl_id: int, index: int) -> PageFact | None:
+        """Give what is known of one page."""
+        here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
+        with self._database.read() as connection:
+            row = connection.execute(_facts().where(here)).one_or_none()
+        return None if row is None else _fact(row)
+
+    def facts(self, crawl_id: int) -> list[PageFact]:
+        """Give what is known of every page of a crawl."""
+        with self._database.read() as connection:
+            rows = connection.execute(_facts().where(pages.c.crawl_id == crawl_id).order_by(pages.c.index))
+            return [_fact(row) for row in rows]
+
+    def moved_at(self, crawl_id: int) -> datetime | None:
+        """Tell when a page was last heard of."""
+        with self._database.read() as connection:
+            moment = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawl_id)
+            return connection.scalar(moment)
+
+    def sweep(self, kept: timedelta) -> int:
+        """Drop the pages of crawls that ended longer ago than they are kept."""
+        old = sa.select(crawls.c.id).where(
+            crawls.c.state.not_in(UNFINISHED) & (crawls.c.ended_at < datetime.now(UTC) - kept)
+        )
+        with self._database.write() as connection:
+            return connection.execute(sa.delete(pages).where(pages.c.crawl_id.in_(old))).rowcount
+
+
+def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Iterator[tuple[int, bytes]]:
+    """Give the stored pages of a crawl in the order in which they were fetched, a few at a time."""
+    here = (pages.c.crawl_id == crawl_id) & (pages.c.outcome == Outcome.STORED)
+    if below is not None:
+        here &= pages.c.index < below
+    order = sa.select(pages.c.index).where(here).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+    indexes = list(connection.scalars(order))
+    for start in range(0, len(indexes), _BODIES_AT_ONCE):
+        some = indexes[start : start + _BODIES_AT_ONCE]
+        chosen = (pages.c.crawl_id == crawl_id) & pages.c.index.in_(some)
+        found = dict(connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen)).tuples())
+        yield from ((index, found[index]) for index in some)
+
+
+def _facts() -> sa.Select[Any]:
+    return sa.select(*(pages.c[name] for name in PageFact.__dataclass_fields__))
+
+
+def _fact(row: Any) -> PageFact:
+    return PageFact(**dict(row._mapping) | {"outcome": Outcome(row.outcome)})  # noqa: SLF001 - SQLAlchemy's public name

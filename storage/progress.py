@@ -1,0 +1,106 @@
+"""Progress: how far crawls are, for people who wait for them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from .database import Database
+from .schema import CrawlState, Outcome, crawls, locations, pages, streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressReport:
+    """How far one crawl is."""
+
+    crawl_id: int
+    location: str
+    uid: str
+    resource: str
+    state: CrawlState
+    pages: int
+    total: int | None
+    records: int
+    #: How often the data turned out to have moved.
+    drift: int
+    is_consistent: bool | None
+    held_deletes: int
+    inserted: int
+    updated: int
+    deleted: int
+    reason: str | None
+    trouble: str | None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more will happen."""
+        return self.state not in {CrawlState.OPEN, CrawlState.SETTLED}
+
+    @property
+    def is_in_step(self) -> bool:
+        """Tell whether the mirror has what this crawl was to bring."""
+        return self.state in {CrawlState.PUBLISHED, CrawlState.UNCHANGED}
+
+
+class Progress:
+    """Reads progress out of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, crawl_ids: list[int]) -> list[ProgressReport]:
+        """Report on crawls, in the order of their numbers."""
+        with self._database.read() as connection:
+            return [_report(row) for row in connection.execute(_select(crawl_ids))]
+
+
+def _select(crawl_ids: list[int]) -> sa.Select[Any]:
+    stored = (
+        sa.select(
+            pages.c.crawl_id,
+            sa.func.count().label("pages"),
+            sa.func.coalesce(sa.func.sum(pages.c.records), 0).label("records"),
+            sa.func.max(pages.c.total).label("total"),
+        )
+        .where(pages.c.crawl_id.in_(crawl_ids) & (pages.c.outcome == Outcome.STORED))
+        .group_by(pages.c.crawl_id)
+        .subquery()
+    )
+    return (
+        sa.select(
+            crawls,
+            streams.c.resource,
+            streams.c.held_deletes,
+            locations.c.name.label("location"),
+            locations.c.uid,
+            stored.c.pages,
+            stored.c.records,
+            stored.c.total.label("seen_total"),
+        )
+        .join(streams, streams.c.id == crawls.c.stream_id)
+        .join(locations, locations.c.id == streams.c.location_id)
+        .outerjoin(stored, stored.c.crawl_id == crawls.c.id)
+        .where(crawls.c.id.in_(crawl_ids))
+        .order_by(crawls.c.id)
+    )
+
+
+def _report(row: Any) -> ProgressReport:
+    return ProgressReport(
+        crawl_id=row.id,
+        location=row.location,
+        uid=row.uid,
+        resource=row.resource,
+        state=CrawlState(row.state),
+        pages=row.pages or 0,
+        total=row.seen_total or row.total,
+        records=int(row.records or 0),
+        drift=row.drift,
+        is_consistent=row.is_consistent,
+        held_deletes=row.held_deletes or 0,
+        inserted=row.inserted or 0,
+        updated=row.updated or 0,
+        deleted=row.deleted or 0,
+        reason=row.reason,
+        trouble=row.trouble,
+    )

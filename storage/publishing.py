@@ -1,0 +1,214 @@
+"""Publish: compare what a crawl read with the mirror, and apply the difference, its feed and its version as one."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from .applying import apply_difference
+from .crawls import Crawl, end_sync
+from .database import Database
+from .feed import shown, write_feed
+from .mirrors import MIRRORS, Mirror
+from .schema import CrawlState, crawls, streams
+from .staging import Stage, make_difference_table
+from .streams import Stream
+
+#: The joins of a publish fit into this; PostgreSQL's default sends them to disk.
+_WORK_MEMORY = "64MB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletes:
+    """What a publish is about to delete, for somebody else to judge."""
+
+    count: int
+    #: How many records the mirror holds, and how many it would hold after.
+    records: int
+    remaining: int
+    #: Names exactly these deletes; costs a pass over them.
+    digest: Callable[[], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether deletes may happen; if not, the digest that a second crawl has to show."""
+
+    may_delete: bool
+    digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What a publish did to the mirror."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    held: int
+
+
+#: Decides whether deletes may happen; it is given the stream as it stands.
+Judge = Callable[[Deletes, Stream], Verdict]
+
+
+class Publishing:
+    """Publishes settled crawls."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def publish(self, crawl: Crawl, stream: Stream, judge: Judge) -> Published | None:
+        """Settled -> published, once: None where another publish of this crawl is at work, or was."""
+        with self._database.write() as connection:
+            if not _claim(connection, crawl):
+                return None
+            return _Publication(connection, crawl, stream).run(judge)
+
+
+def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
+    if connection.dialect.name == "postgresql":
+        # A publish that outlasts its message's patience is delivered again: the second leaves at once, it never queues.
+        if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(crawl.stream_id))):
+            return False
+        connection.execute(sa.text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))
+    claimed = connection.execute(
+        sa.update(crawls)
+        .where((crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.SETTLED))
+        .values(state=CrawlState.PUBLISHED)
+        .returning(crawls.c.id)
+    )
+    return claimed.one_or_none() is not None
+
+
+class _Publication:
+    """One publish, inside its transaction."""
+
+    def __init__(self, connection: sa.Connection, crawl: Crawl, stream: Stream) -> None:
+        self._connection = connection
+        self._crawl = crawl
+        self._stream = stream
+        self._mirror: Mirror = MIRRORS[crawl.resource]
+        self._stage = Stage(connection, self._mirror)
+        self._difference = make_difference_table(self._mirror)
+        self._is_complete = bool(crawl.is_consistent)
+        self._verdict = Verdict(may_delete=True)
+
+    def run(self, judge: Judge) -> Published:
+        self._stage.fill(self._crawl.id, self._crawl.total)
+        if self._stage.repeated:
+            self._is_complete = False  # one moment shows a record once: these pages are of several
+        self._compare()
+        deletes = self._judge_deletes(judge)
+        counts = self._counts()
+        apply_difference(self._connection, self._mirror, self._stream.location_id, self._difference)
+        write_feed(self._connection, self._mirror, self._crawl, self._difference, sum(counts.values()))
+        published = Published(
+            inserted=counts.get("insert", 0),
+            updated=counts.get("update", 0),
+            deleted=counts.get("delete", 0),
+            held=0 if self._verdict.may_delete else deletes,
+        )
+        self._note(published)
+        self._stage.drop()
+        self._difference.drop(self._connection)
+        return published
+
+    def _compare(self) -> None:
+        stage, mirror = self._stage.table, self._mirror.table
+        if self._mirror.is_counted and not self._is_complete:
+            # Retired rows have no identity: only a whole and consistent reading can count them.
+            self._connection.execute(sa.delete(stage).where(stage.c.standing == "retired"))
+        self._difference.create(self._connection)
+        here = mirror.c.location_id == self._stream.location_id
+        same = sa.and_(here, *(mirror.c[name] == stage.c[name] for name in self._mirror.key))
+        is_new = mirror.c.location_id.is_(None)
+        differs = stage.c.record.is_distinct_from(mirror.c.record)
+        if self._mirror.is_counted:
+            differs |= stage.c.copies != mirror.c.copies
+        own = [stage.c[name] for name in self._mirror.columns]
+        op = sa.case((is_new, "insert"), else_="update")
+        changed = sa.select(*own, op, self._shown(mirror)).select_from(stage.outerjoin(mirror, same))
+        self._keep(changed.where(is_new | differs))
+        if self._is_complete:
+            absent = stage.c[self._mirror.key[0]].is_(None)
+            old = [mirror.c[name] for name in self._mirror.columns]
+            gone = sa.select(*old, sa.literal("delete"), self._shown(mirror))
+            self._keep(gone.select_from(mirror.outerjoin(stage, same)).where(here & absent))
+
+    def _keep(self, rows: sa.Select[Any]) -> None:
+        names = [column.name for column in self._difference.columns]
+        self._connection.execute(sa.insert(self._difference).from_select(names, rows))
+
+    def _shown(self, table: sa.Table) -> Any:
+        return shown(self._connection, self._mirror, table)
+
+    def _judge_deletes(self, judge: Judge) -> int:
+        counts = self._counts()
+        count = counts.get("delete", 0)
+        if not count:
+            return 0
+        remaining = self._stream.records + counts.get("insert", 0) - count
+        deletes = Deletes(count=count, records=self._stream.records, remaining=remaining, digest=self._digest)
+        self._verdict = judge(deletes, self._stream)
+        if not self._verdict.may_delete:
+            self._connection.execute(sa.delete(self._difference).where(self._difference.c.op == "delete"))
+        return count
+
+    def _counts(self) -> dict[str, int]:
+        op = self._difference.c.op
+        return dict(self._connection.execute(sa.select(op, sa.func.count()).group_by(op)).tuples().all())
+
+    def _digest(self) -> str:
+        key = [self._difference.c[name] for name in self._mirror.key]
+        rows = sa.select(*key).where(self._difference.c.op == "delete").order_by(*key)
+        digest = hashlib.blake2b(digest_size=16)
+        for row in self._connection.execute(rows):
+            digest.update("\0".join(row).encode() + b"\1")
+        return digest.hexdigest()
+
+    def _note(self, published: Published) -> None:
+        now = datetime.now(UTC)
+        crawl, is_consistent = self._crawl, self._is_complete and self._verdict.may_delete
+        wanted, problem = _afterwards(published, is_complete=self._is_complete, is_held=not self._verdict.may_delete)
+        values: dict[str, Any] = {
+            "version": crawl.version if self._is_complete else crawl.base_version,
+            "records": self._records(published),
+            "published_at": now,
+            "problem": problem,
+            "held_deletes": published.held or None,
+            "held_digest": self._verdict.digest,
+            "held_at": now if published.held else None,
+        }
+        if is_consistent:
+            values["complete_version"] = crawl.version
+        if wanted is not None:
+            values["full_wanted"] = wanted
+        self._connection.execute(sa.update(streams).where(streams.c.id == self._stream.id).values(values))
+        done = {"inserted": published.inserted, "updated": published.updated, "deleted": published.deleted}
+        self._connection.execute(
+            sa.update(crawls)
+            .where(crawls.c.id == crawl.id)
+            .values(done | {"is_consistent": self._is_complete, "moved_at": now, "ended_at": now})
+        )
+        end_sync(self._connection, crawl.sync_id)
+
+    def _records(self, published: Published) -> Any:
+        if not self._mirror.is_counted:
+            return self._stream.records + published.inserted - published.deleted
+        table = self._mirror.table
+        copies = sa.select(sa.func.coalesce(sa.func.sum(table.c.copies), 0))
+        return copies.where(table.c.location_id == self._stream.location_id).scalar_subquery()
+
+
+def _afterwards(published: Published, *, is_complete: bool, is_held: bool) -> tuple[str | None, str | None]:
+    """Say why another full crawl is wanted, and what to tell a person, if anything."""
+    if is_held:
+        words = f"{published.held} deletes are held, since they would take most of it: sync again to confirm them."
+        return "deletes held", words
+    if not is_complete:
+        return "torn", "The data changed too often while it was read: removals wait for the next full crawl."
+    return None, None

@@ -1,0 +1,201 @@
+"""The tables around the mirror: what is watched, what is being read, and what changed."""
+
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from .columns import Carried, Document, Identity, Moment
+
+#: The revisions that this code knows, oldest first; the last is what the tables below describe.
+REVISIONS = ("0001",)
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_index",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+class LocationState(StrEnum):
+    """What is known of a location's token."""
+
+    VALID = "valid"  #: Apple answers it
+    EXPIRED = "expired"  #: its date has passed, or Apple says so
+    REVOKED = "revoked"  #: Apple says that a newer one took its place
+    WRONG = "wrong"  #: Apple does not know it, or it opens another location
+    FOREIGN = "foreign"  #: another service manages the location now
+
+
+class CrawlState(StrEnum):
+    """How far a crawl is."""
+
+    OPEN = "open"  #: reading: pages are being asked for
+    SETTLED = "settled"  #: open -> settled, every page that counts is in the ledger
+    PUBLISHED = "published"  #: settled -> published, the mirror has it
+    UNCHANGED = "unchanged"  #: open -> unchanged, the first page showed that nothing has changed
+    FAILED = "failed"  #: open | settled -> failed, with its reason
+
+
+#: Crawls that are still to be worked on; at most one of them a stream.
+UNFINISHED = (CrawlState.OPEN, CrawlState.SETTLED)
+
+
+class SyncState(StrEnum):
+    """How far a sync is."""
+
+    OPEN = "open"  #: at least one of its crawls is unfinished
+    ENDED = "ended"  #: open -> ended, all are over
+
+
+class Outcome(StrEnum):
+    """What became of a page in the round that asked for it last."""
+
+    STORED = "stored"  #: its body is here
+    BEYOND = "beyond"  #: Apple says that there is no such page
+    LOST = "lost"  #: an answer came, but not the page: no list in it, or another page
+    FAILED = "failed"  #: no answer came, however often it was asked for
+    TRYING = "trying"  #: an attempt failed, and another will be made
+
+
+locations = sa.Table(
+    "locations",
+    metadata,
+    sa.Column("id", Identity, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("uid", sa.Text, nullable=False, unique=True),
+    sa.Column("organisation", sa.Text, nullable=False, server_default=""),
+    sa.Column("sealed_token", sa.LargeBinary),  # null once the location is no longer watched
+    sa.Column("token_expires", Moment, nullable=False),
+    sa.Column("owner", sa.Text),
+    sa.Column("state", sa.Text, nullable=False, server_default=LocationState.VALID),
+    sa.Column("problem", sa.Text),
+    sa.Column("is_watched", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("added_at", Moment, nullable=False),
+)
+
+streams = sa.Table(
+    "streams",
+    metadata,
+    sa.Column("id", Identity, primary_key=True),
+    sa.Column("location_id", Identity, sa.ForeignKey("locations.id"), nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("is_watched", sa.Boolean, nullable=False, server_default=sa.true()),
+    # The base of the next delta, moved by every publish.
+    sa.Column("version", sa.Text),
+    # The version of the last consistent full crawl that published its deletes: what the short cut compares with.
+    sa.Column("complete_version", sa.Text),
+    sa.Column("records", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("published_at", Moment),
+    sa.Column("problem", sa.Text),
+    # Why the next crawl must read everything, whatever its first page says.
+    sa.Column("full_wanted", sa.Text),
+    # The deletes that the last crawl found and did not dare: how many, which, and since when.
+    sa.Column("held_deletes", sa.BigInteger),
+    sa.Column("held_digest", sa.Text),
+    sa.Column("held_at", Moment),
+    sa.UniqueConstraint("location_id", "resource"),
+)
+
+syncs = sa.Table(
+    "syncs",
+    metadata,
+    sa.Column("id", Identity, primary_key=True),
+    sa.Column("location_id", Identity, sa.ForeignKey("locations.id"), nullable=False),
+    sa.Column("wanted", Document, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default=SyncState.OPEN),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.CheckConstraint("state in ('open', 'ended')", name="state"),
+    sa.Index(
+        "syncs_one_open_a_location",
+        "location_id",
+        unique=True,
+        postgresql_where=sa.text("state = 'open'"),
+        sqlite_where=sa.text("state = 'open'"),
+    ),
+)
+
+crawls = sa.Table(
+    "crawls",
+    metadata,
+    sa.Column("id", Identity, primary_key=True),
+    sa.Column("sync_id", Identity, sa.ForeignKey("syncs.id"), nullable=False, index=True),
+    sa.Column("stream_id", Identity, sa.ForeignKey("streams.id"), nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False, server_default=CrawlState.OPEN),
+    # Why it must read everything; null where the short cut may be taken.
+    sa.Column("forced_by", sa.Text),
+    # The chord that was sent last; it goes up by one with each, in one guarded UPDATE.
+    sa.Column("round", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("rereads", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("revivals", sa.Integer, nullable=False, server_default="0"),
+    # The version of its very first answer, which never moves: torn catch-up starts there.
+    sa.Column("base_version", sa.Text),
+    sa.Column("version", sa.Text),
+    sa.Column("total", sa.Integer),
+    sa.Column("is_consistent", sa.Boolean),
+    sa.Column("drift", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text),
+    # What kind of trouble the reason is: 'away' goes by itself, 'person' needs one, 'bug' is ours.
+    sa.Column("trouble", sa.Text),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("moved_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("inserted", sa.BigInteger),
+    sa.Column("updated", sa.BigInteger),
+    sa.Column("deleted", sa.BigInteger),
+    sa.CheckConstraint("state in ('open', 'settled', 'published', 'unchanged', 'failed')", name="state"),
+    sa.Index(
+        "crawls_one_unfinished_a_stream",
+        "stream_id",
+        unique=True,
+        postgresql_where=sa.text("state in ('open', 'settled')"),
+        sqlite_where=sa.text("state in ('open', 'settled')"),
+    ),
+)
+
+pages = sa.Table(
+    "pages",
+    metadata,
+    sa.Column("crawl_id", Identity, sa.ForeignKey("crawls.id"), primary_key=True),
+    sa.Column("index", sa.Integer, primary_key=True),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("version", sa.Text),
+    sa.Column("total", sa.Integer),
+    sa.Column("next_index", sa.Integer),
+    sa.Column("size", sa.Integer),
+    sa.Column("records", sa.Integer),
+    sa.Column("fetched_at", Moment, nullable=False),
+    sa.Column("seconds", sa.Float),
+    sa.CheckConstraint("outcome in ('stored', 'beyond', 'lost', 'failed', 'trying')", name="outcome"),
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("location_id", Identity, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("op", sa.Text, nullable=False),
+    sa.Column("key", Carried, nullable=False),
+    sa.Column("before", Carried),
+    sa.Column("after", Carried),
+    sa.Column("crawl_id", Identity, nullable=False),
+)
+
+#: One row: the number of the last change. Taken last in a publish and held to its commit, so that the order of the
+#: numbers is the order of the commits, without gaps. A sequence would hand numbers out in another order than they commit.
+feed = sa.Table(
+    "feed",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,31 @@
+"""Tokens at rest: sealed with the first key, opened with any, so that keys can be rotated."""
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from .errors import SealedAway
+
+
+class Sealer:
+    """Seals and opens secrets. Never shows a key."""
+
+    def __init__(self, keys: list[str]) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError:
+            raise SealedAway("A key is not 32 bytes in URL-safe base64; `pageturner key` makes one.") from None
+
+    def seal(self, text: str) -> bytes:
+        """Seal a secret."""
+        return self._fernet.encrypt(text.encode())
+
+    def open(self, sealed: bytes) -> str:
+        """Open what any of the keys sealed."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken:
+            raise SealedAway from None
+
+
+def make_key() -> str:
+    """Make a new key."""
+    return Fernet.generate_key().decode()

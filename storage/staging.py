@@ -1,0 +1,96 @@
+"""Staging: the records of a crawl's pages in a temporary table, each key once, ready to be compared with the mirror."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from apple.answers import unpack
+from apple.client import BODY_LIMIT_BYTES
+from apple.pages import read_page
+
+from .mirrors import Mirror, Row
+from .pages import bodies
+
+#: Where a staged record stood in the order of fetching: of two with one key, the one fetched last wins.
+POSITION = "position"
+
+
+class Stage:
+    """The temporary table of one publish. It goes with the transaction, or at the latest with `drop`."""
+
+    def __init__(self, connection: sa.Connection, mirror: Mirror) -> None:
+        self._connection = connection
+        self._mirror = mirror
+        self.table = _temporary("stage", mirror, sa.Column(POSITION, sa.Integer))
+        self.rows = 0
+        #: Records that came more than once, though their key allows only one: the pages were of different moments.
+        self.repeated = 0
+
+    def fill(self, crawl_id: int, below: int | None) -> None:
+        """Load the stored pages of a crawl, and leave each key once."""
+        self.table.create(self._connection)
+        self._copy(self._number(self._read(crawl_id, below)))
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql("ANALYZE stage")
+        self._unify()
+
+    def drop(self) -> None:
+        """Drop the table."""
+        self.table.drop(self._connection)
+
+    def _read(self, crawl_id: int, below: int | None) -> Iterator[Row]:
+        for index, packed in bodies(self._connection, crawl_id, below):
+            page = read_page(self._mirror.resource, index, unpack(packed, BODY_LIMIT_BYTES))
+            if page.records is not None:
+                yield from self._mirror.make_rows(page.records)
+
+    def _number(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.rows += 1
+            yield (*row, self.rows)
+
+    def _copy(self, rows: Iterator[Row]) -> None:
+        names = ", ".join(column.name for column in self.table.columns)
+        driver: Any = self._connection.connection.driver_connection
+        if self._connection.dialect.name == "postgresql":
+            with driver.cursor() as cursor, cursor.copy(f"COPY stage ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            marks = ", ".join("?" * len(self.table.columns))
+            driver.executemany(f"INSERT INTO stage ({names}) VALUES ({marks})", rows)  # noqa: S608 - names are ours
+
+    def _unify(self) -> None:
+        key = [self.table.c[name] for name in self._mirror.key]
+        groups = sa.select(*key, sa.func.count().label("n"), sa.func.max(self.table.c.position).label("last"))
+        repeated = groups.group_by(*key).having(sa.func.count() > 1).subquery()
+        again = self._connection.execute(sa.select(repeated)).all()
+        if not again:
+            return
+        if self._mirror.is_counted:
+            self._count(again)
+        self.repeated = sum(row.n - 1 for row in again if getattr(row, "standing", "") != "retired")
+        self._drop_all_but_last(key)
+
+    def _count(self, again: Iterable[Any]) -> None:
+        marked = sa.update(self.table).where(self.table.c.position == sa.bindparam("last"))
+        counts = [{"last": row.last, "n": row.n} for row in again if row.standing == "retired"]
+        if counts:
+            self._connection.execute(marked.values(copies=sa.bindparam("n")), counts)
+
+    def _drop_all_but_last(self, key: list[Any]) -> None:
+        other = self.table.alias("other")
+        same = [other.c[column.name] == column for column in key]
+        later = sa.exists().where(*same, other.c.position > self.table.c.position)
+        self._connection.execute(sa.delete(self.table).where(later))
+
+
+def make_difference_table(mirror: Mirror) -> sa.Table:
+    """Describe the table that holds what differs: an operation, the row as it is to be, and as it was."""
+    return _temporary("difference", mirror, sa.Column("op", sa.Text), sa.Column("before", sa.Text))
+
+
+def _temporary(name: str, mirror: Mirror, *more: "sa.Column[Any]") -> sa.Table:
+    own = [sa.Column(column, mirror.table.c[column].type) for column in mirror.columns]
+    return sa.Table(name, sa.MetaData(), *own, *more, prefixes=["TEMPORARY"])

@@ -1,0 +1,92 @@
+"""The gated task: sending it parks its message at the gate of a location, which publishes it when it may run.
+
+So workers never wait, a location has a handful of messages in the broker however many pages it has, and all locations
+share the workers fairly. The first argument of a gated task is the location's uId.
+"""
+
+import logging
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore
+from celery.utils import uuid
+from kombu.utils.json import dumps, loads
+
+from orchestration.crawling import Later
+from orchestration.gate import Message, NotNow
+from storage.errors import DatabaseAway
+
+from .application import app
+from .house import house
+
+log = logging.getLogger(__name__)
+
+#: A database that is away is asked again after this, by the task that found it away.
+DATABASE_WAIT_SECONDS = 5.0
+
+#: What a caller hands over that belongs to its own process, and not into a message.
+_NOT_CARRIED = ("add_to_parent", "connection", "router", "result_cls")
+
+
+class GatedTask(Task):
+    """A task that goes through the gate, both ways."""
+
+    abstract = True
+    #: The place of its messages in a gate's queue: lower comes first.
+    rank = 0
+
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        **options: Any,
+    ) -> Any:
+        """Park the message instead of publishing it, once by its id."""
+        task_id = task_id or uuid()
+        carried = {name: value for name, value in options.items() if name not in _NOT_CARRIED}
+        payload = dumps({"task": self.name, "args": args, "kwargs": kwargs, "options": carried})
+        location = args[0]
+        publish(house().gate.park(location, Message(id=task_id, payload=payload), self.rank), producer)
+        return self.AsyncResult(task_id)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Run the task. It never fails its chord: what goes wrong is in the ledger, or comes again."""
+        gate, location, message_id = house().gate, args[0], self.request.id
+        gate.start(location, message_id)
+        try:
+            self.run(*args, **kwargs)
+        except (Later, NotNow) as later:
+            self._come_again(location, message_id, later.seconds)
+        except DatabaseAway as error:
+            log.warning("%s: %s Trying again in %g s.", message_id, error, DATABASE_WAIT_SECONDS)
+            self._come_again(location, message_id, DATABASE_WAIT_SECONDS)
+        except Exception as error:  # the outer rim: a bug fails its crawl, with its name, and not the whole chord
+            log.exception("%s: a bug.", message_id)
+            house().crawling.fail_for_bug(args[1], error)
+        publish(gate.finish(location, message_id))
+
+    def _come_again(self, location: str, message_id: str, seconds: float) -> None:
+        publish(house().gate.park_again(location, message_id, seconds))
+        raise Ignore
+
+
+def publish(messages: list[Message], producer: Any = None) -> None:
+    """Publish what the gate let through.
+
+    With the producer of the caller, where there is one: taking a second one while holding the first froze sixteen
+    threads for ever.
+    """
+    for message in messages:
+        parts = loads(message.payload)
+        task = app.tasks[parts["task"]]
+        Task.apply_async(
+            task,
+            parts["args"],
+            parts["kwargs"],
+            task_id=message.id,
+            producer=producer,
+            add_to_parent=False,
+            **parts["options"],
+        )

@@ -1,0 +1,125 @@
+"""The composition root: builds everything from the settings, once a process."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from redis import Redis
+
+from apple.client import DEADLINE_SECONDS, Client
+from orchestration.asking import Asking
+from orchestration.crawling import Crawling, Stores
+from orchestration.gate import Gate
+from orchestration.limiting import Limiting
+from orchestration.syncing import Syncing, SyncStores
+from settings import Settings, WrongSettings, read_settings
+from storage.crawls import Crawls
+from storage.database import Database, open_database
+from storage.exporting import Exporting
+from storage.feed import Feed
+from storage.locations import Locations
+from storage.pages import Pages
+from storage.progress import Progress
+from storage.publishing import Publishing
+from storage.sealing import Sealer, make_key
+from storage.streams import Streams
+from storage.syncs import Syncs
+
+from .sending import CelerySending
+
+KEY_FILE = "key"
+
+#: No answer of Redis takes this long, but one that comes over a broken connection.
+_REDIS_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Everything that a task or a door may need."""
+
+    settings: Settings
+    client: Client
+    gate: Gate
+    asking: Asking
+    database: Database
+    locations: Locations
+    streams: Streams
+    feed: Feed
+    exporting: Exporting
+    crawling: Crawling
+    syncing: Syncing
+    pages: Pages
+
+
+@cache
+def house() -> House:
+    """Give this process' house."""
+    return build(read_settings())
+
+
+def build(settings: Settings) -> House:
+    """Build a house."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = open_database(settings.database)
+    sealer = Sealer(secret_keys(settings))
+    redis = make_redis(settings)
+    client = Client(settings.apple_url)
+    gate = Gate(redis, longest_request=DEADLINE_SECONDS)
+    asking = Asking(client, gate, Limiting(client).rate)
+    locations, streams, crawls = Locations(database, sealer), Streams(database), Crawls(database)
+    pages, sending = Pages(database), CelerySending()
+    stores = Stores(locations=locations, streams=streams, crawls=crawls, pages=pages, publishing=Publishing(database))
+    sync_stores = SyncStores(
+        locations=locations,
+        streams=streams,
+        syncs=Syncs(database),
+        crawls=crawls,
+        progress=Progress(database),
+    )
+    return House(
+        settings=settings,
+        client=client,
+        gate=gate,
+        asking=asking,
+        database=database,
+        locations=locations,
+        streams=streams,
+        feed=Feed(database),
+        exporting=Exporting(database),
+        crawling=Crawling(stores, asking, gate, sending),
+        syncing=Syncing(sync_stores, gate, sending),
+        pages=pages,
+    )
+
+
+def make_redis(settings: Settings) -> "Redis[bytes]":
+    """Connect to the Redis of the gate."""
+    return Redis.from_url(
+        settings.redis,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+        health_check_interval=30,
+    )
+
+
+def secret_keys(settings: Settings) -> list[str]:
+    """Give the keys that seal tokens. Embedded, a key is made where there is none; elsewhere that is an error."""
+    if settings.keys:
+        return settings.keys
+    if not settings.is_embedded or settings.database_url is not None:
+        raise WrongSettings(
+            "PAGETURNER_SECRET_KEYS is not set: it seals the tokens in the database, and all hosts need the same. "
+            "Make one with `pageturner key`, and keep it: without it the tokens cannot be opened."
+        )
+    return [_key_in(settings.home / KEY_FILE)]
+
+
+def _key_in(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with open(descriptor, "w") as file:
+        file.write(make_key() + "\n")
+    return path.read_text().strip()

@@ -1,0 +1,31 @@
+"""Sending work by Celery: the chord of pages, and everything else by its computed id."""
+
+from collections.abc import Sequence
+
+from celery import chord
+
+from orchestration.sending import message_id
+
+from .application import app
+
+
+class CelerySending:
+    """Sends the tasks that the use cases ask for."""
+
+    def seed(self, location: str, crawl_id: int, round_: int) -> None:
+        """Have the first page fetched."""
+        app.tasks["pageturner.seed"].apply_async((location, crawl_id, round_), task_id=message_id(crawl_id, round_, 0))
+
+    def round(self, location: str, crawl_id: int, round_: int, indexes: Sequence[int]) -> None:
+        """Have a chord of pages fetched; its callback, and its failure, reconcile."""
+        page, reconcile = app.tasks["pageturner.page"], app.tasks["pageturner.reconcile"]
+        header = [
+            page.si(location, crawl_id, round_, index).set(task_id=message_id(crawl_id, round_, index))
+            for index in indexes
+        ]
+        body = reconcile.si(crawl_id).on_error(reconcile.si(crawl_id))
+        chord(header, body).set(task_id=f"{crawl_id}.{round_}").apply_async()
+
+    def publish(self, crawl_id: int) -> None:
+        """Have a settled crawl published."""
+        app.tasks["pageturner.publish"].apply_async((crawl_id,))
