@@ -12,6 +12,11 @@ from rich.table import Table
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 results = Console(highlight=False, soft_wrap=True)
 
+#: Nobody's terminal decides how much of a line a pipe gets.
+_PIPE_WIDTH = 1000
+if not results.is_terminal:
+    results = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+
 
 def say(words: str) -> None:
     """Tell a person something that is not the result."""

@@ -11,10 +11,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from .crawls import Crawl
 from .database import Database
-from .mirrors import Mirror
+from .mirrors import MIRRORS, Mirror, digest_of, dump_document
 from .schema import changes, feed, locations
 
 _ROWS_AT_ONCE = 1000
+
+#: How many alike there are, beside the fields of a row that stands for several.
+COPIES = "copies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class Feed:
             seq = some[-1].seq
 
 
-def write_feed(connection: sa.Connection, mirror: Mirror, crawl: Crawl, difference: sa.Table, count: int) -> None:
+def write_feed(connection: sa.Connection, mirror: Mirror, crawl: Crawl, difference: sa.FromClause, count: int) -> None:
     """Append a difference to the feed. The counter row is taken here and held to the commit: nothing may follow it."""
     if not count:
         return
@@ -66,7 +69,6 @@ def write_feed(connection: sa.Connection, mirror: Mirror, crawl: Crawl, differen
         "location_id": sa.literal(crawl.location_id),
         "resource": sa.literal(crawl.resource),
         "op": difference.c.op,
-        "key": _key(connection, mirror, difference),
         "before": difference.c.before,
         "after": sa.case((difference.c.op == "delete", sa.null()), else_=new),
         "crawl_id": sa.literal(crawl.id),
@@ -76,40 +78,40 @@ def write_feed(connection: sa.Connection, mirror: Mirror, crawl: Crawl, differen
     connection.execute(sa.insert(changes).from_select(["seq", *columns], sa.select(seq, *columns.values())))
 
 
-def shown(connection: sa.Connection, mirror: Mirror, table: sa.Table) -> Any:
+def shown(connection: sa.Connection, mirror: Mirror, table: sa.FromClause) -> Any:
     """Give the JSON of a row as the feed shows it: the record, and how many there are where a row stands for several."""
     if not mirror.is_counted:
         return table.c.record
     if connection.dialect.name == "postgresql":
-        copies = sa.func.jsonb_build_object("copies", table.c.copies)
+        copies = sa.func.jsonb_build_object(COPIES, table.c.copies)
         counted = sa.cast(sa.cast(table.c.record, JSONB).op("||")(copies), sa.Text)
     else:
-        counted = sa.func.json_set(table.c.record, "$.copies", table.c.copies)
+        counted = sa.func.json_set(table.c.record, f"$.{COPIES}", table.c.copies)
     return sa.case((table.c.standing == "retired", counted), else_=table.c.record)
 
 
-def _key(connection: sa.Connection, mirror: Mirror, table: sa.Table) -> Any:
-    is_postgresql = connection.dialect.name == "postgresql"
-    build = sa.func.json_build_object if is_postgresql else sa.func.json_object
-    text = (lambda value: sa.cast(value, sa.Text)) if is_postgresql else (lambda value: value)
-    if mirror.is_counted:
-        active = text(build("clientUserId", table.c.identity))
-        return sa.case((table.c.standing == "active", active), else_=text(build("retired", table.c.identity)))
-    parts = [part for name in mirror.key for part in (mirror.fields[name], sa.func.nullif(table.c[name], ""))]
-    if is_postgresql:
-        return text(sa.func.json_strip_nulls(build(*parts)))
-    return sa.func.json_patch("{}", build(*parts))  # a merge patch leaves nulls out
+def _key(resource: str, record: dict[str, Any]) -> dict[str, Any]:
+    mirror = MIRRORS[resource]
+    if not mirror.is_counted:
+        names = (mirror.fields[name] for name in mirror.key)
+        return {name: record[name] for name in names if name in record}
+    own = {name: value for name, value in record.items() if name != COPIES}
+    if COPIES in record:
+        return {"retired": digest_of(dump_document(own) or "")}
+    return {"clientUserId": own["clientUserId"]}
 
 
 def _change(row: Any) -> Change:
+    before = None if row.before is None else msgspec.json.decode(row.before)
+    after = None if row.after is None else msgspec.json.decode(row.after)
     return Change(
         seq=row.seq,
         at=row.at,
         location=row.location,
         resource=row.resource,
         op=row.op,
-        key=msgspec.json.decode(row.key),
-        before=None if row.before is None else msgspec.json.decode(row.before),
-        after=None if row.after is None else msgspec.json.decode(row.after),
+        key=_key(row.resource, after or before),
+        before=before,
+        after=after,
         crawl=row.crawl_id,
     )

@@ -5,6 +5,7 @@ column that tells whether anything differs.
 """
 
 import hashlib
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import UnionType
@@ -83,14 +84,17 @@ class _KeyedRows:
     documents: frozenset[str]
 
     def __call__(self, records: Records) -> Iterator[Row]:
-        for position, record in enumerate(records.known):
+        pick = operator.attrgetter(*self.key, *self.own)
+        width = len(self.key)
+        for position, (text, values) in enumerate(zip(_texts(records), map(pick, records.known), strict=True)):
             extra = records.unknown.get(position)
-            key = [getattr(record, name) or "" for name in self.key]
-            own = [self._value(name, getattr(record, name)) for name in self.own]
-            yield (*key, *own, dump_document(extra), whole(record, extra))
+            own = self._written(values[width:]) if self.documents else values[width:]
+            key = values[:width]
+            yield (*(key if None not in key else (part or "" for part in key)), *own, dump_document(extra), text)
 
-    def _value(self, name: str, value: Any) -> Any:
-        return dump_document(value) if name in self.documents else value
+    def _written(self, own: Row) -> Row:
+        pairs = zip(self.own, own, strict=True)
+        return tuple(dump_document(value) if name in self.documents else value for name, value in pairs)
 
 
 def _users(resource: Resource) -> Mirror:
@@ -111,31 +115,36 @@ def _users(resource: Resource) -> Mirror:
 
 
 def _user_rows(records: Records) -> Iterator[Row]:
-    for position, user in enumerate(records.known):
+    for position, (text, user) in enumerate(zip(_texts(records), records.known, strict=True)):
         extra = records.unknown.get(position)
-        text = whole(user, extra)
         yield (*_standing(user, text), *msgspec.structs.astuple(user), dump_document(extra), text, 1)
 
 
 def _standing(user: User, text: str) -> tuple[str, str]:
     if user.is_active and user.client_user_id:
         return "active", user.client_user_id
-    return "retired", hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return "retired", digest_of(text)
 
 
-_encode = msgspec.json.Encoder(order="sorted").encode
+def digest_of(text: str) -> str:
+    """Name a record that has no identity by all that it says."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 def dump_document(value: Any) -> str | None:
-    """Write a value for a document column; always the same text for the same value."""
-    return None if value is None else _encode(value).decode()
+    """Write a value as JSON; always the same text for the same value."""
+    return None if value is None else _encoder.encode(value).decode()
 
 
-def whole(record: Record, extra: dict[str, Any] | None) -> str:
-    """Write a record under Apple's own names, with what we did not know of."""
-    if extra is None:
-        return _encode(record).decode()
-    return _encode(msgspec.to_builtins(record) | extra).decode()
+def _texts(records: Records) -> list[str]:
+    """Write each record under Apple's own names, with what we did not know of."""
+    texts = _encoder.encode_lines(records.known).decode().split("\n")[:-1]
+    for position, extra in records.unknown.items():
+        texts[position] = _encoder.encode(msgspec.to_builtins(records.known[position]) | extra).decode()
+    return texts
 
 
 #: The mirror of every resource.

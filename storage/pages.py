@@ -85,8 +85,8 @@ class Pages:
             return connection.execute(sa.delete(pages).where(pages.c.crawl_id.in_(old))).rowcount
 
 
-def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Iterator[tuple[int, bytes]]:
-    """Give the stored pages of a crawl in the order in which they were fetched, a few at a time."""
+def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Iterator[list[tuple[int, bytes]]]:
+    """Give the stored pages of a crawl in the order in which they were fetched, some at a time."""
     here = (pages.c.crawl_id == crawl_id) & (pages.c.outcome == Outcome.STORED)
     if below is not None:
         here &= pages.c.index < below
@@ -95,8 +95,8 @@ def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Itera
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
         some = indexes[start : start + _BODIES_AT_ONCE]
         chosen = (pages.c.crawl_id == crawl_id) & pages.c.index.in_(some)
-        found = dict(connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen)).tuples())
-        yield from ((index, found[index]) for index in some)
+        found = dict(connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen)).tuples().all())
+        yield [(index, found[index]) for index in some]
 
 
 def _facts() -> sa.Select[Any]:

@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .applying import apply_difference
+from .applying import apply_difference, insert_new
 from .crawls import Crawl, end_sync
 from .database import Database
 from .feed import shown, write_feed
 from .mirrors import MIRRORS, Mirror
 from .schema import CrawlState, crawls, streams
-from .staging import Stage, make_difference_table
+from .staging import Stage, all_new, make_difference_table
 from .streams import Stream
 
 #: The joins of a publish fit into this; PostgreSQL's default sends them to disk.
@@ -101,27 +101,42 @@ class _Publication:
         self._stage.fill(self._crawl.id, self._crawl.total)
         if self._stage.repeated:
             self._is_complete = False  # one moment shows a record once: these pages are of several
+        if self._mirror.is_counted and not self._is_complete:
+            # Retired rows have no identity: only a whole and consistent reading can count them.
+            self._stage.drop_retired()
+        published = self._load() if self._is_first() else self._change(judge)
+        self._note(published)
+        self._stage.drop()
+        return published
+
+    def _is_first(self) -> bool:
+        here = self._mirror.table.c.location_id == self._stream.location_id
+        return not self._connection.scalar(sa.select(sa.exists().where(here)))
+
+    def _load(self) -> Published:
+        """Publish into an empty mirror: everything is new, and there is nothing to compare it with."""
+        new = all_new(self._stage.table)
+        insert_new(self._connection, self._mirror, self._stream.location_id, new)
+        count = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
+        write_feed(self._connection, self._mirror, self._crawl, new, count)
+        return Published(inserted=count, updated=0, deleted=0, held=0)
+
+    def _change(self, judge: Judge) -> Published:
         self._compare()
         deletes = self._judge_deletes(judge)
         counts = self._counts()
         apply_difference(self._connection, self._mirror, self._stream.location_id, self._difference)
         write_feed(self._connection, self._mirror, self._crawl, self._difference, sum(counts.values()))
-        published = Published(
+        self._difference.drop(self._connection)
+        return Published(
             inserted=counts.get("insert", 0),
             updated=counts.get("update", 0),
             deleted=counts.get("delete", 0),
             held=0 if self._verdict.may_delete else deletes,
         )
-        self._note(published)
-        self._stage.drop()
-        self._difference.drop(self._connection)
-        return published
 
     def _compare(self) -> None:
         stage, mirror = self._stage.table, self._mirror.table
-        if self._mirror.is_counted and not self._is_complete:
-            # Retired rows have no identity: only a whole and consistent reading can count them.
-            self._connection.execute(sa.delete(stage).where(stage.c.standing == "retired"))
         self._difference.create(self._connection)
         here = mirror.c.location_id == self._stream.location_id
         same = sa.and_(here, *(mirror.c[name] == stage.c[name] for name in self._mirror.key))

@@ -185,7 +185,6 @@ changes = sa.Table(
     sa.Column("location_id", Identity, nullable=False),
     sa.Column("resource", sa.Text, nullable=False),
     sa.Column("op", sa.Text, nullable=False),
-    sa.Column("key", Carried, nullable=False),
     sa.Column("before", Carried),
     sa.Column("after", Carried),
     sa.Column("crawl_id", Identity, nullable=False),

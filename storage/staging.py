@@ -30,17 +30,21 @@ class Stage:
     def fill(self, crawl_id: int, below: int | None) -> None:
         """Load the stored pages of a crawl, and leave each key once."""
         self.table.create(self._connection)
-        self._copy(self._number(self._read(crawl_id, below)))
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql("ANALYZE stage")
+        for some in bodies(self._connection, crawl_id, below):  # all read before any is written: one connection
+            self._copy(self._number(self._read(some)))
+        self._ready()
         self._unify()
+
+    def drop_retired(self) -> None:
+        """Leave out the rows that only a whole reading can count."""
+        self._connection.execute(sa.delete(self.table).where(self.table.c.standing == "retired"))
 
     def drop(self) -> None:
         """Drop the table."""
         self.table.drop(self._connection)
 
-    def _read(self, crawl_id: int, below: int | None) -> Iterator[Row]:
-        for index, packed in bodies(self._connection, crawl_id, below):
+    def _read(self, some: list[tuple[int, bytes]]) -> Iterator[Row]:
+        for index, packed in some:
             page = read_page(self._mirror.resource, index, unpack(packed, BODY_LIMIT_BYTES))
             if page.records is not None:
                 yield from self._mirror.make_rows(page.records)
@@ -60,6 +64,11 @@ class Stage:
         else:
             marks = ", ".join("?" * len(self.table.columns))
             driver.executemany(f"INSERT INTO stage ({names}) VALUES ({marks})", rows)  # noqa: S608 - names are ours
+
+    def _ready(self) -> None:
+        """Make the table quick to compare: PostgreSQL hashes it, SQLite wants an index."""
+        if self._connection.dialect.name != "postgresql":
+            sa.Index("stage_key", *(self.table.c[name] for name in self._mirror.key)).create(self._connection)
 
     def _unify(self) -> None:
         key = [self.table.c[name] for name in self._mirror.key]
@@ -89,6 +98,11 @@ class Stage:
 def make_difference_table(mirror: Mirror) -> sa.Table:
     """Describe the table that holds what differs: an operation, the row as it is to be, and as it was."""
     return _temporary("difference", mirror, sa.Column("op", sa.Text), sa.Column("before", sa.Text))
+
+
+def all_new(stage: sa.Table) -> sa.FromClause:
+    """See a stage as a difference from nothing."""
+    return sa.select(*stage.c, sa.literal("insert").label("op"), sa.null().label("before")).subquery("difference")
 
 
 def _temporary(name: str, mirror: Mirror, *more: "sa.Column[Any]") -> sa.Table:

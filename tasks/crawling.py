@@ -1,7 +1,7 @@
 """The tasks of a crawl. They carry numbers, and delegate."""
 
 from .application import app
-from .gated import GatedTask
+from .gated import CrawlTask, GatedTask
 from .house import house
 
 
@@ -17,13 +17,13 @@ def page(_location: str, crawl_id: int, round_: int, index: int) -> None:
     house().crawling.page(crawl_id, round_, index)
 
 
-@app.task(name="pageturner.reconcile", queue="seed")
+@app.task(name="pageturner.reconcile", base=CrawlTask, queue="seed")
 def reconcile(crawl_id: int) -> None:
     """Decide what a crawl needs next: the callback of every chord of pages, and of its failure."""
     house().crawling.reconcile(crawl_id)
 
 
-@app.task(name="pageturner.publish", queue="publish")
+@app.task(name="pageturner.publish", base=CrawlTask, queue="publish")
 def publish(crawl_id: int) -> None:
     """Publish a settled crawl."""
     house().crawling.publish(crawl_id)

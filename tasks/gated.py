@@ -10,7 +10,9 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore
 from celery.utils import uuid
+from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps, loads
+from redis.exceptions import RedisError
 
 from orchestration.crawling import Later
 from orchestration.gate import Message, NotNow
@@ -70,6 +72,18 @@ class GatedTask(Task):
     def _come_again(self, location: str, message_id: str, seconds: float) -> None:
         publish(house().gate.park_again(location, message_id, seconds))
         raise Ignore
+
+
+class CrawlTask(Task):
+    """A task whose first argument is a crawl: a bug in it fails the crawl; what is merely away is tended later."""
+
+    abstract = True
+
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """Tell the ledger."""
+        del task_id, kwargs, einfo
+        if not isinstance(exc, DatabaseAway | RedisError | OperationalError):
+            house().crawling.fail_for_bug(args[0], exc)
 
 
 def publish(messages: list[Message], producer: Any = None) -> None:

@@ -1,6 +1,7 @@
 """The composition root: builds everything from the settings, once a process."""
 
-import os
+import contextlib
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -116,10 +117,11 @@ def secret_keys(settings: Settings) -> list[str]:
 
 
 def _key_in(path: Path) -> str:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with open(descriptor, "w") as file:
-        file.write(make_key() + "\n")
+    """Read the key of this home; where there is none, one is made, by exactly one of those who look."""
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".key-") as file:  # made with mode 0600
+            file.write(make_key() + "\n")
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(file.name)
     return path.read_text().strip()

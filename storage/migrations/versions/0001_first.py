@@ -175,7 +175,6 @@ def _create_changes() -> None:
         sa.Column("location_id", Identity, nullable=False),
         sa.Column("resource", sa.Text(), nullable=False),
         sa.Column("op", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("before", sa.Text(), nullable=True),
         sa.Column("after", sa.Text(), nullable=True),
         sa.Column("crawl_id", Identity, nullable=False),
@@ -225,12 +224,7 @@ def _create_mirror_assignments() -> None:
         sa.Column("extra", Document, nullable=True),
         sa.Column("record", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "location_id",
-            "adam_id",
-            "pricing_param",
-            "client_user_id",
-            "serial_number",
-            name="mirror_assignments_pkey",
+            "location_id", "adam_id", "pricing_param", "client_user_id", "serial_number", name="mirror_assignments_pkey"
         ),
     )
 

