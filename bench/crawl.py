@@ -65,7 +65,9 @@ class Bench:
             "refused": traffic["refused"],
             "changes": changes,
         }
-        print(f"{self.latency * 1000:4.0f} ms  {what:13}", "  ".join(f"{name} {value}" for name, value in figures.items()))
+        print(
+            f"{self.latency * 1000:4.0f} ms  {what:13}", "  ".join(f"{name} {value}" for name, value in figures.items())
+        )
 
     def _processes(self) -> list[psutil.Process]:
         return [psutil.Process(worker.pid) for worker in self.workers]

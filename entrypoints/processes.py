@@ -19,7 +19,7 @@ STOP_SECONDS = 5.0
 
 
 def start(
-    command: list[str], *, log: IO[Any] | None, env: Mapping[str, str] | None = None
+    command: list[str], *, log: IO[Any] | int | None, env: Mapping[str, str] | None = None
 ) -> "subprocess.Popen[bytes]":
     """Start a command that dies with this process, and that the terminal's Ctrl-C does not reach."""
     return subprocess.Popen(

@@ -10,6 +10,7 @@ from apple.pages import Page, read_page
 from apple.resources import RESOURCES
 from storage.crawls import Crawl, Crawls
 from storage.locations import Location, Locations
+from storage.orders import Order, Orders
 from storage.pages import PageFact, Pages
 from storage.publishing import Publishing
 from storage.schema import CrawlState, LocationState, Outcome
@@ -40,6 +41,7 @@ class Stores:
     streams: Streams
     crawls: Crawls
     pages: Pages
+    orders: Orders
     publishing: Publishing
 
 
@@ -54,10 +56,11 @@ class Crawling:
 
     def seed(self, crawl_id: int, round_: int) -> None:
         """Fetch the first page; stop there if nothing has changed, else go on to the rest."""
-        crawl = self._stores.crawls.get(crawl_id)
+        order = self._stores.orders.of(crawl_id, 0)
+        crawl = order.crawl
         if crawl.state is not CrawlState.OPEN or round_ != crawl.round:
             return
-        first = self._fetch(crawl, 0)
+        first = self._fetch(order, 0)
         if first is None:
             return
         self._stores.crawls.note_first(crawl_id, first.version, first.total)
@@ -70,9 +73,9 @@ class Crawling:
 
     def page(self, crawl_id: int, round_: int, index: int) -> None:
         """Fetch one page of a round, unless the ledger has it or the crawl has moved on."""
-        crawl = self._stores.crawls.get(crawl_id)
-        if crawl.state is CrawlState.OPEN and round_ == crawl.round:
-            self._fetch(crawl, index)
+        order = self._stores.orders.of(crawl_id, index)
+        if order.crawl.state is CrawlState.OPEN and round_ == order.crawl.round:
+            self._fetch(order, index)
 
     def reconcile(self, crawl_id: int) -> None:
         """Decide from the ledger what the crawl needs next, and send it on its way. Harmless at any time."""
@@ -101,13 +104,15 @@ class Crawling:
         reason = f"A bug ({type(error).__name__}): please report it with the worker's log."
         self._stores.crawls.fail(self._stores.crawls.get(crawl_id), reason, retrying.Trouble.BUG)
 
-    def _fetch(self, crawl: Crawl, index: int) -> PageFact | None:
+    def _fetch(self, order: Order, index: int) -> PageFact | None:
         """Fetch a page into the ledger; None where the crawl ended over it."""
-        known = self._stores.pages.find(crawl.id, index)
+        crawl, location, known, token = order.crawl, order.location, order.page, order.token
         if known is not None and known.round >= crawl.round and known.outcome is not Outcome.TRYING:
             return known
-        location = self._stores.locations.find(crawl.uid)
-        resource, token = RESOURCES[crawl.resource], self._stores.locations.token(location)
+        if token is None:
+            self._stores.crawls.fail(crawl, "The location is no longer watched.", retrying.Trouble.PERSON)
+            return None
+        resource = RESOURCES[crawl.resource]
         attempts = (known.attempts if known else 0) + 1
         try:
             message = message_id(crawl.id, crawl.round, index)

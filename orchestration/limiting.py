@@ -24,13 +24,18 @@ class Limiting:
 
     def rate(self) -> int:
         """Give the requests a second that Apple allows a location; 0 where it names none."""
+        if self._refresh_at == 0.0:
+            self.keep_fresh()
+        return self._limits.requests_per_second or 0
+
+    def keep_fresh(self) -> None:
+        """Read the limits again where it is time to."""
         is_first = self._refresh_at == 0.0  # then everybody waits: nothing may go out before the limit is known
         if time.monotonic() >= self._refresh_at and self._lock.acquire(blocking=is_first):
             try:
                 self._refresh()
             finally:
                 self._lock.release()
-        return self._limits.requests_per_second or 0
 
     def _refresh(self) -> None:
         if time.monotonic() < self._refresh_at:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
+from .rows import own_columns, pick
 from .schema import UNFINISHED, CrawlState, SyncState, crawls, locations, streams, syncs
 
 
@@ -49,20 +50,20 @@ class Crawls:
 
     def get(self, crawl_id: int) -> Crawl:
         """Give one crawl."""
-        with self._database.read() as connection:
-            return _crawl(connection.execute(_select().where(crawls.c.id == crawl_id)).one())
+        with self._database.once() as connection:
+            return make_crawl(connection.execute(_select().where(crawls.c.id == crawl_id)).one())
 
     def some(self, crawl_ids: list[int]) -> list[Crawl]:
         """Give several crawls, in the order of their numbers."""
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             rows = connection.execute(_select().where(crawls.c.id.in_(crawl_ids)).order_by(crawls.c.id))
-            return [_crawl(row) for row in rows]
+            return [make_crawl(row) for row in rows]
 
     def unfinished(self) -> list[Crawl]:
         """Give every crawl that is still to be worked on."""
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             rows = connection.execute(_select().where(crawls.c.state.in_(UNFINISHED)).order_by(crawls.c.id))
-            return [_crawl(row) for row in rows]
+            return [make_crawl(row) for row in rows]
 
     def note_first(self, crawl_id: int, version: str | None, total: int | None) -> None:
         """Note what the first page says; the base version never moves once it is there."""
@@ -158,14 +159,23 @@ def _end(
     return True
 
 
+#: Where the fields of a crawl come from.
+CRAWL = own_columns(Crawl, crawls) | {
+    "location_id": streams.c.location_id,
+    "resource": streams.c.resource,
+    "uid": locations.c.uid,
+}
+
+
+def make_crawl(row: Any) -> Crawl:
+    """Make a crawl of a row."""
+    values = pick(row, CRAWL)
+    return Crawl(**values | {"state": CrawlState(values["state"])})
+
+
 def _select() -> sa.Select[Any]:
     return (
-        sa.select(crawls, streams.c.location_id, streams.c.resource, locations.c.uid)
+        sa.select(*CRAWL.values())
         .join(streams, streams.c.id == crawls.c.stream_id)
         .join(locations, locations.c.id == streams.c.location_id)
     )
-
-
-def _crawl(row: Any) -> Crawl:
-    values = {name: getattr(row, name) for name in Crawl.__dataclass_fields__}
-    return Crawl(**values | {"state": CrawlState(row.state)})

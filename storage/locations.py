@@ -11,6 +11,7 @@ from apple.tokens import Token
 
 from .database import Database
 from .errors import LocationExists, UnknownLocation
+from .rows import own_columns, pick
 from .schema import LocationState, locations, streams
 from .sealing import Sealer
 
@@ -28,6 +29,10 @@ class Location:
     state: LocationState
     problem: str | None
     is_watched: bool
+
+    def token(self, text: str) -> Token:
+        """Make its token of the text that was sealed."""
+        return Token(text=text, expires=self.token_expires, organisation=self.organisation)
 
 
 class Locations:
@@ -78,7 +83,7 @@ class Locations:
             if names:
                 return [_fetch(connection, (locations.c.name == name) & locations.c.is_watched) for name in names]
             rows = connection.execute(sa.select(locations).where(locations.c.is_watched).order_by(locations.c.name))
-            return [_location(row) for row in rows]
+            return [make_location(row) for row in rows]
 
     def find(self, uid: str) -> Location:
         """Give the location of a uId."""
@@ -91,7 +96,7 @@ class Locations:
             sealed = connection.scalar(sa.select(locations.c.sealed_token).where(locations.c.id == location.id))
         if sealed is None:
             raise UnknownLocation(f"('{location.name}' is no longer watched)")
-        return Token(text=self._sealer.open(sealed), expires=location.token_expires, organisation=location.organisation)
+        return location.token(self._sealer.open(sealed))
 
     def holder_of(self, text: str) -> Location | None:
         """Find the watched location that keeps exactly this token."""
@@ -162,18 +167,14 @@ def _fetch(connection: sa.Connection, condition: Any) -> Location:
     if row is None:
         known = connection.scalars(sa.select(locations.c.name).where(locations.c.is_watched)).all()
         raise UnknownLocation(f"Known names: {', '.join(sorted(known)) or 'none yet'}.")
-    return _location(row)
+    return make_location(row)
 
 
-def _location(row: Any) -> Location:
-    return Location(
-        id=row.id,
-        name=row.name,
-        uid=row.uid,
-        organisation=row.organisation,
-        token_expires=row.token_expires,
-        owner=row.owner,
-        state=LocationState(row.state),
-        problem=row.problem,
-        is_watched=row.is_watched,
-    )
+#: Where the fields of a location come from.
+LOCATION = own_columns(Location, locations)
+
+
+def make_location(row: Any) -> Location:
+    """Make a location of a row."""
+    values = pick(row, LOCATION)
+    return Location(**values | {"state": LocationState(values["state"])})

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
+from .rows import own_columns, pick
 from .schema import UNFINISHED, Outcome, crawls, pages
 from .upserts import insert_or
 
@@ -44,7 +45,7 @@ class Pages:
         """
         values = {name: getattr(fact, name) for name in PageFact.__dataclass_fields__}
         values |= {"crawl_id": crawl_id, "body": body, "fetched_at": datetime.now(UTC), "seconds": seconds}
-        with self._database.write() as connection:
+        with self._database.once() as connection:
             statement = insert_or(connection, pages).values(values)
             new = statement.excluded
             row = connection.execute(
@@ -60,19 +61,19 @@ class Pages:
     def find(self, crawl_id: int, index: int) -> PageFact | None:
         """Give what is known of one page."""
         here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             row = connection.execute(_facts().where(here)).one_or_none()
-        return None if row is None else _fact(row)
+        return None if row is None else make_fact(row)
 
     def facts(self, crawl_id: int) -> list[PageFact]:
         """Give what is known of every page of a crawl."""
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             rows = connection.execute(_facts().where(pages.c.crawl_id == crawl_id).order_by(pages.c.index))
-            return [_fact(row) for row in rows]
+            return [make_fact(row) for row in rows]
 
     def moved_at(self, crawl_id: int) -> datetime | None:
         """Tell when a page was last heard of."""
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             moment = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawl_id)
             return connection.scalar(moment)
 
@@ -99,9 +100,15 @@ def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Itera
         yield [(index, found[index]) for index in some]
 
 
+#: Where the fields of a fact come from.
+FACT = own_columns(PageFact, pages)
+
+
+def make_fact(row: Any) -> PageFact:
+    """Make a fact of a row."""
+    values = pick(row, FACT)
+    return PageFact(**values | {"outcome": Outcome(values["outcome"])})
+
+
 def _facts() -> sa.Select[Any]:
-    return sa.select(*(pages.c[name] for name in PageFact.__dataclass_fields__))
-
-
-def _fact(row: Any) -> PageFact:
-    return PageFact(**dict(row._mapping) | {"outcome": Outcome(row.outcome)})  # noqa: SLF001 - SQLAlchemy's public name
+    return sa.select(*FACT.values())

@@ -50,7 +50,7 @@ class Progress:
 
     def of(self, crawl_ids: list[int]) -> list[ProgressReport]:
         """Report on crawls, in the order of their numbers."""
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             return [_report(row) for row in connection.execute(_select(crawl_ids))]
 
 

@@ -99,6 +99,12 @@ class _Publication:
 
     def run(self, judge: Judge) -> Published:
         self._stage.fill(self._crawl.id, self._crawl.total)
+        if self._is_same():
+            published = Published(inserted=0, updated=0, deleted=0, held=0)
+            self._note(published)
+            self._stage.drop()
+            return published
+        self._stage.unify()
         if self._stage.repeated:
             self._is_complete = False  # one moment shows a record once: these pages are of several
         if self._mirror.is_counted and not self._is_complete:
@@ -108,6 +114,19 @@ class _Publication:
         self._note(published)
         self._stage.drop()
         return published
+
+    def _is_same(self) -> bool:
+        """Tell whether the mirror holds exactly what was read, by two sums over 64-bit hashes of the records.
+
+        A shifted order does not matter to a sum, and a record that came twice in the place of another does. It saves
+        the comparison where nothing changed: a third of the time.
+        """
+        if self._connection.dialect.name != "postgresql" or self._mirror.is_counted:
+            return False
+        table = self._mirror.table
+        here = table.c.location_id == self._stream.location_id
+        staged = self._connection.execute(_sums(self._stage.table.c.record)).one()
+        return staged == self._connection.execute(_sums(table.c.record).where(here)).one()
 
     def _is_first(self) -> bool:
         here = self._mirror.table.c.location_id == self._stream.location_id
@@ -148,11 +167,20 @@ class _Publication:
         op = sa.case((is_new, "insert"), else_="update")
         changed = sa.select(*own, op, self._shown(mirror)).select_from(stage.outerjoin(mirror, same))
         self._keep(changed.where(is_new | differs))
-        if self._is_complete:
+        if self._is_complete and self._may_lack():
             absent = stage.c[self._mirror.key[0]].is_(None)
             old = [mirror.c[name] for name in self._mirror.columns]
             gone = sa.select(*old, sa.literal("delete"), self._shown(mirror))
             self._keep(gone.select_from(mirror.outerjoin(stage, same)).where(here & absent))
+
+    def _may_lack(self) -> bool:
+        """Tell whether the mirror may hold anything that was not read: each key that was read is one row of either."""
+        new = self._counts().get("insert", 0)
+        table = self._mirror.table
+        here = table.c.location_id == self._stream.location_id
+        kept = self._connection.scalar(sa.select(sa.func.count()).where(here))
+        staged = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
+        return kept != staged - new
 
     def _keep(self, rows: sa.Select[Any]) -> None:
         names = [column.name for column in self._difference.columns]
@@ -217,6 +245,11 @@ class _Publication:
         table = self._mirror.table
         copies = sa.select(sa.func.coalesce(sa.func.sum(table.c.copies), 0))
         return copies.where(table.c.location_id == self._stream.location_id).scalar_subquery()
+
+
+def _sums(record: Any) -> sa.Select[Any]:
+    hashes = (sa.func.hashtextextended(record, seed) for seed in (0, 1))
+    return sa.select(sa.func.count(), *(sa.func.sum(one) for one in hashes))
 
 
 def _afterwards(published: Published, *, is_complete: bool, is_held: bool) -> tuple[str | None, str | None]:

@@ -1,8 +1,13 @@
 """Tokens at rest: sealed with the first key, opened with any, so that keys can be rotated."""
 
+from functools import lru_cache
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from .errors import SealedAway
+
+#: Opening costs as much as reading a page; a process works for far fewer locations at a time than this.
+_REMEMBERED = 256
 
 
 class Sealer:
@@ -13,13 +18,17 @@ class Sealer:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError:
             raise SealedAway("A key is not 32 bytes in URL-safe base64; `pageturner key` makes one.") from None
+        self._open = lru_cache(maxsize=_REMEMBERED)(self._unseal)
 
     def seal(self, text: str) -> bytes:
         """Seal a secret."""
         return self._fernet.encrypt(text.encode())
 
     def open(self, sealed: bytes) -> str:
-        """Open what any of the keys sealed."""
+        """Open what any of the keys sealed; what was opened lately is remembered."""
+        return self._open(sealed)
+
+    def _unseal(self, sealed: bytes) -> str:
         try:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:

@@ -28,12 +28,24 @@ class Stage:
         self.repeated = 0
 
     def fill(self, crawl_id: int, below: int | None) -> None:
-        """Load the stored pages of a crawl, and leave each key once."""
+        """Load the stored pages of a crawl."""
         self.table.create(self._connection)
         for some in bodies(self._connection, crawl_id, below):  # all read before any is written: one connection
             self._copy(self._number(self._read(some)))
         self._ready()
-        self._unify()
+
+    def unify(self) -> None:
+        """Leave each key once, and count what came again."""
+        key = [self.table.c[name] for name in self._mirror.key]
+        groups = sa.select(*key, sa.func.count().label("n"), sa.func.max(self.table.c.position).label("last"))
+        repeated = groups.group_by(*key).having(sa.func.count() > 1).subquery()
+        again = self._connection.execute(sa.select(repeated)).all()
+        if not again:
+            return
+        if self._mirror.is_counted:
+            self._count(again)
+        self.repeated = sum(row.n - 1 for row in again if getattr(row, "standing", "") != "retired")
+        self._drop_all_but_last(key)
 
     def drop_retired(self) -> None:
         """Leave out the rows that only a whole reading can count."""
@@ -69,18 +81,6 @@ class Stage:
         """Make the table quick to compare: PostgreSQL hashes it, SQLite wants an index."""
         if self._connection.dialect.name != "postgresql":
             sa.Index("stage_key", *(self.table.c[name] for name in self._mirror.key)).create(self._connection)
-
-    def _unify(self) -> None:
-        key = [self.table.c[name] for name in self._mirror.key]
-        groups = sa.select(*key, sa.func.count().label("n"), sa.func.max(self.table.c.position).label("last"))
-        repeated = groups.group_by(*key).having(sa.func.count() > 1).subquery()
-        again = self._connection.execute(sa.select(repeated)).all()
-        if not again:
-            return
-        if self._mirror.is_counted:
-            self._count(again)
-        self.repeated = sum(row.n - 1 for row in again if getattr(row, "standing", "") != "retired")
-        self._drop_all_but_last(key)
 
     def _count(self, again: Iterable[Any]) -> None:
         marked = sa.update(self.table).where(self.table.c.position == sa.bindparam("last"))

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
+from .rows import own_columns, pick
 from .schema import streams
 
 
@@ -37,15 +38,17 @@ class Streams:
     def watched(self, location_id: int) -> list[Stream]:
         """Give the watched streams of a location."""
         here = (streams.c.location_id == location_id) & streams.c.is_watched
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             return [_stream(row) for row in connection.execute(sa.select(streams).where(here).order_by(streams.c.id))]
 
     def get(self, stream_id: int) -> Stream:
         """Give one stream."""
-        with self._database.read() as connection:
+        with self._database.once() as connection:
             return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id)).one())
 
 
+_STREAM = own_columns(Stream, streams)
+
+
 def _stream(row: Any) -> Stream:
-    names = Stream.__dataclass_fields__
-    return Stream(**{name: getattr(row, name) for name in names})
+    return Stream(**pick(row, _STREAM))

@@ -41,10 +41,9 @@ settings = {
     # in opposite ways.
     "task_queues": [Queue("seed"), Queue("page"), Queue("publish")],
     "task_default_queue": "seed",
-    # Flower sees tasks from their sending on.
-    "worker_send_task_events": True,
-    "task_send_sent_event": True,
-    "task_track_started": False,
+    # Events cost as much as a page: workers send them once somebody listens, which Flower makes them do by itself.
+    "worker_send_task_events": False,
+    "task_send_sent_event": False,
     "worker_hijack_root_logger": False,
     "worker_enable_remote_control": True,
     # A task that waits for Apple does not stop a worker from being told to stop: messages come back.

@@ -20,6 +20,7 @@ from storage.database import Database, open_database
 from storage.exporting import Exporting
 from storage.feed import Feed
 from storage.locations import Locations
+from storage.orders import Orders
 from storage.pages import Pages
 from storage.progress import Progress
 from storage.publishing import Publishing
@@ -42,6 +43,7 @@ class House:
     settings: Settings
     client: Client
     gate: Gate
+    limiting: Limiting
     asking: Asking
     database: Database
     locations: Locations
@@ -67,10 +69,18 @@ def build(settings: Settings) -> House:
     redis = make_redis(settings)
     client = Client(settings.apple_url)
     gate = Gate(redis, longest_request=DEADLINE_SECONDS)
-    asking = Asking(client, gate, Limiting(client).rate)
+    limiting = Limiting(client)
+    asking = Asking(client, gate, limiting.rate)
     locations, streams, crawls = Locations(database, sealer), Streams(database), Crawls(database)
     pages, sending = Pages(database), CelerySending()
-    stores = Stores(locations=locations, streams=streams, crawls=crawls, pages=pages, publishing=Publishing(database))
+    stores = Stores(
+        locations=locations,
+        streams=streams,
+        crawls=crawls,
+        pages=pages,
+        orders=Orders(database, sealer),
+        publishing=Publishing(database),
+    )
     sync_stores = SyncStores(
         locations=locations,
         streams=streams,
@@ -82,6 +92,7 @@ def build(settings: Settings) -> House:
         settings=settings,
         client=client,
         gate=gate,
+        limiting=limiting,
         asking=asking,
         database=database,
         locations=locations,

@@ -31,6 +31,7 @@ class Pump(threading.Thread):
         """Turn until stopped. A Redis or a broker that is away is waited for: it is the worker's business to say so."""
         renewed = time.monotonic()
         while not self._stopping.wait(INTERVAL_SECONDS):
+            house().limiting.keep_fresh()
             try:
                 if time.monotonic() - renewed >= RENEWAL_SECONDS:
                     house().gate.renew()

@@ -1,0 +1,56 @@
+# Everything that a developer or a newcomer does. `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check bench lock clean
+
+help: ## print this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.run ## crawl a simulated organisation that changes meanwhile, and compare: about a minute
+	@$(BIN)/pageturner demo
+
+test: $(VENV)/.dev ## run all tests, on servers of their own
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## run ruff, mypy and import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint test ## lint and test: what must pass before a commit
+
+bench: $(VENV)/.dev ## measure a whole crawl against the ideal
+	@$(BIN)/python bench/crawl.py
+
+lock: $(VENV)/.run ## resolve the dependencies anew
+	@$(PIP) install uv
+	@for group in "requirements.lock" "requirements-dev.lock --group dev"; do \
+	  set -- $$group; file=$$1; shift; \
+	  $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra flower \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header "$$@" -o $$file; \
+	done
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Pageturner needs Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python requirements.lock pyproject.toml
+	@echo "Installing what Pageturner needs into $(VENV) …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo "Installing what its tests need …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
