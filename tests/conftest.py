@@ -1,0 +1,83 @@
+"""Servers for the whole run, and a fresh corner of each for every test."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from orchestration.gate import Gate
+from storage.database import Database, open_database
+
+from .support.crew import Crew, running_crew
+from .support.processes import Apple, running_simulator
+from .support.servers import drop_database, make_database, postgresql_server, redis_server
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server of our own."""
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A PostgreSQL server of our own."""
+    with postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """An empty Redis."""
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def gate(redis: Redis) -> Gate:
+    """A gate whose Redis remembers all there is to remember: nothing."""
+    gate = Gate(redis, longest_request=60.0)
+    gate.open_epoch()
+    return gate
+
+
+@pytest.fixture
+def postgresql_database(postgresql_url: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    name = f"test{next(_numbers)}"
+    yield make_database(postgresql_url, name)
+    drop_database(postgresql_url, name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with its tables: the same tests over both kinds."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'test.db'}"
+    else:
+        url = request.getfixturevalue("postgresql_database")
+    opened = open_database(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def simulate() -> Iterator[Callable[..., Apple]]:
+    """Start simulators; they end with the test."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda *options: stack.enter_context(running_simulator(*options))
+
+
+@pytest.fixture(scope="session")
+def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+    """Everything that production has: PostgreSQL, Redis, two workers, and a simulator of many locations."""
+    with running_crew(tmp_path_factory.mktemp("crew"), locations=16) as running:
+        yield running

@@ -1,0 +1,163 @@
+"""A whole installation: servers, workers, a simulated Apple, and the command line."""
+
+import collections
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from storage.sealing import make_key
+
+from .processes import COMMAND, Apple, running_simulator, running_workers
+from .servers import make_database, postgresql_server, redis_server
+
+_PATIENCE_SECONDS = 120
+
+#: Small enough to be quick, and still of forty pages.
+SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50")
+
+
+@dataclass(kw_only=True)
+class Crew:
+    """What a test may do with an installation."""
+
+    env: dict[str, str]
+    apple: Apple
+    home: Path
+    workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    _used: int = 0
+
+    def run(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, whatever that is."""
+        return subprocess.run(
+            [COMMAND, *arguments],
+            env=self.env | more,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a command."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def add(self, *options: str) -> "Place":
+        """Keep a location that no test has used yet."""
+        location = self.apple.locations[self._used]
+        self._used += 1
+        place = Place(crew=self, uid=location["uid"], name=f"place-{self._used}")
+        done = self.run("locations", "add", str(self.token_file(location["token"])), "--name", place.name, *options)
+        assert done.returncode == 0, done.stderr
+        return place
+
+    def token_file(self, text: str) -> Path:
+        """Write a token as Apple gives it."""
+        file = self.home / f"{abs(hash(text))}.vpptoken"
+        file.write_text(text + "\n")
+        return file
+
+    def log(self) -> str:
+        """Read what the workers said."""
+        return (self.home / "workers.log").read_text()
+
+    def redis(self) -> Redis:
+        """Connect to the Redis of the installation."""
+        return Redis.from_url(self.env["PAGETURNER_REDIS_URL"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One location of an installation, and Apple's side of it."""
+
+    crew: Crew
+    uid: str
+    name: str
+
+    def sync(self, *options: str) -> list[dict[str, Any]]:
+        """Sync to a good end, and give the report."""
+        done = self.crew.run("sync", self.name, "--json", *options)
+        assert done.returncode == 0, done.stderr
+        report: list[dict[str, Any]] = json.loads(done.stdout)
+        return report
+
+    def mirror(self, resource: str) -> "collections.Counter[str]":
+        """Read the mirror's records, however often each is there."""
+        done = self.crew.run("export", resource, "--location", self.name)
+        assert done.returncode == 0, done.stderr
+        return collections.Counter(canonical(json.loads(line)) for line in done.stdout.splitlines())
+
+    def truth(self, resource: str) -> "collections.Counter[str]":
+        """Read Apple's records."""
+        return collections.Counter(canonical(record) for record in self.crew.apple.truth(resource, self.uid))
+
+    def changes(self, resource: str) -> list[dict[str, Any]]:
+        """Read the feed."""
+        done = self.crew.run("changes", "--location", self.name, "--json")
+        assert done.returncode == 0, done.stderr
+        every = (json.loads(line) for line in done.stdout.splitlines())
+        return [change for change in every if change["resource"] == resource]
+
+    def status(self) -> dict[str, Any]:
+        """Read the status."""
+        done = self.crew.run("status", "--json")
+        assert done.returncode == 0, done.stderr
+        return next(one for one in json.loads(done.stdout) if one["uid"] == self.uid)
+
+    def traffic(self) -> dict[str, Any]:
+        """Read what Apple counted."""
+        return self.crew.apple.traffic(self.uid)
+
+    def change(self, **change: Any) -> None:
+        """Change Apple's data."""
+        self.crew.apple.change(self.uid, **change)
+
+    def fail(self, *faults: dict[str, Any]) -> None:
+        """Script Apple's faults."""
+        self.crew.apple.fail(*faults, uid=self.uid)
+
+
+def canonical(record: dict[str, Any]) -> str:
+    """Write a record so that equal ones are equal texts."""
+    return json.dumps(record, sort_keys=True)
+
+
+@contextlib.contextmanager
+def running_crew(
+    home: Path, *, locations: int = 1, size: tuple[str, ...] = SIZE, latency: float = 20, processes: int = 2
+) -> Iterator[Crew]:
+    """Run an installation for the length of the block."""
+    with (
+        redis_server() as redis,
+        postgresql_server() as server,
+        running_simulator("--locations", str(locations), "--latency", str(latency), *size) as apple,
+    ):
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
+        env |= {
+            "PAGETURNER_HOME": str(home / "home"),
+            "PAGETURNER_REDIS_URL": redis,
+            "PAGETURNER_DATABASE_URL": make_database(server, "crew"),
+            "PAGETURNER_SECRET_KEYS": make_key(),
+            "PAGETURNER_APPLE_URL": apple.origin,
+        }
+        crew = Crew(env=env, apple=apple, home=home)
+        with crew.redis() as client:
+            client.set("gate:epoch", 0)
+        with running_workers(env, processes_=processes, threads=8, log=home / "workers.log") as workers:
+            crew.workers = workers
+            yield crew
