@@ -26,7 +26,7 @@ def start(
         [sys.executable, str(LEASH), str(os.getpid()), *command],
         stdin=subprocess.DEVNULL,
         stdout=log,
-        stderr=log,
+        stderr=None if log == subprocess.PIPE else log,
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         start_new_session=True,

@@ -61,13 +61,21 @@ class Database:
 def open_database(url: str) -> Database:
     """Open a database and bring its schema up to date; one written by a newer Pageturner is refused."""
     database = Database(url)
+    try:
+        _bring_up_to_date(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _bring_up_to_date(database: Database) -> None:
     revision = _revision(database)
     if revision == REVISIONS[-1]:
-        return database
+        return
     if revision is not None and revision not in REVISIONS:
         raise DatabaseTooNew(f"(its schema is {revision}; this one knows up to {REVISIONS[-1]})")
     _migrate(database)
-    return database
 
 
 def _revision(database: Database) -> str | None:

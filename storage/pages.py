@@ -96,7 +96,8 @@ def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Itera
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
         some = indexes[start : start + _BODIES_AT_ONCE]
         chosen = (pages.c.crawl_id == crawl_id) & pages.c.index.in_(some)
-        found = dict(connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen)).tuples().all())
+        rows = connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen))
+        found = {index: body for index, body in rows}
         yield [(index, found[index]) for index in some]
 
 

@@ -203,7 +203,8 @@ class _Publication:
 
     def _counts(self) -> dict[str, int]:
         op = self._difference.c.op
-        return dict(self._connection.execute(sa.select(op, sa.func.count()).group_by(op)).tuples().all())
+        rows = self._connection.execute(sa.select(op, sa.func.count()).group_by(op))
+        return {name: count for name, count in rows}
 
     def _digest(self) -> str:
         key = [self._difference.c[name] for name in self._mirror.key]

@@ -12,7 +12,11 @@ from typing import Any
 
 from redis import Redis
 
-from storage.sealing import make_key
+from storage.database import Database, open_database
+from storage.exporting import Exporting
+from storage.feed import Change, Feed
+from storage.locations import Locations
+from storage.sealing import Sealer, make_key
 
 from .processes import COMMAND, Apple, running_simulator, running_workers
 from .servers import make_database, postgresql_server, redis_server
@@ -76,6 +80,12 @@ class Crew:
         """Read what the workers said."""
         return (self.home / "workers.log").read_text()
 
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Database]:
+        """Open the database of the installation."""
+        with contextlib.closing(open_database(self.env["PAGETURNER_DATABASE_URL"])) as database:
+            yield database
+
     def redis(self) -> Redis:
         """Connect to the Redis of the installation."""
         return Redis.from_url(self.env["PAGETURNER_REDIS_URL"])
@@ -98,20 +108,19 @@ class Place:
 
     def mirror(self, resource: str) -> "collections.Counter[str]":
         """Read the mirror's records, however often each is there."""
-        done = self.crew.run("export", resource, "--location", self.name)
-        assert done.returncode == 0, done.stderr
-        return collections.Counter(canonical(json.loads(line)) for line in done.stdout.splitlines())
+        with self.crew.database() as database:
+            location = Locations(database, Sealer([self.crew.env["PAGETURNER_SECRET_KEYS"]])).watched([self.name])[0]
+            records = Exporting(database).records(resource, location.id)
+            return collections.Counter(canonical(json.loads(text)) for text in records)
 
     def truth(self, resource: str) -> "collections.Counter[str]":
         """Read Apple's records."""
         return collections.Counter(canonical(record) for record in self.crew.apple.truth(resource, self.uid))
 
-    def changes(self, resource: str) -> list[dict[str, Any]]:
+    def changes(self, resource: str) -> list[Change]:
         """Read the feed."""
-        done = self.crew.run("changes", "--location", self.name, "--json")
-        assert done.returncode == 0, done.stderr
-        every = (json.loads(line) for line in done.stdout.splitlines())
-        return [change for change in every if change["resource"] == resource]
+        with self.crew.database() as database:
+            return [change for change in Feed(database).after(0, self.name) if change.resource == resource]
 
     def status(self) -> dict[str, Any]:
         """Read the status."""
@@ -139,7 +148,7 @@ def canonical(record: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def running_crew(
-    home: Path, *, locations: int = 1, size: tuple[str, ...] = SIZE, latency: float = 20, processes: int = 2
+    home: Path, *, locations: int = 1, size: tuple[str, ...] = SIZE, latency: float = 60, processes: int = 2
 ) -> Iterator[Crew]:
     """Run an installation for the length of the block."""
     with (

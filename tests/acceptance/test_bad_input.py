@@ -1,0 +1,167 @@
+"""What a person or Apple may get wrong: a sentence, an exit status, and nothing changed."""
+
+import base64
+import json
+
+import pytest
+
+
+def encoded(inner: object) -> str:
+    """Encode what a token holds."""
+    return base64.b64encode(json.dumps(inner).encode()).decode()
+
+
+OTHER = {"token": "x", "expDate": "2030-11-08T22:33:22+0000", "orgName": "Example"}
+
+TOKENS = {
+    "empty": ("", 2, "it is empty"),
+    "blank": (" \n", 2, "it is empty"),
+    "not base64": ("<html>", 2, "not one base64 text"),
+    "broken off": ("abcde", 2, "breaks off"),
+    "not JSON": (base64.b64encode(b"hello there").decode(), 2, "holds no JSON"),
+    "a list": (encoded([1]), 2, "another shape"),
+    "no token": (encoded({"expDate": "2030-01-01T00:00:00+0000"}), 2, "token"),
+    "a blank token": (encoded(OTHER | {"token": " "}), 2, "'token' is empty"),
+    "no date": (encoded(OTHER | {"expDate": "soon"}), 2, "not a date"),
+    "expired": (encoded(OTHER | {"expDate": "2020-01-01T00:00:00+0000"}), 5, "expired on 2020-01-01"),
+    "unknown": (encoded(OTHER), 5, "Apple does not know this token"),
+}
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_a_token_that_is_none(crew, kind):
+    """A file that is no usable token is refused in words, and not kept."""
+    text, status, words = TOKENS[kind]
+    file = crew.home / "bad.vpptoken"
+    file.write_text(text)
+    before = crew.run("locations", "list", "--json").stdout
+    done = crew.run("locations", "add", str(file), "--name", "bad")
+    assert (done.returncode, words in done.stderr) == (status, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(text) < 20 or text not in done.stderr
+    assert crew.run("locations", "list", "--json").stdout == before
+
+
+def test_the_same_location_again(crew):
+    """A location that is kept already is refused, with the name that it has."""
+    place = crew.add()
+    token = next(one["token"] for one in crew.apple.locations if one["uid"] == place.uid)
+    done = crew.run("locations", "add", str(crew.token_file(token)), "--name", "again")
+    assert done.returncode == 1
+    assert f"'{place.name}'" in done.stderr
+
+
+def test_another_locations_token(crew):
+    """A token of another location cannot be rotated in."""
+    place = crew.add()
+    other = next(one["token"] for one in crew.apple.locations if one["uid"] != place.uid)
+    done = crew.run("locations", "rotate", place.name, str(crew.token_file(other)))
+    assert done.returncode == 5
+    assert place.uid in done.stderr
+
+
+def test_an_unknown_resource(crew):
+    """A resource that does not exist is answered with those that do."""
+    done = crew.run("export", "licences")
+    assert done.returncode == 2
+    assert "assignments" in done.stderr
+
+
+def test_an_unknown_location(crew):
+    """A name that is not kept is answered with those that are."""
+    done = crew.run("sync", "nowhere")
+    assert done.returncode == 2
+    assert "nowhere" not in crew.run("status").stdout
+
+
+def test_apple_is_unreachable(crew):
+    """Nobody at Apple's address is a matter of trying again."""
+    token = crew.apple.locations[-1]["token"]
+    done = crew.run("locations", "add", str(crew.token_file(token)), PAGETURNER_APPLE_URL="http://127.0.0.1:9")
+    assert done.returncode == 4
+    assert "http://127.0.0.1:9" in done.stderr
+
+
+ANSWERS = {
+    "HTML": ({"kind": "html", "status": 200}, "not JSON"),
+    "truncated JSON": ({"kind": "truncated"}, "breaks off"),
+    "another shape": ({"kind": "shape"}, "Expected"),
+    "200 with an error": ({"kind": "error", "status": 200, "number": 9603}, "internal error"),
+    "500 without a body": ({"kind": "status", "status": 500}, "status 500"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_answer_that_is_none(crew, kind):
+    """A page that keeps coming wrong fails its crawl with its reason; the other streams go on."""
+    fault, words = ANSWERS[kind]
+    place = crew.add("--resources", "assets,users")
+    place.fail({"resource": "users", "page": 2, "times": 99, **fault})
+    done = crew.run("sync", place.name)
+    assert done.returncode == 3, done.stderr
+    assert words in done.stderr
+    assert place.mirror("assets") == place.truth("assets")
+    assert place.mirror("users").total() == 0
+    place.fail()
+    place.sync()
+    assert place.mirror("users") == place.truth("users")
+
+
+def test_a_revoked_token(crew):
+    """A token that Apple revoked stops its location with what to do, and a rotated one goes on."""
+    place = crew.add("--resources", "users")
+    token = crew.apple.new_token(place.uid)
+    done = crew.run("sync", place.name)
+    assert done.returncode == 5, done.stderr
+    assert place.status()["state"] == "revoked"
+    assert "rotate" in place.status()["problem"]
+    assert crew.run("locations", "rotate", place.name, str(crew.token_file(token))).returncode == 0
+    place.sync()
+    assert place.status()["state"] == "valid"
+
+
+def test_somebody_elses_data(crew):
+    """Pages with another uId are never taken for this location's."""
+    place = crew.add("--resources", "users")
+    place.fail({"resource": "users", "page": 1, "kind": "other-location"})
+    done = crew.run("sync", place.name)
+    assert done.returncode == 5
+    assert "999" in done.stderr
+    assert place.mirror("users").total() == 0
+
+
+def test_another_owner(crew):
+    """A location that another service took over in mid-crawl stops."""
+    place = crew.add("--resources", "users")
+    crew.apple.set_owner({"id": "ours", "name": "Ours", "metadata": ""}, place.uid)
+    place.sync()
+    place.fail({"resource": "users", "page": 1, "kind": "other-owner"})
+    assert crew.run("sync", place.name, "--full").returncode == 5
+    assert place.status()["state"] == "foreign"
+
+
+SETTINGS = {
+    "no Redis": ({"PAGETURNER_REDIS_URL": "redis://127.0.0.1:9/0"}, 4, "Redis does not answer"),
+    "no PostgreSQL": ({"PAGETURNER_DATABASE_URL": "postgresql://x@127.0.0.1:9/x"}, 4, "database does not answer"),
+    "no key": ({"PAGETURNER_SECRET_KEYS": ""}, 2, "pageturner key"),
+    "a bad key": ({"PAGETURNER_SECRET_KEYS": "short"}, 1, "pageturner key"),
+    "a bad URL": ({"PAGETURNER_APPLE_URL": "vpp.itunes.apple.com"}, 2, "PAGETURNER_APPLE_URL"),
+    "another database": ({"PAGETURNER_DATABASE_URL": "mysql://x/y"}, 1, "PostgreSQL or SQLite"),
+}
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_a_setting_that_is_wrong(crew, kind):
+    """A setting that cannot be used is named."""
+    env, status, words = SETTINGS[kind]
+    done = crew.run("sync", **env)
+    assert (done.returncode, words in done.stderr) == (status, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_worker(crew, redis_url):
+    """Without workers a sync says so within seconds."""
+    crew.add()
+    done = crew.run("sync", PAGETURNER_REDIS_URL=redis_url)
+    assert done.returncode == 4
+    assert "pageturner worker" in done.stderr

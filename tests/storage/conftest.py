@@ -1,0 +1,11 @@
+import pytest
+
+from storage.database import Database
+
+from .house import Store, make_store
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    """A store over either database."""
+    return make_store(database)

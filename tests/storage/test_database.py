@@ -1,0 +1,66 @@
+"""The database: brought up to date by whoever comes first, and refused where it cannot be used."""
+
+import os
+import subprocess
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from storage.database import Database, open_database
+from storage.errors import DatabaseAway, DatabaseTooNew, WrongDatabase
+from storage.mirrors import MIRRORS
+from storage.schema import REVISIONS, metadata
+from tests.support.processes import COMMAND
+
+
+def test_migrations_make_the_schema(database: Database):
+    """The migrations, run from nothing, make exactly the tables that the code describes."""
+    assert MIRRORS
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_newest_revision_is_known():
+    """The code knows every revision that there is."""
+    scripts = ScriptDirectory("storage/migrations")
+    assert tuple(one.revision for one in reversed(list(scripts.walk_revisions()))) == REVISIONS
+
+
+def test_a_newer_schema_is_refused(database: Database):
+    """A database of a newer Pageturner is left alone."""
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseTooNew, match="9999"):
+        open_database(database.engine.url.render_as_string(hide_password=False))
+
+
+def test_several_that_start_together(postgresql_database):
+    """Processes that find an empty database at once bring it up to date once."""
+    env = os.environ | {"PAGETURNER_DATABASE_URL": postgresql_database}
+    processes = [subprocess.Popen([COMMAND, "migrate"], env=env, stderr=subprocess.PIPE) for _ in range(4)]
+    assert [process.communicate()[1] for process in processes] == [b"The database is up to date.\n"] * 4
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
+def test_another_database_is_refused(url):
+    """What is neither PostgreSQL nor SQLite is refused by name."""
+    with pytest.raises(WrongDatabase):
+        open_database(url)
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    """A file of another kind is refused, and left as it is."""
+    file = tmp_path / "notes.txt"
+    file.write_text("These are notes, and no database at all. " * 50)
+    with pytest.raises(WrongDatabase):
+        open_database(f"sqlite:///{file}")
+    assert file.read_text().startswith("These are notes")
+
+
+def test_a_server_that_is_away():
+    """A PostgreSQL that does not answer is away, which may pass."""
+    with pytest.raises(DatabaseAway):
+        open_database("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")

@@ -1,0 +1,83 @@
+"""Locations: tokens that are sealed, names that are unique, data that outlives being watched."""
+
+import pytest
+import sqlalchemy as sa
+
+from storage.errors import LocationExists, SealedAway, UnknownLocation
+from storage.locations import Locations
+from storage.schema import LocationState
+from storage.sealing import Sealer, make_key
+
+from .house import Store, make_token
+
+
+def test_a_token_is_sealed(store: Store):
+    """The database never holds the token itself, and the right key opens it."""
+    location = store.add()
+    with store.database.read() as connection:
+        row = connection.execute(sa.text("SELECT * FROM locations")).one()
+    assert "c2VjcmV0" not in str(row)
+    assert b"c2VjcmV0" not in bytes(row.sealed_token)
+    assert store.locations.token(location).text == "c2VjcmV0"
+
+
+def test_a_lost_key_is_told(store: Store):
+    """A token that no key opens is an error that names the setting."""
+    location = store.add()
+    with pytest.raises(SealedAway, match="PAGETURNER_SECRET_KEYS"):
+        Locations(store.database, Sealer([make_key()])).token(location)
+
+
+def test_keys_rotate(store: Store):
+    """A newer key seals, an older one still opens."""
+    old, new = make_key(), make_key()
+    location = Locations(store.database, Sealer([old])).add("hq", "1", make_token(), None, ["assets"])
+    assert Locations(store.database, Sealer([new, old])).token(location).text == "c2VjcmV0"
+
+
+def test_known_by_its_uid(store: Store):
+    """A second token of one location is refused, with the name it has."""
+    store.add("hq")
+    with pytest.raises(LocationExists, match="'hq'"):
+        store.add("other")
+
+
+def test_names_are_unique(store: Store):
+    """Two locations cannot have one name."""
+    store.add("hq", "1")
+    with pytest.raises(LocationExists, match="--name"):
+        store.add("hq", "2")
+
+
+def test_removed_is_unwatched(store: Store):
+    """What is removed loses its token and keeps its row, and comes back with everything."""
+    location = store.add("hq")
+    store.locations.remove("hq")
+    assert store.locations.watched() == []
+    with pytest.raises(UnknownLocation):
+        store.locations.token(location)
+    assert store.add("hq").id == location.id
+
+
+def test_an_unknown_name(store: Store):
+    """A name that is not there is answered with those that are."""
+    store.add("hq")
+    with pytest.raises(UnknownLocation, match="hq"):
+        store.locations.watched(["elsewhere"])
+
+
+def test_rotated(store: Store):
+    """A newer token takes the old one's place, and its trouble is over."""
+    location = store.add()
+    store.locations.mark(location.id, LocationState.REVOKED, "revoked")
+    store.locations.rotate("hq", make_token("bmV3"))
+    after = store.locations.watched()[0]
+    assert (after.state, after.problem) == (LocationState.VALID, None)
+    assert store.locations.token(after).text == "bmV3"
+
+
+def test_found_by_its_token(store: Store):
+    """The holder of a token is found without asking Apple."""
+    store.add("hq")
+    assert store.locations.holder_of("c2VjcmV0").name == "hq"
+    assert store.locations.holder_of("b3RoZXI=") is None
