@@ -17,10 +17,12 @@ from typing import Any
 
 @dataclass(kw_only=True)
 class Call:
-    """One request under the clock. The connection is filled in as soon as there is one."""
+    """One request under the clock. Its connection, and then its socket, are filled in as soon as there is one."""
 
     ends: float
     connection: Any = None
+    #: An answer that ends with its connection takes the socket away from the connection.
+    socket: Any = None
     is_over: bool = False
     was_cut: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -36,7 +38,7 @@ class Call:
                 return
             self.was_cut = True
             with contextlib.suppress(OSError, AttributeError):
-                self.connection.sock.shutdown(socket.SHUT_RDWR)
+                (self.socket or self.connection.sock).shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
         """Take the call from under the clock."""

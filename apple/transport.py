@@ -16,11 +16,13 @@ _now = threading.local()
 class _Announcing:
     """Mixed into a connection: says which call it serves from the moment it starts to."""
 
-    def request(self, *args: Any, **kwargs: Any) -> Any:
+    def request(self, *args: Any, **kwargs: Any) -> None:
         call: Call | None = getattr(_now, "call", None)
         if call is not None:
             call.connection = self
-        return super().request(*args, **kwargs)  # type: ignore[misc]
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        if call is not None:
+            call.socket = self.sock  # type: ignore[attr-defined]
 
 
 class _Plain(_Announcing, HTTPConnection):

@@ -41,8 +41,8 @@ settings = {
     # in opposite ways.
     "task_queues": [Queue("seed"), Queue("page"), Queue("publish")],
     "task_default_queue": "seed",
-    # Events cost as much as a page: workers send them once somebody listens, which Flower makes them do by itself.
-    "worker_send_task_events": False,
+    # Flower sees every task from the first on. (It turns events on by itself, but only seconds after it starts.)
+    "worker_send_task_events": True,
     "task_send_sent_event": False,
     "worker_hijack_root_logger": False,
     "worker_enable_remote_control": True,

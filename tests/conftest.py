@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
     with Redis.from_url(redis_url) as client:
         client.flushall()
         yield client
+        client.connection_pool.disconnect()
 
 
 @pytest.fixture
@@ -70,8 +72,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture
 def simulate() -> Iterator[Callable[..., Apple]]:
     """Start simulators; they end with the test."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(running_simulator(*options))
 

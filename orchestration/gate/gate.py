@@ -29,7 +29,7 @@ LEASE_SECONDS = 15.0
 RENEWAL_SECONDS = 5.0
 
 #: A message that no worker has started by then is published again (and may then wait twice as long).
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 15.0
 
 #: A task that has started waits this long for its permit; then it parks itself and leaves the worker's slot.
 WAIT_SECONDS = 1.0

@@ -128,6 +128,10 @@ class Place:
         assert done.returncode == 0, done.stderr
         return next(one for one in json.loads(done.stdout) if one["uid"] == self.uid)
 
+    def stream(self, resource: str) -> dict[str, Any]:
+        """Read the status of one stream."""
+        return next(one for one in self.status()["streams"] if one["resource"] == resource)
+
     def traffic(self) -> dict[str, Any]:
         """Read what Apple counted."""
         return self.crew.apple.traffic(self.uid)

@@ -1,0 +1,146 @@
+"""The client on the wire: against a server that does what no server should."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from apple.client import Client
+from apple.errors import AppleError, BadAnswer, Overdue, Unreachable
+from apple.resources import RESOURCES
+from apple.tokens import Token
+
+ASSETS = RESOURCES["assets"]
+TOKEN = Token(text="c2VjcmV0" * 8, expires=datetime(2099, 1, 1, tzinfo=UTC), organisation="Example")
+GOOD = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"assets":[]}'
+
+
+@contextmanager
+def serving(*parts: bytes, every: float = 0.0) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve each connection the same bytes, part by part, and keep what was asked."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    while request := connection.recv(65536):
+                        asked.append(request)
+                        for part in parts:
+                            connection.sendall(part)
+                            time.sleep(every)
+                        if b"Content-Length: 13" not in parts[0]:
+                            break
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def test_the_bearer_is_the_outer_text():
+    """The token goes into the header to the letter, whatever ~/.netrc says."""
+    with serving(GOOD) as (origin, asked):
+        Client(origin).ask_page(ASSETS, TOKEN, 3)
+    assert f"Authorization: Bearer {TOKEN.text}\r\n".encode() in asked[0]
+    assert asked[0].startswith(b"GET /mdm/v2/assets?pageIndex=3 ")
+
+
+def test_netrc_is_not_asked(tmp_path, monkeypatch):
+    """A ~/.netrc does not put its own credentials on a request, with a token or without."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(GOOD) as (origin, asked):
+        Client(origin).ask_page(ASSETS, TOKEN, 0)
+        Client(origin).limits()
+    assert b"Basic" not in b"".join(asked)
+
+
+def test_connections_are_kept():
+    """One thread asks over one connection."""
+    with serving(GOOD) as (origin, asked):
+        client = Client(origin)
+        for _ in range(3):
+            client.ask_page(ASSETS, TOKEN, 0)
+        assert len(asked) == 3
+
+
+def test_redirects_are_not_followed():
+    """A token is never sent on to where a redirect points."""
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+    with serving(moved) as (origin, _):
+        answer = Client(origin).ask_page(ASSETS, TOKEN, 0)
+    assert isinstance(answer.problem(), BadAnswer)
+
+
+ENDLESS = {
+    "headers that drip": (b"HTTP/1.1 200 OK\r\n", *[b"X-Drip: 1\r\n"] * 100),
+    "a body that drips": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", *[b" "] * 100),
+    "a body without a length": (b"HTTP/1.1 200 OK\r\n\r\n", *[b" "] * 100),
+    "silence": (b"", *[b""] * 100),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_hard_deadline(kind):
+    """Whatever keeps coming drop by drop is cut off when its time is over."""
+    with serving(*ENDLESS[kind], every=0.05) as (origin, _):
+        begun = time.monotonic()
+        with pytest.raises(Overdue):
+            Client(origin, deadline=0.5).ask_page(ASSETS, TOKEN, 0)
+        assert time.monotonic() - begun < 3.0
+
+
+def test_a_client_lives_on():
+    """After a request that was cut off, the next one is as good as any."""
+    with serving(*ENDLESS["a body that drips"], every=0.05) as (origin, _):
+        client = Client(origin, deadline=0.3)
+        for _ in range(2):
+            with pytest.raises(Overdue):
+                client.ask_page(ASSETS, TOKEN, 0)
+
+
+def test_nobody_there():
+    """An address where nobody listens is named."""
+    with pytest.raises(Unreachable, match="PAGETURNER_APPLE_URL"):
+        Client("http://127.0.0.1:9").ask_page(ASSETS, TOKEN, 0)
+
+
+BROKEN = {
+    "closed at once": b"",
+    "no HTTP": b"hello\r\n\r\n",
+    "a body that breaks off": b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}",
+    "no gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_no_answer_at_all(kind):
+    """What is no answer is an error of ours, and no word of it holds the token."""
+    with serving(BROKEN[kind] or b"\r\n") as (origin, _), pytest.raises(AppleError) as caught:
+        Client(origin).ask_page(ASSETS, TOKEN, 0)
+    assert TOKEN.text not in str(caught.value)
+
+
+def test_a_token_that_is_no_header():
+    """A token with a line break never reaches an error's text."""
+    bad = Token(text="c2VjcmV0\nX-Evil: 1", expires=TOKEN.expires, organisation="")
+    with pytest.raises(AppleError) as caught:
+        Client("http://127.0.0.1:9").ask_page(ASSETS, bad, 0)
+    assert "c2VjcmV0" not in str(caught.value)

@@ -1,0 +1,191 @@
+"""What Apple says, as bytes: tokens, pages, errors and waits."""
+
+import base64
+import gzip
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from apple.answers import Answer, pack, parse_retry_after, unpack
+from apple.errors import NUMBERS, BadAnswer, SlowDown, TokenRevoked, TokenWrong, Trouble, error_of, masked
+from apple.pages import read_page
+from apple.resources import RESOURCES
+from apple.tokens import MalformedToken, parse_date, parse_token
+
+ASSIGNMENTS = RESOURCES["assignments"]
+
+#: The sample of Apple's own page, shortened.
+PAGE = {
+    "assignments": [
+        {"adamId": "377298193", "serialNumber": "b6817f44", "pricingParam": "STDQ"},
+        {"adamId": "377298193", "clientUserId": "4b3f6bef", "pricingParam": "STDQ"},
+    ],
+    "currentPageIndex": 0,
+    "nextPageIndex": 1,
+    "size": 549,
+    "tokenExpirationDate": "2030-11-08T22:33:22+0000",
+    "totalPages": 353,
+    "uId": "2049025000431439",
+    "versionId": "658a45d0-5a7b-11eb-b9e4-d782eaed4cfb",
+}
+
+
+def token(**inner) -> bytes:
+    """Encode a token."""
+    values = {"token": "secret", "expDate": "2030-11-08T22:33:22+0000", "orgName": "Köln"} | inner
+    return base64.b64encode(json.dumps(values).encode())
+
+
+def read(**more):
+    """Read Apple's sample with some members in another way."""
+    return read_page(ASSIGNMENTS, 0, json.dumps(PAGE | more).encode())
+
+
+def test_a_token():
+    """A token is kept to the letter, and never shown."""
+    parsed = parse_token(token() + b"\n")
+    assert parsed.text == token().decode()
+    assert parsed.expires == datetime(2030, 11, 8, 22, 33, 22, tzinfo=UTC)
+    assert parsed.organisation == "Köln"
+    assert parsed.text not in repr(parsed)
+
+
+@pytest.mark.parametrize("raw", [b"", b"two words", token()[:-3], b"aGVsbG8=", token(token=""), token(expDate="x")])
+def test_no_token(raw):
+    """What is no token says why, and does not quote what it was given."""
+    with pytest.raises(MalformedToken) as caught:
+        parse_token(raw)
+    assert raw.decode() not in str(caught.value) or not raw
+
+
+@pytest.mark.parametrize("text", ["2030-11-08T22:33:22+0000", "2030-11-08T15:33:22-0700", "2030-11-08T22:33:22Z"])
+def test_apples_dates(text):
+    """Apple's offset without a colon is read, and so are its neighbours."""
+    assert parse_date(text) == datetime(2030, 11, 8, 22, 33, 22, tzinfo=UTC)
+
+
+def test_apples_sample():
+    """Every member of Apple's own sample arrives."""
+    page = read()
+    assert (page.index, page.next_index, page.total, page.size) == (0, 1, 353, 549)
+    assert (page.version, page.uid) == ("658a45d0-5a7b-11eb-b9e4-d782eaed4cfb", "2049025000431439")
+    assert [one.serial_number for one in page.records.known] == ["b6817f44", None]
+
+
+def test_nothing_but_records():
+    """Every member may be missing, and nulls are missing."""
+    page = read_page(ASSIGNMENTS, 3, b'{"assignments": [], "mdmInfo": null, "totalPages": null}')
+    assert (page.total, page.version, page.owner, len(page.records)) == (None, None, None, 0)
+
+
+def test_no_list_is_not_an_empty_list():
+    """A page without its list has no records to be counted."""
+    assert read_page(ASSIGNMENTS, 0, b"{}").records is None
+    assert read(assignments=None).records is None
+
+
+def test_an_unknown_field_is_kept():
+    """What Apple adds to a record comes along, beside the fields that are known."""
+    page = read(assignments=[{"adamId": "1", "pricingParam": "STDQ", "serialNumber": "S", "shade": [1]}])
+    assert page.records.unknown == {0: {"shade": [1]}}
+    assert page.records.known[0].serial_number == "S"
+
+
+def test_an_unknown_member_is_no_matter():
+    """What Apple adds to the page itself does not keep it from being read."""
+    assert read(novelty={"a": 1}).total == 353
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"assignments": [{"adamId": 7, "pricingParam": "STDQ"}]}, r"\$\.adamId.*record 0"),
+        ({"assignments": [{"adamId": "7"}]}, "pricingParam"),
+        ({"assignments": {"a": 1}}, r"\$\.assignments"),
+        ({"totalPages": "many"}, r"\$\.totalPages"),
+        ({"totalPages": -1}, "below zero"),
+        ({"currentPageIndex": 5}, "page 5 came instead"),
+    ],
+)
+def test_another_shape(more, words):
+    """A wrong type names the field, the resource and the page."""
+    with pytest.raises(BadAnswer, match=f"assignments page 0.*{words}"):
+        read(**more)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"assignments": [', b"\xff\xfe"])
+def test_no_json(body):
+    """What is not JSON, or breaks off, is told as such."""
+    with pytest.raises(BadAnswer, match="not JSON"):
+        read_page(ASSIGNMENTS, 0, body)
+
+
+def answer(status=200, body=b"{}", retry_after=None) -> Answer:
+    """Make an answer."""
+    return Answer(status=status, body=body, packed=b"", retry_after=retry_after, seconds=0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (answer(), None),
+        (answer(body=b'{"errorNumber": 0}'), None),
+        (answer(body=b'{"errorNumber": 9622, "errorMessage": "x"}'), TokenWrong),
+        (answer(body=b'{"errorNumber": "9646"}'), SlowDown),
+        (answer(401, b'{"errorNumber": 9625}'), TokenRevoked),
+        (answer(500, b""), Trouble),
+        (answer(429, b"<html>"), SlowDown),
+        (answer(307, b""), BadAnswer),
+    ],
+)
+def test_what_an_answer_stands_for(given, kind):
+    """The number is looked at before the status, and a body that says nothing leaves the status."""
+    problem = given.problem()
+    assert problem is None if kind is None else type(problem) is kind
+
+
+def test_every_number_has_words():
+    """No message shows a bare number of those that Apple documents."""
+    for number, meaning in NUMBERS.items():
+        assert meaning.words in str(error_of(400, number))
+
+
+def test_nothing_like_a_token_is_quoted():
+    """A text of Apple's that echoes a token is masked."""
+    text = token().decode() * 3
+    assert text[:60] not in str(error_of(400, 1234, f"Bad token {text}"))
+    assert masked("a b\nc") == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("120", 120),
+        ("0", 0),
+        ("-5", 0),
+        ("99999999", 3600),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 100),
+        ("Thu, 01 Jan 1970 00:00:00 -0000", 0),
+        ("Mon, 01 Jan 1900 00:00:00 GMT", 0),
+        ("soon", None),
+        ("nan", None),
+        ("inf", 3600),
+    ],
+)
+def test_retry_after(text, seconds):
+    """Seconds and dates, in the past and absurdly far: never below now, never above an hour."""
+    assert parse_retry_after(text, now=0.0) == seconds
+
+
+def test_packed_and_unpacked():
+    """A body comes out as it went in."""
+    assert unpack(pack(b"x" * 1000), 1000) == b"x" * 1000
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"x" * 10_001), b"no gzip", gzip.compress(b"y" * 5000)[:-9]])
+def test_a_body_that_is_refused(packed):
+    """A body that grows too large, is damaged or breaks off is refused."""
+    with pytest.raises(BadAnswer):
+        unpack(packed, 10_000)

@@ -1,0 +1,183 @@
+"""The small decisions: retrying, holding, tending, and how a sync ended."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from apple.errors import (
+    AppleError,
+    BadAnswer,
+    BeyondEnd,
+    OtherLocation,
+    OtherOwner,
+    Overdue,
+    SlowDown,
+    StaleVersion,
+    TokenExpired,
+    TokenForbidden,
+    TokenRevoked,
+    TokenWrong,
+    Trouble,
+    Unreachable,
+    WrongRequest,
+)
+from entrypoints.commands.sync import Unsynced, verdict
+from entrypoints.exits import Exit
+from orchestration import retrying
+from orchestration.holding import CONFIRM_WITHIN, is_mass_delete, judge
+from orchestration.tending import PUBLISH_QUIET, QUIET, REVIVAL_LIMIT, Nudge, Stillness, nudge
+from storage.crawls import Crawl
+from storage.progress import ProgressReport
+from storage.publishing import Deletes
+from storage.schema import CrawlState, LocationState
+from storage.streams import Stream
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("error", [Unreachable(), Overdue(), Trouble(), BadAnswer()])
+def test_what_is_away_is_asked_again(error):
+    """Trouble that may pass is asked for again, after longer and longer waits, and then given up."""
+    waits = [retrying.decide(error, attempt) for attempt in range(1, retrying.ATTEMPT_LIMIT)]
+    assert [wait.seconds for wait in waits] == [1, 2, 4, 8]
+    given_up = retrying.decide(error, retrying.ATTEMPT_LIMIT)
+    assert given_up.trouble is retrying.Trouble.AWAY
+
+
+def test_slow_down_costs_no_attempt():
+    """Throttling is waited for, however often it comes."""
+    assert retrying.decide(SlowDown(), 99) == retrying.Wait()
+
+
+def test_retry_after_counts():
+    """A wait that Apple names is kept to."""
+    assert retrying.decide(Trouble(retry_after=30.0), 1) == retrying.Again(seconds=30.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (TokenExpired(), LocationState.EXPIRED),
+        (TokenRevoked(), LocationState.REVOKED),
+        (TokenWrong(), LocationState.WRONG),
+        (TokenForbidden(), LocationState.WRONG),
+        (OtherLocation(), LocationState.WRONG),
+        (OtherOwner(), LocationState.FOREIGN),
+    ],
+)
+def test_a_token_that_is_no_good_stops(error, state):
+    """What a person has to mend stops the location at once."""
+    decision = retrying.decide(error, 1)
+    assert isinstance(decision, retrying.Stop)
+    assert decision.state is state
+
+
+def test_the_others():
+    """No page is drift, a dead version is another crawl, and our mistake is loud."""
+    assert retrying.decide(BeyondEnd(), 1) == retrying.NoSuchPage()
+    assert retrying.decide(StaleVersion(), 1).trouble is retrying.Trouble.AWAY
+    assert retrying.decide(WrongRequest(), 1).trouble is retrying.Trouble.BUG
+
+
+def test_every_error_has_a_decision():
+    """No class of the tree is forgotten."""
+
+    def leaves(kind):
+        return [leaf for one in kind.__subclasses__() for leaf in leaves(one)] or [kind]
+
+    for kind in leaves(AppleError):
+        assert retrying.decide(kind(), 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("count", "records", "remaining", "is_mass"),
+    [(1, 1, 0, True), (5, 5, 0, True), (5, 10, 5, False), (19, 30, 11, False), (20, 30, 10, True), (20, 60, 40, False)],
+)
+def test_mass_deletes(count, records, remaining, is_mass):
+    """Most of a stream, or all of it, is a mass; a few of a few are not."""
+    assert is_mass_delete(count, records, remaining) is is_mass
+
+
+def stream(**more) -> Stream:
+    """Make a stream."""
+    empty = dict.fromkeys(Stream.__dataclass_fields__)
+    return Stream(**empty | {"records": 100} | more)
+
+
+@pytest.mark.parametrize(
+    ("digest", "held_at", "may_delete"),
+    [
+        (None, None, False),
+        ("same", NOW, True),
+        ("other", NOW, False),
+        ("same", NOW - CONFIRM_WITHIN - timedelta(seconds=1), False),
+    ],
+)
+def test_a_second_crawl_confirms(digest, held_at, may_delete):
+    """Mass deletes happen once a second crawl shows the same, soon after."""
+    deletes = Deletes(count=90, records=100, remaining=10, digest=lambda: "same")
+    verdict_ = judge(deletes, stream(held_digest=digest, held_at=held_at), NOW)
+    assert verdict_.may_delete is may_delete
+
+
+def crawl(**more) -> Crawl:
+    """Make a crawl that has been quiet for long."""
+    empty = dict.fromkeys(Crawl.__dataclass_fields__)
+    values = {"state": CrawlState.OPEN, "revivals": 0, "moved_at": NOW - timedelta(minutes=5)}
+    return Crawl(**empty | values | more)
+
+
+def still(crawl_, **more) -> Stillness:
+    """Make a stillness."""
+    values = {"last_page_at": None, "has_first_page": True, "is_at_gate": False}
+    return Stillness(crawl=crawl_, **values | more)
+
+
+@pytest.mark.parametrize(
+    ("stillness", "wanted"),
+    [
+        (still(crawl()), Nudge.ADVANCE),
+        (still(crawl(), has_first_page=False), Nudge.SEED),
+        (still(crawl(), is_at_gate=True), Nudge.NOTHING),
+        (still(crawl(), last_page_at=NOW - QUIET / 2), Nudge.NOTHING),
+        (still(crawl(state=CrawlState.SETTLED)), Nudge.PUBLISH),
+        (still(crawl(state=CrawlState.SETTLED, moved_at=NOW - PUBLISH_QUIET / 2)), Nudge.NOTHING),
+        (still(crawl(state=CrawlState.PUBLISHED)), Nudge.NOTHING),
+        (still(crawl(revivals=REVIVAL_LIMIT)), Nudge.FAIL),
+    ],
+)
+def test_tending(stillness, wanted):
+    """Only what nothing is working on is revived, and not for ever."""
+    assert nudge(stillness, NOW) is wanted
+
+
+def report(state=CrawlState.PUBLISHED, trouble=None, held=0) -> ProgressReport:
+    """Make a report."""
+    empty = dict.fromkeys(ProgressReport.__dataclass_fields__)
+    return ProgressReport(**empty | {"state": state, "trouble": trouble, "held_deletes": held})
+
+
+FAILED = CrawlState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("reports", "status"),
+    [
+        ([report(), report(CrawlState.UNCHANGED)], Exit.IN_STEP),
+        ([report(), report(held=3)], Exit.PERSON),
+        ([report(), report(FAILED, "away")], Exit.PARTLY),
+        ([report(FAILED, "away")], Exit.AWAY),
+        ([report(FAILED, "bug")], Exit.FAILED),
+        ([report(FAILED, "away"), report(FAILED, "person")], Exit.PERSON),
+    ],
+)
+def test_how_a_sync_ended(reports, status):
+    """The exit status says what to do about it."""
+    assert verdict(reports, []) is status
+
+
+def test_a_location_that_was_not_asked_for():
+    """A token that is out of date needs a person, or is a part of several."""
+    unsynced = [Unsynced(location="hq", uid="1", problem="expired")]
+    assert verdict([], unsynced) is Exit.PERSON
+    assert verdict([report()], unsynced) is Exit.PARTLY

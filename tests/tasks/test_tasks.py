@@ -1,0 +1,105 @@
+"""The Celery side: found by its own command line, gated both ways, and not to be frozen."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from celery import Celery
+
+from entrypoints import processes
+from settings import celery_url
+from storage.crawls import Crawls
+from tasks.configuration import VISIBILITY_SECONDS, settings
+from tests.support.flower import running_flower
+
+
+@pytest.fixture(scope="module")
+def run_celery(crew):
+    """Run the celery command against the installation."""
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "celery", "-A", "tasks", *arguments]
+        return subprocess.run(command, env=crew.env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+TASKS = {"pageturner.page", "pageturner.publish", "pageturner.reconcile", "pageturner.seed", "pageturner.tend"}
+
+
+def test_registered(run_celery):
+    """`celery -A tasks inspect registered` lists every task by its own name, on every worker."""
+    done = run_celery("inspect", "registered", "--json")
+    assert done.returncode == 0, done.stderr
+    workers = json.loads(done.stdout)
+    assert len(workers) == 2
+    assert all(set(names) >= TASKS for names in workers.values())
+
+
+def test_settings_that_were_measured():
+    """What keeps a crashed worker's messages from being lost is set."""
+    assert settings["task_acks_late"]
+    assert settings["task_reject_on_worker_lost"]
+    assert settings["broker_transport_options"]["visibility_timeout"] == VISIBILITY_SECONDS
+    assert settings["task_ignore_result"]
+
+
+_FAN_OUT = """
+import threading
+from tasks import app
+from tasks.house import house
+from tasks.sending import CelerySending
+house().gate.open_epoch()
+sending, barrier, done = CelerySending(), threading.Barrier(16), []
+def fan_out(thread):
+    barrier.wait()
+    for number in range(thread, 40, 16):
+        sending.round(f"location-{number}", number, 1, range(1, 41))
+        done.append(number)
+threads = [threading.Thread(target=fan_out, args=(thread,)) for thread in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(done), sum(house().gate.look(f"location-{number}").waiting for number in range(40)))
+"""
+
+
+def test_sixteen_threads_fan_out_forty_seeds(redis, redis_url, tmp_path):
+    """All threads fan out at once, and none of them waits for ever for another's producer."""
+    env = {
+        **processes.os.environ,
+        "PAGETURNER_HOME": str(tmp_path),
+        "PAGETURNER_REDIS_URL": redis_url,
+        "PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
+        "PAGETURNER_SECRET_KEYS": "A" * 43 + "=",
+    }
+    command = [sys.executable, "-c", _FAN_OUT]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["40", str(40 * (40 - 7))], done.stderr
+    assert redis.llen("page") == 40 * 7
+
+
+def test_thousands_of_messages_do_not_collapse(crew):
+    """A queue of thousands, that nobody asked for, is worked off; the crawl behind it is exact, and none is a sixth."""
+    place = crew.add()
+    with crew.redis() as redis:
+        app = Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
+        with crew.database() as database:
+            place.sync("--resource", "assets")
+            crawl = max(one.id for one in Crawls(database).some(list(range(10_000))))
+        for number in range(4000):
+            app.send_task("pageturner.page", (place.uid, crawl, 0, number), queue="page")
+        app.close()
+        assert redis.llen("page") > 1000
+    place.sync()
+    assert place.mirror("assignments") == place.truth("assignments")
+    assert place.traffic()["most_in_flight"] <= 5
+
+
+def test_flower_shows_pages(crew):
+    """Flower lists the page tasks by their name and arguments, which hold no secret."""
+    place = crew.add()
+    with running_flower(crew.env) as flower:
+        place.sync()
+        tasks = flower.await_task("pageturner.page")
+    assert place.uid in tasks[0]["args"]
