@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -20,12 +21,18 @@ def park(gate, count, *, location="1", rank=3, first=0):
     return ids
 
 
-def hold(gate, count, location="1"):
-    """Take permits and keep them."""
-    permits = [gate.permit(location, wait=0.0) for _ in range(count)]
-    for permit in permits:
-        permit.__enter__()
-    return permits
+@pytest.fixture
+def hold():
+    """Take permits and keep them to the end of the test, or until one is given back."""
+    with ExitStack() as stack:
+
+        def take(gate, count, location="1"):
+            permits = [gate.permit(location, wait=0.0) for _ in range(count)]
+            for permit in permits:
+                stack.enter_context(permit)
+            return permits
+
+        yield take
 
 
 def test_admits_five_and_a_head_start(gate):
@@ -60,7 +67,7 @@ def test_locations_are_apart(gate):
     assert len(park(gate, 20, location="2")) == ADMITTED
 
 
-def test_never_a_sixth(gate):
+def test_never_a_sixth(gate, hold):
     """Five permits, and no more until one is given back."""
     permits = hold(gate, IN_FLIGHT_LIMIT)
     with pytest.raises(NotNow), gate.permit("1", wait=0.0):
@@ -70,7 +77,7 @@ def test_never_a_sixth(gate):
         assert gate.look("1").in_flight == IN_FLIGHT_LIMIT
 
 
-def test_waiting_wakes(gate):
+def test_waiting_wakes(gate, hold):
     """Who waits for a permit has it as soon as one is given back."""
     permits = hold(gate, IN_FLIGHT_LIMIT)
     waited = []
@@ -201,7 +208,7 @@ def test_a_running_task_is_not_lost(gate, redis):
     assert 0 < lapses <= 16
 
 
-def test_a_dead_process_is_noticed(redis):
+def test_a_dead_process_is_noticed(redis, hold):
     """A permit that nobody renews frees itself."""
     gate = Gate(redis, longest_request=60.0, lease=0.05)
     gate.open_epoch()
@@ -213,7 +220,7 @@ def test_a_dead_process_is_noticed(redis):
         assert len(held) == IN_FLIGHT_LIMIT
 
 
-def test_a_redis_that_forgot(gate, redis):
+def test_a_redis_that_forgot(gate, redis, hold):
     """An emptied Redis lets nobody through for one lease; those who are at Apple come back into the count."""
     held = hold(gate, 3)
     redis.flushall()

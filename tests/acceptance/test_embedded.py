@@ -1,0 +1,95 @@
+"""Embedded mode: nothing but a home, and nothing left when the command has ended."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from tests.support.crew import SIZE, Crew
+from tests.support.processes import running_simulator
+
+
+@pytest.fixture
+def laptop(tmp_path):
+    """A machine with a home and nothing else."""
+    with running_simulator("--locations", "2", "--latency", "150", *SIZE) as apple:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
+        env |= {"PAGETURNER_HOME": str(tmp_path / "home"), "PAGETURNER_APPLE_URL": apple.origin}
+        yield Crew(env=env, apple=apple, home=tmp_path)
+
+
+def processes_of(crew):
+    """Find what runs in a home."""
+    home = crew.env["PAGETURNER_HOME"]
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PAGETURNER_HOME") == home:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def await_worker_busy(crew):
+    """Wait until Apple was asked for some pages."""
+    until = time.monotonic() + 60
+    while crew.apple.traffic()["requests"] < 10:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_one_command_does_it_all(laptop):
+    """A sync brings its own servers and its own worker, and takes them down again; the key is nobody else's."""
+    laptop.add()
+    done = laptop.run("sync")
+    assert done.returncode == 0, done.stderr
+    assert processes_of(laptop) == []
+    home = laptop.home / "home"
+    assert (home / "key").stat().st_mode & 0o777 == 0o600
+    assert len(laptop.run("export", "assignments").stdout.splitlines()) == 2000
+    assert laptop.apple.traffic()["most_in_flight"] == 5
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_in_the_middle(laptop, end):
+    """Stopped or killed in mid-crawl: nothing is left running, and the next sync goes on from the ledger."""
+    laptop.add("--resources", "assignments")
+    running = laptop.start("sync")
+    await_worker_busy(laptop)
+    running.send_signal(end)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode != 0
+    assert "Traceback" not in err
+    psutil.wait_procs(processes_of(laptop), timeout=10)
+    assert processes_of(laptop) == []
+    done = laptop.run("sync")
+    assert done.returncode == 0, done.stderr
+    assert len(laptop.run("export", "assignments").stdout.splitlines()) == 2000
+    assert laptop.apple.traffic()["by_resource"]["assignments"] < 40 + 12
+
+
+def test_status_and_export(laptop):
+    """What is kept is told to people and to programs, and comes out as a table or as lines."""
+    laptop.add("--resources", "assets")
+    laptop.run("sync")
+    status = laptop.run("status")
+    assert "in step" in status.stdout
+    table = laptop.run("export", "assets", "--format", "csv").stdout.splitlines()
+    assert table[0].startswith("adamId,pricingParam,productType")
+    assert len(table) == 21
+    file = laptop.home / "assets.ndjson"
+    assert laptop.run("export", "assets", "--output", str(file)).returncode == 0
+    assert len(file.read_text().splitlines()) == 20
+
+
+def test_help_has_examples(laptop):
+    """Every command explains itself with an example."""
+    for command in ("demo", "sync", "status", "export", "changes", "worker", "beat", "simulate", "migrate", "key"):
+        done = laptop.run(command, "--help")
+        assert done.returncode == 0
+        assert f"pageturner {command}" in done.stdout
+    for command in ("add", "list", "remove", "rotate"):
+        assert f"pageturner locations {command}" in laptop.run("locations", command, "--help").stdout
