@@ -64,7 +64,9 @@ def test_a_function_is_short(path):
 def test_names_say_something():
     """No file or class is called after nothing in particular."""
     empty = re.compile(r"(utils?|helpers?|managers?|misc|common)$", re.IGNORECASE)
-    classes = [node.name for path in FILES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    classes = [
+        node.name for path in FILES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
+    ]
     assert [name for name in [*classes, *(path.stem for path in FILES)] if empty.search(name)] == []
 
 

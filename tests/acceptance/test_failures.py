@@ -126,7 +126,9 @@ def test_a_database_that_restarts(lonely):
     running = lonely.start("sync", place.name)
     await_pages(lonely, 10)
     with lonely.database() as database, contextlib.suppress(Exception), database.once() as connection:
-        connection.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        )
     out, err = running.communicate(timeout=120)
     if running.returncode == 4:  # the waiting command itself may have lost its connection
         place.sync()
