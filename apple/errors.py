@@ -84,7 +84,7 @@ class TokenWrong(TokenRefused):
 
 
 class TokenForbidden(TokenRefused):
-    """This kind of token may not use the service: use a content token of a location."""
+    """A token of this kind may not use the service: use a content token of a location."""
 
 
 class Restart(AppleError):

@@ -22,7 +22,7 @@ def start(
     command: list[str], *, log: IO[Any] | int | None, env: Mapping[str, str] | None = None
 ) -> "subprocess.Popen[bytes]":
     """Start a command that dies with this process, and that the terminal's Ctrl-C does not reach."""
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - the callers' own commands
         [sys.executable, str(LEASH), str(os.getpid()), *command],
         stdin=subprocess.DEVNULL,
         stdout=log,

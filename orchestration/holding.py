@@ -1,4 +1,4 @@
-"""The hold: deletes that would take most of a stream happen only once a second full crawl, soon after, shows the same."""
+"""The hold: deletes that would take most of a stream wait for a second full crawl, soon after, that shows the same."""
 
 from datetime import datetime, timedelta
 

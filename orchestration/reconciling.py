@@ -1,7 +1,7 @@
 """Reconcile: from what the ledger knows of a crawl's pages to what to do next. Pure: no clock, no store, no network.
 
-A page's state is its version and the total that it shows. Page 0 is asked for again to learn the current state; pages of
-another state may have had their records moved, so they are read again too, a bounded number of times.
+A page's state is its version and the total that it shows. Page 0 is asked for again to learn the current state; pages
+of another state may have had their records moved, so they are read again too, a bounded number of times.
 """
 
 from collections.abc import Sequence

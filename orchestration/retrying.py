@@ -77,7 +77,7 @@ _STATES: dict[type[AppleError], LocationState] = {
 }
 
 
-def decide(error: AppleError, attempts: int) -> Decision:
+def decide(error: AppleError, attempts: int) -> Decision:  # noqa: PLR0911 - one return an arm, as in a table
     """Decide what an error means for a page that was asked for `attempts` times, this one included."""
     match error:
         case SlowDown():
@@ -98,5 +98,5 @@ def decide(error: AppleError, attempts: int) -> Decision:
 
 def wait_after(attempts: int, retry_after: float | None) -> float:
     """Tell how long to wait after so many attempts; what Apple names counts, if it is longer."""
-    wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempts - 1))
+    wait: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempts - 1))
     return max(wait, retry_after or 0.0)

@@ -1,4 +1,4 @@
-"""Pages, rendered once for each state of the data and then only handed out: the simulator must never be what is slow."""
+"""Pages, rendered once for each state of the data and then only handed out: Apple must never be what is slow."""
 
 import gzip
 import json

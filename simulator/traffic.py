@@ -12,7 +12,7 @@ IN_FLIGHT_LIMIT = 5
 
 
 class TooMany(Exception):
-    """This request is one too many."""
+    """One request too many."""
 
 
 @dataclass(kw_only=True)

@@ -1,4 +1,4 @@
-"""Crawls: one pass over a stream, as a state machine. Each transition is one guarded UPDATE that tells if it happened."""
+"""Crawls: one pass over a stream, as a state machine. A transition is one guarded UPDATE that tells if it happened."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
-from .rows import own_columns, pick
+from .rows import Columns, own_columns, pick
 from .schema import UNFINISHED, CrawlState, SyncState, crawls, locations, streams, syncs
 
 
@@ -160,7 +160,8 @@ def _end(
 
 
 #: Where the fields of a crawl come from.
-CRAWL = own_columns(Crawl, crawls) | {
+CRAWL: Columns = {
+    **own_columns(Crawl, crawls),
     "location_id": streams.c.location_id,
     "resource": streams.c.resource,
     "uid": locations.c.uid,

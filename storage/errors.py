@@ -39,4 +39,4 @@ class UnknownLocation(StorageError):
 
 
 class LocationExists(StorageError):
-    """This location is kept already."""
+    """The location is kept already."""

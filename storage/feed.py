@@ -79,12 +79,12 @@ def write_feed(connection: sa.Connection, mirror: Mirror, crawl: Crawl, differen
 
 
 def shown(connection: sa.Connection, mirror: Mirror, table: sa.FromClause) -> Any:
-    """Give the JSON of a row as the feed shows it: the record, and how many there are where a row stands for several."""
+    """Give the JSON of a row as the feed shows it: the record, and how many where it stands for several."""
     if not mirror.is_counted:
         return table.c.record
     if connection.dialect.name == "postgresql":
         copies = sa.func.jsonb_build_object(COPIES, table.c.copies)
-        counted = sa.cast(sa.cast(table.c.record, JSONB).op("||")(copies), sa.Text)
+        counted: Any = sa.cast(sa.cast(table.c.record, JSONB).op("||")(copies), sa.Text)
     else:
         counted = sa.func.json_set(table.c.record, f"$.{COPIES}", table.c.copies)
     return sa.case((table.c.standing == "retired", counted), else_=table.c.record)
@@ -110,7 +110,7 @@ def _change(row: Any) -> Change:
         location=row.location,
         resource=row.resource,
         op=row.op,
-        key=_key(row.resource, after or before),
+        key=_key(row.resource, after or before or {}),
         before=before,
         after=after,
         crawl=row.crawl_id,

@@ -75,7 +75,8 @@ class Pages:
         """Tell when a page was last heard of."""
         with self._database.once() as connection:
             moment = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawl_id)
-            return connection.scalar(moment)
+            moved_at: datetime | None = connection.scalar(moment)
+            return moved_at
 
     def sweep(self, kept: timedelta) -> int:
         """Drop the pages of crawls that ended longer ago than they are kept."""
@@ -97,7 +98,7 @@ def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Itera
         some = indexes[start : start + _BODIES_AT_ONCE]
         chosen = (pages.c.crawl_id == crawl_id) & pages.c.index.in_(some)
         rows = connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen))
-        found = {index: body for index, body in rows}
+        found = {row[0]: row[1] for row in rows}
         yield [(index, found[index]) for index in some]
 
 

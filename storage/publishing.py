@@ -204,7 +204,7 @@ class _Publication:
     def _counts(self) -> dict[str, int]:
         op = self._difference.c.op
         rows = self._connection.execute(sa.select(op, sa.func.count()).group_by(op))
-        return {name: count for name, count in rows}
+        return {row[0]: row[1] for row in rows}
 
     def _digest(self) -> str:
         key = [self._difference.c[name] for name in self._mirror.key]
@@ -248,7 +248,7 @@ class _Publication:
         return copies.where(table.c.location_id == self._stream.location_id).scalar_subquery()
 
 
-def _sums(record: Any) -> sa.Select[Any]:
+def _sums(record: Any) -> Any:
     hashes = (sa.func.hashtextextended(record, seed) for seed in (0, 1))
     return sa.select(sa.func.count(), *(sa.func.sum(one) for one in hashes))
 

@@ -191,7 +191,7 @@ changes = sa.Table(
 )
 
 #: One row: the number of the last change. Taken last in a publish and held to its commit, so that the order of the
-#: numbers is the order of the commits, without gaps. A sequence would hand numbers out in another order than they commit.
+#: numbers is the order of the commits, without gaps. A sequence hands numbers out in another order than they commit.
 feed = sa.Table(
     "feed",
     metadata,

@@ -1,6 +1,6 @@
 """Celery's settings, each with its reason. Most were measured: docs/why.md has the figures."""
 
-from kombu import Queue
+from kombu.entity import Queue
 
 #: Just above the longest task: a page waits at most a second for its permit and a minute for Apple. What a dead worker
 #: held comes back to the queue after this; the gate sends pages again long before.

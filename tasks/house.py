@@ -105,7 +105,7 @@ def build(settings: Settings) -> House:
     )
 
 
-def make_redis(settings: Settings) -> "Redis[bytes]":
+def make_redis(settings: Settings) -> Redis:
     """Connect to the Redis of the gate."""
     return Redis.from_url(
         settings.redis,

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("apple", "simulator", "storage", "orchestration", "tasks", "entrypoints")
-FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")) + [ROOT / "settings.py"]
+FILES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "settings.py"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 #: Declared tables and the options of a command are lists, however long.

@@ -9,7 +9,7 @@ import typer
 from ..printing import say
 
 
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port.")] = 8400,
     locations: Annotated[int, typer.Option(min=1, help="How many locations.")] = 1,

@@ -84,7 +84,7 @@ class Permit:
 class Gate:
     """All gates of one Redis, as one process sees them."""
 
-    def __init__(self, redis: "Redis[bytes]", *, longest_request: float, lease: float = LEASE_SECONDS) -> None:
+    def __init__(self, redis: Redis, *, longest_request: float, lease: float = LEASE_SECONDS) -> None:
         self._redis = redis
         self._scripts = Scripts(redis)
         self._longest = longest_request
@@ -122,8 +122,8 @@ class Gate:
 
     def pump(self) -> list[Message]:
         """Look after the gates that are due, and give what may go to the broker."""
-        now = self._redis.time()
-        due = self._redis.zrangebyscore(DUE_KEY, "-inf", now[0] * 1000 + now[1] // 1000, withscores=True)
+        now: Any = self._redis.time()
+        due: Any = self._redis.zrangebyscore(DUE_KEY, "-inf", now[0] * 1000 + now[1] // 1000, withscores=True)
         messages = []
         for name, seen in due:
             location = name.decode()
@@ -152,7 +152,8 @@ class Gate:
 
     def knows(self, location: str, prefix: str, *, but: str = "") -> bool:
         """Tell whether a message whose id begins so is parked or admitted."""
-        ids = (one.decode() for one in self._redis.hkeys(key_of(location, "messages")))
+        names: Any = self._redis.hkeys(key_of(location, "messages"))
+        ids = (one.decode() for one in names)
         return any(one.startswith(prefix) and one != but for one in ids)
 
     def touch(self, location: str) -> None:

@@ -17,7 +17,7 @@ DUE_KEY = "gates:due"
 class Scripts:
     """Every script by its name."""
 
-    def __init__(self, redis: "Redis[bytes]") -> None:
+    def __init__(self, redis: Redis) -> None:
         common = _read("common")
         self._scripts = {name: redis.register_script(common + _read(name)) for name in _SHARED}
         self._reschedule = redis.register_script(_read("reschedule"))

@@ -154,7 +154,7 @@ def test_no_token_anywhere(crew):
     seen = b""
     with crew.redis() as redis:
         while running.poll() is None:
-            for key in redis.keys():
+            for key in redis.scan_iter():
                 try:
                     seen += redis.dump(key) or b""
                 except Exception:  # noqa: BLE001 - it went while we looked

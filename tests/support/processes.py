@@ -47,7 +47,8 @@ class Apple:
 
     def traffic(self, uid: str | None = None) -> dict[str, Any]:
         """What was counted so far."""
-        return self._ask(f"traffic/{uid or self.uid}")
+        traffic: dict[str, Any] = self._ask(f"traffic/{uid or self.uid}")
+        return traffic
 
     def forget_traffic(self, uid: str | None = None) -> None:
         """Count from nothing again."""

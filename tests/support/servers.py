@@ -159,5 +159,5 @@ def _wheel_binaries(folder: Path) -> Path:
     # Root's environment may lie where nobody else may look: the servers run from a copy.
     copy = folder / "pginstall"
     shutil.copytree(found[0].parent.parent, copy, symlinks=True)
-    os.chmod(folder, 0o755)
+    folder.chmod(0o755)
     return copy / "bin"

@@ -1,6 +1,7 @@
 """The Celery side: found by its own command line, gated both ways, and not to be frozen."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -67,7 +68,7 @@ print(len(done), sum(house().gate.look(f"location-{number}").waiting for number 
 def test_sixteen_threads_fan_out_forty_seeds(redis, redis_url, tmp_path):
     """All threads fan out at once, and none of them waits for ever for another's producer."""
     env = {
-        **processes.os.environ,
+        **os.environ,
         "PAGETURNER_HOME": str(tmp_path),
         "PAGETURNER_REDIS_URL": redis_url,
         "PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
