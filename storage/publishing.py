@@ -1,6 +1,5 @@
 """Publish: compare what a crawl read with the mirror, and apply the difference, its feed and its version as one."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +10,11 @@ import sqlalchemy as sa
 from .applying import apply_difference, insert_new
 from .crawls import Crawl, end_sync
 from .database import Database
-from .feed import shown, write_feed
+from .difference import Difference
+from .feed import write_feed
 from .mirrors import MIRRORS, Mirror
 from .schema import CrawlState, crawls, streams
-from .staging import Stage, all_new, make_difference_table
+from .staging import Stage, all_new
 from .streams import Stream
 
 #: The joins of a publish fit into this; PostgreSQL's default sends them to disk.
@@ -93,7 +93,7 @@ class _Publication:
         self._stream = stream
         self._mirror: Mirror = MIRRORS[crawl.resource]
         self._stage = Stage(connection, self._mirror)
-        self._difference = make_difference_table(self._mirror)
+        self._difference = Difference(connection, self._mirror, stream.location_id)
         self._is_complete = bool(crawl.is_consistent)
         self._verdict = Verdict(may_delete=True)
 
@@ -141,78 +141,34 @@ class _Publication:
         return Published(inserted=count, updated=0, deleted=0, held=0)
 
     def _change(self, judge: Judge) -> Published:
-        self._compare()
-        deletes = self._judge_deletes(judge)
-        counts = self._counts()
-        apply_difference(self._connection, self._mirror, self._stream.location_id, self._difference)
-        write_feed(self._connection, self._mirror, self._crawl, self._difference, sum(counts.values()))
-        self._difference.drop(self._connection)
+        """Publish into a mirror that holds something: what differs, and nothing else."""
+        difference = self._difference
+        difference.compare(self._stage, is_complete=self._is_complete)
+        held = self._hold(judge)
+        counts = difference.counts()
+        apply_difference(self._connection, self._mirror, self._stream.location_id, difference.table)
+        write_feed(self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()))
+        difference.drop()
         return Published(
             inserted=counts.get("insert", 0),
             updated=counts.get("update", 0),
             deleted=counts.get("delete", 0),
-            held=0 if self._verdict.may_delete else deletes,
+            held=held,
         )
 
-    def _compare(self) -> None:
-        stage, mirror = self._stage.table, self._mirror.table
-        self._difference.create(self._connection)
-        here = mirror.c.location_id == self._stream.location_id
-        same = sa.and_(here, *(mirror.c[name] == stage.c[name] for name in self._mirror.key))
-        is_new = mirror.c.location_id.is_(None)
-        differs = stage.c.record.is_distinct_from(mirror.c.record)
-        if self._mirror.is_counted:
-            differs |= stage.c.copies != mirror.c.copies
-        own = [stage.c[name] for name in self._mirror.columns]
-        op = sa.case((is_new, "insert"), else_="update")
-        changed = sa.select(*own, op, self._shown(mirror)).select_from(stage.outerjoin(mirror, same))
-        self._keep(changed.where(is_new | differs))
-        if self._is_complete and self._may_lack():
-            absent = stage.c[self._mirror.key[0]].is_(None)
-            old = [mirror.c[name] for name in self._mirror.columns]
-            gone = sa.select(*old, sa.literal("delete"), self._shown(mirror))
-            self._keep(gone.select_from(mirror.outerjoin(stage, same)).where(here & absent))
-
-    def _may_lack(self) -> bool:
-        """Tell whether the mirror may hold anything that was not read: each key that was read is one row of either."""
-        new = self._counts().get("insert", 0)
-        table = self._mirror.table
-        here = table.c.location_id == self._stream.location_id
-        kept = self._connection.scalar(sa.select(sa.func.count()).where(here))
-        staged = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
-        return kept != staged - new
-
-    def _keep(self, rows: sa.Select[Any]) -> None:
-        names = [column.name for column in self._difference.columns]
-        self._connection.execute(sa.insert(self._difference).from_select(names, rows))
-
-    def _shown(self, table: sa.Table) -> Any:
-        return shown(self._connection, self._mirror, table)
-
-    def _judge_deletes(self, judge: Judge) -> int:
-        counts = self._counts()
-        count = counts.get("delete", 0)
+    def _hold(self, judge: Judge) -> int:
+        """Have the deletes judged, and leave them out if they may not be; tell how many those are."""
+        count = self._difference.lost()
         if not count:
             return 0
-        remaining = self._stream.records + counts.get("insert", 0) - count
-        deletes = Deletes(count=count, records=self._stream.records, remaining=remaining, digest=self._digest)
+        remaining = self._stream.records + self._difference.counts().get("insert", 0) - count
+        digest = self._difference.digest
+        deletes = Deletes(count=count, records=self._stream.records, remaining=remaining, digest=digest)
         self._verdict = judge(deletes, self._stream)
-        if not self._verdict.may_delete:
-            self._connection.execute(sa.delete(self._difference).where(self._difference.c.op == "delete"))
+        if self._verdict.may_delete:
+            return 0
+        self._difference.hold()
         return count
-
-    def _counts(self) -> dict[str, int]:
-        op = self._difference.c.op
-        rows = self._connection.execute(sa.select(op, sa.func.count()).group_by(op))
-        return {row[0]: row[1] for row in rows}
-
-    def _digest(self) -> str:
-        key = [self._difference.c[name] for name in self._mirror.key]
-        rows = sa.select(*key).where(self._difference.c.op == "delete").order_by(*key)
-        digest = hashlib.blake2b(digest_size=16)
-        for row in self._connection.execute(rows):
-            digest.update("\0".join(row).encode() + b"\1")
-        return digest.hexdigest()
 
     def _note(self, published: Published) -> None:
         now = datetime.now(UTC)

@@ -22,7 +22,7 @@ class Stage:
     def __init__(self, connection: sa.Connection, mirror: Mirror) -> None:
         self._connection = connection
         self._mirror = mirror
-        self.table = _temporary("stage", mirror, sa.Column(POSITION, sa.Integer))
+        self.table = temporary("stage", mirror, sa.Column(POSITION, sa.Integer))
         self.rows = 0
         #: Records that came more than once, though their key allows only one: the pages were of different moments.
         self.repeated = 0
@@ -95,16 +95,12 @@ class Stage:
         self._connection.execute(sa.delete(self.table).where(later))
 
 
-def make_difference_table(mirror: Mirror) -> sa.Table:
-    """Describe the table that holds what differs: an operation, the row as it is to be, and as it was."""
-    return _temporary("difference", mirror, sa.Column("op", sa.Text), sa.Column("before", sa.Text))
-
-
 def all_new(stage: sa.Table) -> sa.FromClause:
     """See a stage as a difference from nothing."""
     return sa.select(*stage.c, sa.literal("insert").label("op"), sa.null().label("before")).subquery("difference")
 
 
-def _temporary(name: str, mirror: Mirror, *more: "sa.Column[Any]") -> sa.Table:
+def temporary(name: str, mirror: Mirror, *more: "sa.Column[Any]") -> sa.Table:
+    """Describe a temporary table of a mirror's rows, with more beside them."""
     own = [sa.Column(column, mirror.table.c[column].type) for column in mirror.columns]
     return sa.Table(name, sa.MetaData(), *own, *more, prefixes=["TEMPORARY"])

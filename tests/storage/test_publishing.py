@@ -83,6 +83,21 @@ def test_held_deletes(store: Store):
     assert len(store.mirror(stream)) == 3
 
 
+def test_fewer_copies_are_held_too(store: Store):
+    """Retired rows that become fewer are records that go: held, they stay as many as they were."""
+    stream = store.stream(store.add(), "users")
+    store.publish(store.read(stream, [user("u1", "Retired")] * 3))
+    judged = []
+
+    def refuse(deletes, _stream):
+        judged.append((deletes.count, deletes.remaining))
+        return Verdict(may_delete=False, digest=deletes.digest())
+
+    published = store.publish(store.read(stream, [user("u1", "Retired")]), refuse)
+    assert (judged, published.updated, published.held) == ([(2, 1)], 0, 2)
+    assert len(store.mirror(stream)) == 3
+
+
 def test_the_same_deletes_have_the_same_digest(store: Store):
     """A second crawl that would delete the same records shows the same digest."""
     stream = store.stream(store.add(), "assignments")
