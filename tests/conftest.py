@@ -57,13 +57,28 @@ def postgresql_database(postgresql_url: str) -> Iterator[str]:
     drop_database(postgresql_url, name)
 
 
+@pytest.fixture(scope="session")
+def template(postgresql_url: str) -> str:
+    """The name of a database with its tables, to be copied."""
+    open_database(make_database(postgresql_url, "template")).close()
+    return "template"
+
+
+@pytest.fixture
+def copied_database(postgresql_url: str, template: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with its tables."""
+    name = f"test{next(_numbers)}"
+    yield make_database(postgresql_url, name, template)
+    drop_database(postgresql_url, name)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database with its tables: the same tests over both kinds."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'test.db'}"
     else:
-        url = request.getfixturevalue("postgresql_database")
+        url = request.getfixturevalue("copied_database")
     opened = open_database(url)
     yield opened
     opened.close()

@@ -96,7 +96,7 @@ ANSWERS = {
 
 def test_answers_that_are_none(crew):
     """A page that keeps coming wrong fails its crawl with its reason; everything else goes on."""
-    places = {kind: crew.add("--resources", "assets,users") for kind in ANSWERS}
+    places = {kind: crew.add("assets", "users") for kind in ANSWERS}
     for kind, place in places.items():
         place.fail({"resource": "users", "page": 2, "times": 99, **ANSWERS[kind][0]})
     done = crew.run("sync", *(place.name for place in places.values()))
@@ -113,7 +113,7 @@ def test_answers_that_are_none(crew):
 
 def test_a_revoked_token(crew):
     """A token that Apple revoked stops its location with what to do, and a rotated one goes on."""
-    place = crew.add("--resources", "users")
+    place = crew.add("users")
     token = crew.apple.new_token(place.uid)
     done = crew.run("sync", place.name)
     assert done.returncode == 5, done.stderr
@@ -126,7 +126,7 @@ def test_a_revoked_token(crew):
 
 def test_somebody_elses_data(crew):
     """Pages with another uId are never taken for this location's."""
-    place = crew.add("--resources", "users")
+    place = crew.add("users")
     place.fail({"resource": "users", "page": 1, "kind": "other-location"})
     done = crew.run("sync", place.name)
     assert done.returncode == 5
@@ -136,7 +136,7 @@ def test_somebody_elses_data(crew):
 
 def test_another_owner(crew):
     """A location that another service took over in mid-crawl stops."""
-    place = crew.add("--resources", "users")
+    place = crew.add("users")
     crew.apple.set_owner({"id": "ours", "name": "Ours", "metadata": ""}, place.uid)
     place.sync()
     place.fail({"resource": "users", "page": 1, "kind": "other-owner"})

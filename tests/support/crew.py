@@ -12,6 +12,8 @@ from typing import Any
 
 from redis import Redis
 
+from apple.resources import RESOURCES
+from apple.tokens import parse_token
 from storage.database import Database, open_database
 from storage.exporting import Exporting
 from storage.feed import Change, Feed
@@ -61,14 +63,19 @@ class Crew:
             start_new_session=True,
         )
 
-    def add(self, *options: str) -> "Place":
-        """Keep a location that no test has used yet."""
+    def add(self, *resources: str) -> "Place":
+        """Keep a location that no test has used yet, with some resources or all."""
         location = self.apple.locations[self._used]
         self._used += 1
         place = Place(crew=self, uid=location["uid"], name=f"place-{self._used}")
-        done = self.run("locations", "add", str(self.token_file(location["token"])), "--name", place.name, *options)
-        assert done.returncode == 0, done.stderr
+        with self.database() as database:
+            token = parse_token(location["token"].encode())
+            self.locations(database).add(place.name, place.uid, token, None, list(resources or RESOURCES))
         return place
+
+    def locations(self, database: Database) -> Locations:
+        """Read the locations of the installation."""
+        return Locations(database, Sealer([self.env["PAGETURNER_SECRET_KEYS"]]))
 
     def token_file(self, text: str) -> Path:
         """Write a token as Apple gives it."""
@@ -109,7 +116,7 @@ class Place:
     def mirror(self, resource: str) -> "collections.Counter[str]":
         """Read the mirror's records, however often each is there."""
         with self.crew.database() as database:
-            location = Locations(database, Sealer([self.crew.env["PAGETURNER_SECRET_KEYS"]])).watched([self.name])[0]
+            location = self.crew.locations(database).watched([self.name])[0]
             records = Exporting(database).records(resource, location.id)
             return collections.Counter(canonical(json.loads(text)) for text in records)
 

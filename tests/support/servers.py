@@ -88,10 +88,10 @@ def postgresql_server() -> Iterator[str]:
             child.wait(timeout=30)
 
 
-def make_database(server: str, name: str) -> str:
-    """Make an empty database in a server, and give its URL."""
+def make_database(server: str, name: str, template: str = "template0") -> str:
+    """Make a database in a server, empty or like another one, and give its URL."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return server.rsplit("/", 1)[0] + f"/{name}"
 
 
