@@ -1,6 +1,7 @@
 """The client: asks Apple one thing and brings the whole answer within a deadline. It never retries and never stores."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from .deadline import Call, Clock
 from .errors import BadAnswer, Overdue, Unreachable
 from .resources import CLIENT_CONFIG_PATH, SERVICE_CONFIG_PATH, Resource
 from .tokens import MalformedToken, Token, parse_date
-from .transport import Sessions
+from .transport import Sessions, announcing
 
 #: From the first packet to the last byte of the body. Apple took over ten seconds to a first byte.
 DEADLINE_SECONDS = 60.0
@@ -69,6 +70,10 @@ class Limits:
     requests_per_second: int | None = field(default=None)
 
 
+#: Asks what was prepared, in the thread that prepared it.
+Ask = Callable[[], Answer]
+
+
 class Client:
     """Asks Apple. One for a whole process: each thread has its own connection."""
 
@@ -78,36 +83,41 @@ class Client:
         self._clock = Clock()
         self._sessions = Sessions(user_agent)
 
-    def ask_page(self, resource: Resource, token: Token, index: int) -> Answer:
-        """Ask for one page of a list."""
-        return self._get(resource.path, token, {"pageIndex": str(index)} if index else {})
+    def prepare_page(self, resource: Resource, token: Token, index: int) -> Ask:
+        """Prepare to ask for one page of a list."""
+        return self._prepare(resource.path, token, {"pageIndex": str(index)} if index else {})
 
-    def ask_client_config(self, token: Token) -> Answer:
-        """Ask whose token this is."""
-        return self._get(CLIENT_CONFIG_PATH, token, {})
+    def prepare_client_config(self, token: Token) -> Ask:
+        """Prepare to ask whose token this is."""
+        return self._prepare(CLIENT_CONFIG_PATH, token, {})
 
     def limits(self) -> Limits:
         """Ask for Apple's limits; this needs no token, and takes nobody's permit."""
-        answer = self._get(SERVICE_CONFIG_PATH, None, {})
+        answer = self._prepare(SERVICE_CONFIG_PATH, None, {})()
         problem = answer.problem()
         if problem is not None:
             raise problem
         config = _decode(answer.body, _ServiceConfig, "service/config")
         return Limits(requests_per_second=config.limits.get("maxRequestPerSecond"))
 
-    def _get(self, path: str, token: Token | None, query: dict[str, str]) -> Answer:
+    def _prepare(self, path: str, token: Token | None, query: dict[str, str]) -> Ask:
+        """Do all that can be done before a permit is there: the time under it is worth more."""
+        session = self._sessions.mine()
+        request = requests.Request("GET", self._origin + path, params=query, auth=_Bearer(token))
+        try:
+            prepared = session.prepare_request(request)
+        except (requests.RequestException, ValueError) as error:
+            raise BadAnswer(f"({type(error).__name__}: the request could not be written)") from None
+        around = session.merge_environment_settings(prepared.url, {}, True, None, None)  # noqa: FBT003 - its signature
+        return lambda: self._ask(session, prepared, around)
+
+    def _ask(self, session: requests.Session, prepared: requests.PreparedRequest, around: Any) -> Answer:
         begun = time.monotonic()
         call = Call(ends=begun + self._deadline)
         try:
-            with self._clock.over(call):
-                response = self._sessions.mine(call).get(
-                    self._origin + path,
-                    params=query,
-                    auth=_Bearer(token),
-                    timeout=(CONNECT_SECONDS, self._deadline),
-                    allow_redirects=False,
-                    stream=True,
-                )
+            with self._clock.over(call), announcing(call):
+                timeout = (CONNECT_SECONDS, self._deadline)
+                response = session.send(prepared, timeout=timeout, allow_redirects=False, **around)
                 packed = _read(response, call)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             self._sessions.drop()
@@ -131,7 +141,7 @@ class Client:
 
 
 def read_client_config(answer: Answer) -> ClientConfig:
-    """Read the answer to `ask_client_config`."""
+    """Read the answer to `prepare_client_config`."""
     config = _decode(answer.body, _ClientConfig, "client/config")
     owner = config.mdm_info.get("id") if config.mdm_info else None
     try:

@@ -1,6 +1,8 @@
 """The `requests` session that a thread keeps: it tells the clock which connection a request travels on."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -11,6 +13,16 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from .deadline import Call
 
 _now = threading.local()
+
+
+@contextlib.contextmanager
+def announcing(call: Call) -> Iterator[None]:
+    """Have this thread's connections say that they serve this call."""
+    _now.call = call
+    try:
+        yield
+    finally:
+        _now.call = None
 
 
 class _Announcing:
@@ -54,9 +66,8 @@ class Sessions:
         self._user_agent = user_agent
         self._local = threading.local()
 
-    def mine(self, call: Call) -> requests.Session:
-        """Give this thread's session, with its next request announced to the call."""
-        _now.call = call
+    def mine(self) -> requests.Session:
+        """Give this thread's session."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = self._new()

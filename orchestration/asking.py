@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from apple.answers import Answer
-from apple.client import Client
+from apple.client import Ask, Client
 from apple.errors import SlowDown
 from apple.resources import Resource
 from apple.tokens import Token
@@ -21,16 +21,18 @@ class Asking:
 
     def page(self, location: str, message_id: str, resource: Resource, token: Token, index: int) -> Answer:
         """Ask for a page, as the task of a message."""
+        ask = self._client.prepare_page(resource, token, index)
         with self._gate.permit(location, message_id, rate=self._rate()) as permit:
-            return _heed(permit, lambda: self._client.ask_page(resource, token, index))
+            return _heed(permit, ask)
 
     def client_config(self, location: str, token: Token, wait: float) -> Answer:
         """Ask whose token this is."""
+        ask = self._client.prepare_client_config(token)
         with self._gate.permit(location, rate=self._rate(), wait=wait) as permit:
-            return _heed(permit, lambda: self._client.ask_client_config(token))
+            return _heed(permit, ask)
 
 
-def _heed(permit: Permit, ask: Callable[[], Answer]) -> Answer:
+def _heed(permit: Permit, ask: Ask) -> Answer:
     """Ask, and look at the answer before the permit goes back: what closes the gate must close it first."""
     answer = ask()
     problem = answer.problem()
