@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from apple.errors import AppleError, Away, NotOurs, SlowDown, TokenRefused
@@ -40,7 +41,17 @@ _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
 )
 
 #: Everything that ends a command with a sentence and not with a traceback.
-KNOWN = (Failure, WrongSettings, AppleError, StorageError, NotNow, TokenOutOfDate, MalformedToken, RedisError)
+KNOWN = (
+    Failure,
+    WrongSettings,
+    AppleError,
+    StorageError,
+    NotNow,
+    TokenOutOfDate,
+    MalformedToken,
+    RedisError,
+    OperationalError,
+)
 
 
 def explain(error: Exception) -> tuple[str, Exit]:
@@ -50,6 +61,8 @@ def explain(error: Exception) -> tuple[str, Exit]:
     if isinstance(error, RedisError):
         words = "Redis does not answer: check PAGETURNER_REDIS_URL, and that the server runs"
         return f"{words} ({type(error).__name__}).", Exit.AWAY
+    if isinstance(error, OperationalError):
+        return "The broker does not answer: check PAGETURNER_BROKER_URL, and that it runs.", Exit.AWAY
     if isinstance(error, NotNow):
         return f"The location's gate is shut: try again in {error.seconds:.0f} s.", Exit.AWAY
     if isinstance(error, MalformedToken):

@@ -34,14 +34,20 @@ app.command("migrate")(migrate.migrate)
 app.command("key")(keys.key)
 
 
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's signature
+    if value:
+        give(version("pageturner"))
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     *,
-    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
-    if show_version:
-        give(version("pageturner"))
-        raise typer.Exit
+    """Set what all commands share; there is nothing yet but the version."""
 
 
 def run() -> None:

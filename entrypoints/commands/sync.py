@@ -30,7 +30,7 @@ class Unsynced:
 
 
 def sync(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which locations; else all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which locations; else all.")] = None,
     resource: Annotated[list[str] | None, typer.Option(help="Which resource; may be given again. Else all.")] = None,
     *,
     full: Annotated[

@@ -146,6 +146,7 @@ def test_another_owner(crew):
 
 SETTINGS = {
     "no Redis": ({"PAGETURNER_REDIS_URL": "redis://127.0.0.1:9/0"}, 4, "Redis does not answer"),
+    "no broker": ({"PAGETURNER_BROKER_URL": "redis://127.0.0.1:9/0"}, 4, "broker does not answer"),
     "no PostgreSQL": ({"PAGETURNER_DATABASE_URL": "postgresql://x@127.0.0.1:9/x"}, 4, "database does not answer"),
     "no key": ({"PAGETURNER_SECRET_KEYS": ""}, 2, "pageturner key"),
     "a bad key": ({"PAGETURNER_SECRET_KEYS": "short"}, 1, "pageturner key"),
