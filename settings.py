@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +36,10 @@ class Settings(BaseSettings):
             raise ValueError("PAGETURNER_APPLE_URL must begin with https:// (or http:// for the simulator).")
         if self.redis_url is not None and not _text(self.redis_url).startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("PAGETURNER_REDIS_URL must begin with redis://, rediss:// or unix://.")
+        for name, url in (("REDIS", self.redis_url), ("BROKER", self.broker_url)):
+            if url is not None and not _is_url(_text(url)):
+                words = "is no URL: signs such as / and # in its password are written as %2F and %23."
+                raise ValueError(f"PAGETURNER_{name}_URL {words}")
         if self.redis_url is None and self.broker_url is not None:
             raise ValueError("PAGETURNER_BROKER_URL is set: PAGETURNER_REDIS_URL must be too, for the gate.")
         return self
@@ -90,6 +95,14 @@ def celery_url(redis_url: str) -> str:
     path, _, query = redis_url.removeprefix("unix://").partition("?")
     database = next((one.removeprefix("db=") for one in query.split("&") if one.startswith("db=")), "0")
     return f"redis+socket://{path}?virtual_host={database}"
+
+
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text).port  # noqa: B018 - reading it is what may fail
+    except ValueError:
+        return False
+    return True
 
 
 def _text(secret: SecretStr) -> str:

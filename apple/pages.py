@@ -12,6 +12,12 @@ from .records import Records, sort_fields
 from .resources import Resource
 from .tokens import MalformedToken, parse_date
 
+#: No number of pages or records comes near it, and every database can hold it.
+_LARGEST = 2**31 - 1
+
+#: The one sign that no database takes; no name or address has it either.
+_NUL = b"\\u0000"
+
 
 class _Owner(msgspec.Struct):
     id: str | None = None
@@ -50,12 +56,14 @@ class Page:
 
 def read_page(resource: Resource, index: int, body: bytes) -> Page:
     """Read the body of a plain success; what is not the page that was asked for is a BadAnswer naming it."""
+    if _NUL in body:
+        raise BadAnswer(f"({resource.name} page {index}: a text in it holds the sign U+0000)")
     envelope, records = _decode(resource, index, body)
     if envelope.current_page_index not in {None, index}:
         raise BadAnswer(f"({resource.name} page {index}: page {envelope.current_page_index} came instead)")
     for name in ("total_pages", "size", "next_page_index"):
-        if (getattr(envelope, name) or 0) < 0:
-            raise BadAnswer(f"({resource.name} page {index}: {name} is below zero)")
+        if not 0 <= (getattr(envelope, name) or 0) <= _LARGEST:
+            raise BadAnswer(f"({resource.name} page {index}: {name} is out of all bounds)")
     return Page(
         index=index,
         next_index=envelope.next_page_index,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from storage.progress import ProgressReport
 
 from .exits import Exit, Failure
+from .living import find_workers
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -18,6 +19,9 @@ _LOOK_SECONDS = 0.2
 
 #: There may be no beat: whoever waits looks after what is waited for.
 _TEND_SECONDS = 2.0
+
+#: Nothing moved for so long: are there any workers left?
+_STILL_SECONDS = 10.0
 
 #: A gate that Apple wants shut for longer than this is not waited for; the ledger keeps what there is.
 _SHUT_LIMIT_SECONDS = 300.0
@@ -30,7 +34,8 @@ class Following:
         self._house: House = living.house
         self._worker = living.worker
         self._crawl_ids = crawl_ids
-        self._tended = time.monotonic()
+        self._tended = self._moved = time.monotonic()
+        self._seen: list[ProgressReport] = []
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
         """Wait until all are over."""
@@ -44,12 +49,22 @@ class Following:
 
     def _check(self, reports: list[ProgressReport]) -> None:
         _check_worker(self._worker)
+        self._check_movement(reports)
         if time.monotonic() - self._tended < _TEND_SECONDS:
             return
         self._tended = time.monotonic()
         self._house.crawling.tend(self._crawl_ids)
         for location in {report.uid: report.location for report in reports if not report.is_over}.items():
             self._check_gate(*location)
+
+    def _check_movement(self, reports: list[ProgressReport]) -> None:
+        """Look after workers that this command did not start, where nothing moves."""
+        now = time.monotonic()
+        if reports != self._seen:
+            self._seen, self._moved = reports, now
+        elif self._worker is None and now - self._moved > _STILL_SECONDS:
+            find_workers()
+            self._moved = now
 
     def _check_gate(self, uid: str, name: str) -> None:
         seconds = self._house.gate.look(uid).shut_seconds

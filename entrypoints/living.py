@@ -67,12 +67,15 @@ def working(threads: int = THREADS) -> Iterator[Living]:
 
         house().gate.redis_answers()
         if worker is None:
-            _find_workers()
+            find_workers()
         yield Living(house=house(), worker=worker)
 
 
-def _find_workers() -> None:
+def find_workers() -> None:
+    """Ask for a sign of life of any worker."""
     from tasks import app
 
     if not app.control.ping(timeout=_PING_SECONDS, limit=1):
-        raise Failure("No worker answers: start one with `pageturner worker`, then try again.", Exit.AWAY)
+        raise Failure(
+            "No worker answers: start one with `pageturner worker`, then try again. Nothing is lost.", Exit.AWAY
+        )

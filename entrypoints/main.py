@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .commands import changes, demo, export, keys, locations, migrate, services, simulate, status, sync
-from .exits import KNOWN, explain
+from .exits import KNOWN, Exit, explain
 from .printing import give, say
 
 _INTERRUPTED = 130
@@ -58,6 +58,9 @@ def run() -> None:
         words, status_ = explain(error)
         say(f"pageturner: {words}")
         sys.exit(status_)
+    except OSError as error:
+        say(f"pageturner: {error.strerror or type(error).__name__}: {error.filename or 'a file or a connection'}")
+        sys.exit(Exit.USAGE)
     except KeyboardInterrupt:
         say("pageturner: stopped. What was read is kept; the next sync goes on from there.")
         sys.exit(_INTERRUPTED)

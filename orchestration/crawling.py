@@ -9,6 +9,7 @@ from apple.errors import AppleError, OtherLocation, OtherOwner
 from apple.pages import Page, read_page
 from apple.resources import RESOURCES
 from storage.crawls import Crawl, Crawls
+from storage.errors import StorageError
 from storage.locations import Location, Locations
 from storage.orders import Order, Orders
 from storage.pages import PageFact, Pages
@@ -104,6 +105,10 @@ class Crawling:
         reason = f"A bug ({type(error).__name__}): please report it with the worker's log."
         self._stores.crawls.fail(self._stores.crawls.get(crawl_id), reason, retrying.Trouble.BUG)
 
+    def fail_for_person(self, crawl_id: int, error: StorageError) -> None:
+        """Fail a crawl for something that only a person can mend."""
+        self._stores.crawls.fail(self._stores.crawls.get(crawl_id), str(error), retrying.Trouble.PERSON)
+
     def _fetch(self, order: Order, index: int) -> PageFact | None:
         """Fetch a page into the ledger; None where the crawl ended over it."""
         crawl, location, known, token = order.crawl, order.location, order.page, order.token
@@ -181,11 +186,12 @@ class Crawling:
 
     def _advance(self, crawl: Crawl, *, but: str = "", revival: bool = False) -> None:
         reading = Reading(round=crawl.round, rereads=crawl.rereads, pages=self._stores.pages.facts(crawl.id))
-        match reconcile(reading):
+        decision = reconcile(reading)
+        # A callback that came early, or twice: what is still under way is waited for.
+        if not isinstance(decision, Fail) and self._gate.knows(crawl.uid, message_prefix(crawl.id), but=but):
+            return
+        match decision:
             case Fetch(indexes=indexes, is_reread=reread):
-                # A callback that came early, or twice: what is still under way is waited for.
-                if self._gate.knows(crawl.uid, message_prefix(crawl.id), but=but):
-                    return
                 if self._stores.crawls.begin_round(crawl, reread=reread, revival=revival):
                     self._sending.round(crawl.uid, crawl.id, crawl.round + 1, indexes)
             case Settle(is_consistent=is_consistent, version=version, total=total):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
@@ -104,7 +105,7 @@ def _make_engine(url: str) -> sa.Engine:
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
     try:
         parsed = sa.make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise WrongDatabase("PAGETURNER_DATABASE_URL is not of the form postgresql://… or sqlite:///….") from None
     if parsed.drivername == "postgresql+psycopg":
         return sa.create_engine(parsed, pool_size=20, max_overflow=20)
@@ -139,6 +140,8 @@ def _telling() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise DatabaseAway(f"({_short(error)})") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, sqlite3.OperationalError) as error:  # COPY's own way
+        raise DatabaseAway(f"({type(error).__name__})") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseAway(f"({_short(error)})") from error

@@ -7,10 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .crawls import Crawl
 from .database import Database
 from .rows import own_columns, pick
 from .schema import UNFINISHED, Outcome, crawls, pages
 from .upserts import insert_or
+
+#: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
+KEPT = timedelta(days=1)
 
 _BODIES_AT_ONCE = 32
 
@@ -100,6 +104,13 @@ def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Itera
         rows = connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen))
         found = {row[0]: row[1] for row in rows}
         yield [(index, found[index]) for index in some]
+
+
+def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
+    """Tell whether the stored pages are still what was decided on: one may have come between that and the publish."""
+    stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == Outcome.STORED) & (pages.c.index < crawl.total)
+    moved = pages.c.version.is_distinct_from(crawl.version) | (pages.c.total != crawl.total)
+    return not connection.scalar(sa.select(sa.exists().where(stored & moved)))
 
 
 #: Where the fields of a fact come from.

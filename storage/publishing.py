@@ -13,6 +13,7 @@ from .database import Database
 from .difference import Difference
 from .feed import write_feed
 from .mirrors import MIRRORS, Mirror
+from .pages import is_of_one_moment
 from .schema import CrawlState, crawls, streams
 from .staging import Stage, all_new
 from .streams import Stream
@@ -99,6 +100,7 @@ class _Publication:
 
     def run(self, judge: Judge) -> Published:
         self._stage.fill(self._crawl.id, self._crawl.total)
+        self._is_complete &= is_of_one_moment(self._connection, self._crawl)
         if self._is_same():
             published = Published(inserted=0, updated=0, deleted=0, held=0)
             self._note(published)

@@ -37,10 +37,17 @@ class Syncs:
     def open(self, location_id: int, wanted: list[Wanted], too_old: datetime) -> list[Opened]:
         """Open a sync, or join the open one. An unfinished crawl is taken over, but for one from before `too_old`."""
         with self._database.write() as connection:
+            _lock_crawls(connection, wanted)
             sync_id = _join(connection, location_id, [one.stream.resource for one in wanted])
             opened = [_open_crawl(connection, sync_id, one, too_old) for one in wanted]
             end_sync(connection, sync_id)
             return opened
+
+
+def _lock_crawls(connection: sa.Connection, wanted: list[Wanted]) -> None:
+    """Lock the crawls before their sync, as a publish does: the other way round, the two would wait for each other."""
+    mine = crawls.c.stream_id.in_([one.stream.id for one in wanted]) & crawls.c.state.in_(UNFINISHED)
+    connection.execute(sa.select(crawls.c.id).where(mine).order_by(crawls.c.id).with_for_update())
 
 
 def _join(connection: sa.Connection, location_id: int, resources: list[str]) -> int:

@@ -17,6 +17,9 @@ settings = {
     # A message is done when its task is: a killed worker's tasks come back.
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
+    # The pump renews what the threads of its own process hold; processes of a prefork pool would hold it alone.
+    "worker_pool": "threads",
+    "worker_concurrency": 8,
     # One message a slot: what waits in a worker's memory waits behind whatever that worker does.
     "worker_prefetch_multiplier": 1,
     # Every thread publishes while it holds what it runs on; too few of these froze sixteen threads for ever.

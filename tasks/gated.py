@@ -16,15 +16,15 @@ from redis.exceptions import RedisError
 
 from orchestration.crawling import Later
 from orchestration.gate import Message, NotNow
-from storage.errors import DatabaseAway
+from storage.errors import DatabaseAway, StorageError
 
 from .application import app
 from .house import house
 
 log = logging.getLogger(__name__)
 
-#: A database that is away is asked again after this, by the task that found it away.
-DATABASE_WAIT_SECONDS = 5.0
+#: A database or a Redis that is away is asked again after this, by the task that found it away.
+AWAY_SECONDS = 5.0
 
 #: What a caller hands over that belongs to its own process, and not into a message.
 _NOT_CARRIED = ("add_to_parent", "connection", "router", "result_cls")
@@ -61,16 +61,24 @@ class GatedTask(Task):
             self.run(*args, **kwargs)
         except (Later, NotNow) as later:
             self._come_again(location, message_id, later.seconds)
-        except DatabaseAway as error:
-            log.warning("%s: %s Trying again in %g s.", message_id, error, DATABASE_WAIT_SECONDS)
-            self._come_again(location, message_id, DATABASE_WAIT_SECONDS)
+        except (DatabaseAway, RedisError, OperationalError) as error:
+            log.warning("%s: %s. Trying again in %g s.", message_id, type(error).__name__, AWAY_SECONDS)
+            self._come_again(location, message_id, AWAY_SECONDS)
+        except StorageError as error:
+            house().crawling.fail_for_person(args[1], error)
         except Exception as error:  # the outer rim: a bug fails its crawl, with its name, and not the whole chord
             log.exception("%s: a bug.", message_id)
             house().crawling.fail_for_bug(args[1], error)
-        publish(gate.finish(location, message_id))
+        try:
+            publish(gate.finish(location, message_id))
+        except (RedisError, OperationalError) as error:  # what it did is in the ledger; its admission lapses
+            log.warning("%s: ended without a word to the gate (%s).", message_id, type(error).__name__)
 
     def _come_again(self, location: str, message_id: str, seconds: float) -> None:
-        publish(house().gate.park_again(location, message_id, seconds))
+        try:
+            publish(house().gate.park_again(location, message_id, seconds))
+        except (RedisError, OperationalError) as error:  # tend finds the page missing, and has it asked for again
+            log.warning("%s: could not be parked (%s).", message_id, type(error).__name__)
         raise Ignore
 
 
@@ -82,8 +90,9 @@ class CrawlTask(Task):
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Tell the ledger."""
         del task_id, kwargs, einfo
-        if not isinstance(exc, DatabaseAway | RedisError | OperationalError):
-            house().crawling.fail_for_bug(args[0], exc)
+        if isinstance(exc, DatabaseAway | RedisError | OperationalError):
+            return
+        house().crawling.fail_for_bug(args[0], exc)
 
 
 def publish(messages: list[Message], producer: Any = None) -> None:

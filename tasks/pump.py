@@ -1,16 +1,20 @@
 """The pump: one thread a process that wakes gates and renews what lives here. Nothing depends on beat for that."""
 
+import contextlib
 import logging
 import sys
 import threading
 import time
 from typing import Any
 
+from celery.exceptions import WorkerShutdown
 from celery.signals import task_revoked, worker_ready, worker_shutdown
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestration.gate.gate import RENEWAL_SECONDS
+from settings import WrongSettings
+from storage.errors import DatabaseAway, StorageError
 
 from .gated import GatedTask, publish
 from .house import house
@@ -19,6 +23,9 @@ log = logging.getLogger(__name__)
 
 #: How often gates are looked at: the grain of a Retry-After.
 INTERVAL_SECONDS = 0.25
+
+#: How often it is looked whether Apple's limits are due to be read again.
+LIMITS_SECONDS = 1.0
 
 #: A thread whose answer has come in waits this long for one that computes; Python's own 5 ms are a tenth of a request.
 SWITCH_SECONDS = 0.001
@@ -30,24 +37,35 @@ class Pump(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="pump", daemon=True)
         self._stopping = threading.Event()
+        self._renewed = time.monotonic()
 
     def run(self) -> None:
-        """Turn until stopped. A Redis or a broker that is away is waited for: it is the worker's business to say so."""
-        renewed = time.monotonic()
+        """Turn until stopped, whatever goes wrong: a process without its pump would lose the permits that it holds."""
+        threading.Thread(target=self._keep_limits, name="limits", daemon=True).start()
         while not self._stopping.wait(INTERVAL_SECONDS):
-            house().limiting.keep_fresh()
             try:
-                if time.monotonic() - renewed >= RENEWAL_SECONDS:
-                    house().gate.renew()
-                    renewed = time.monotonic()
-                publish(house().gate.pump())
-            except (RedisError, OperationalError, OSError) as error:
+                self._turn()
+            except (RedisError, OperationalError, OSError, DatabaseAway) as error:
                 log.warning("The gates could not be looked at (%s).", type(error).__name__)
+            except Exception:  # the outer rim of this thread
+                log.exception("The pump stumbled.")
 
     def stop(self) -> None:
         """Stop, and wait for the turn under way."""
         self._stopping.set()
         self.join(timeout=5.0)
+
+    def _turn(self) -> None:
+        if time.monotonic() - self._renewed >= RENEWAL_SECONDS:
+            house().gate.renew()
+            self._renewed = time.monotonic()
+        publish(house().gate.pump())
+
+    def _keep_limits(self) -> None:
+        """Keep Apple's limits fresh, in a thread of its own: Apple may take a minute to name them."""
+        while not self._stopping.wait(LIMITS_SECONDS):
+            with contextlib.suppress(DatabaseAway):
+                house().limiting.keep_fresh()
 
 
 _pump = Pump()
@@ -56,8 +74,14 @@ _pump = Pump()
 @worker_ready.connect
 def _start(**_: Any) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
-    house()  # what is wrong with the settings or the database is said now, not by the first task
     _pump.start()
+    try:
+        house()  # what is wrong with the settings or the database is said now, not by the first task
+    except DatabaseAway as error:
+        log.warning("%s It is waited for.", error)
+    except (StorageError, WrongSettings) as error:
+        log.critical("%s", error)
+        raise WorkerShutdown(1) from None
 
 
 @worker_shutdown.connect

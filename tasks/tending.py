@@ -1,12 +1,9 @@
 """The task that looks after the others."""
 
-from datetime import timedelta
+from storage.pages import KEPT
 
 from .application import app
 from .house import house
-
-#: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
-KEPT = timedelta(days=1)
 
 
 @app.task(name="pageturner.tend", queue="seed")

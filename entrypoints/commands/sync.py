@@ -7,6 +7,7 @@ import typer
 
 from orchestration.syncing import TokenOutOfDate
 from storage.locations import Location
+from storage.pages import KEPT
 from storage.progress import ProgressReport
 
 from ..exits import Exit, Failure
@@ -49,9 +50,12 @@ def sync(
         if not locations:
             raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
         crawl_ids, unsynced = _open(living.house, locations, resource, full=full)
+        if not crawl_ids and not unsynced:
+            raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
         following = Following(living, crawl_ids)
         with showing(lambda uid: living.house.gate.look(uid).in_flight) as show:
             reports = following.follow(show)
+        living.house.pages.sweep(KEPT)
     _give(reports, unsynced, json=json)
     status = verdict(reports, unsynced)
     if status:

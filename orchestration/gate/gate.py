@@ -34,6 +34,9 @@ PATIENCE_SECONDS = 15.0
 #: A task that has started waits this long for its permit; then it parks itself and leaves the worker's slot.
 WAIT_SECONDS = 1.0
 
+#: A connection is not waited on for longer at a time: well below any time-out of its own.
+_BLOCK_SECONDS = 1.0
+
 #: Apple counts a second by its own clock; the grants of this much longer window stay within it.
 RATE_WINDOW_SECONDS = 1.2
 
@@ -191,7 +194,7 @@ class Gate:
     def _await(self, location: str, answer: list[Any], left: float) -> None:
         seconds, is_full = answer[1] / 1000, answer[2] == b"full"
         if is_full and left > 0:
-            self._redis.blpop([key_of(location, "wake")], timeout=max(left, 0.01))
+            self._redis.blpop([key_of(location, "wake")], timeout=min(max(left, 0.01), _BLOCK_SECONDS))
         elif not is_full and seconds <= left:
             time.sleep(seconds)
         else:

@@ -70,6 +70,23 @@ def test_an_unknown_resource(crew):
     assert "assignments" in done.stderr
 
 
+def test_a_resource_that_nobody_watches(crew):
+    """A sync that has nothing to do is not in step."""
+    place = crew.add("assets")
+    done = crew.run("sync", place.name, "--resource", "users")
+    assert done.returncode == 2
+    assert "users" in done.stderr
+
+
+def test_a_file_that_cannot_be_written(crew):
+    """An export to where there is no folder names the file."""
+    place = crew.add("assets")
+    done = crew.run("export", "assets", "--location", place.name, "--output", "/nowhere/assets.ndjson")
+    assert done.returncode == 2
+    assert "/nowhere/assets.ndjson" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_location(crew):
     """A name that is not kept is answered with those that are."""
     done = crew.run("sync", "nowhere")
@@ -146,6 +163,9 @@ def test_another_owner(crew):
 
 SETTINGS = {
     "no Redis": ({"PAGETURNER_REDIS_URL": "redis://127.0.0.1:9/0"}, 4, "Redis does not answer"),
+    "a password with a slash": ({"PAGETURNER_REDIS_URL": "redis://:se/cret@h:1/0"}, 2, "PAGETURNER_REDIS_URL"),
+    "a port with letters": ({"PAGETURNER_DATABASE_URL": "postgresql://u:pw@h:x/db"}, 1, "PAGETURNER_DATABASE_URL"),
+    "a home that is a file": ({"PAGETURNER_HOME": "/dev/null"}, 2, "/dev/null"),
     "no broker": ({"PAGETURNER_BROKER_URL": "redis://127.0.0.1:9/0"}, 4, "broker does not answer"),
     "no PostgreSQL": ({"PAGETURNER_DATABASE_URL": "postgresql://x@127.0.0.1:9/x"}, 4, "database does not answer"),
     "no key": ({"PAGETURNER_SECRET_KEYS": ""}, 2, "pageturner key"),
@@ -162,6 +182,7 @@ def test_a_setting_that_is_wrong(crew, kind):
     done = crew.run("sync", **env)
     assert (done.returncode, words in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
+    assert "cret@" not in done.stderr
 
 
 def test_no_worker(crew, redis_url):

@@ -25,7 +25,7 @@ PATIENCE = 30 + 15
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory):
     """An installation that a test may break, as long as it comes round again."""
-    with running_crew(tmp_path_factory.mktemp("lonely"), locations=8, latency=LATENCY) as crew:
+    with running_crew(tmp_path_factory.mktemp("lonely"), locations=12, latency=LATENCY) as crew:
         yield crew
 
 
@@ -129,6 +129,23 @@ def test_a_database_that_restarts(lonely):
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         )
+    out, err = running.communicate(timeout=120)
+    if running.returncode == 4:  # the waiting command itself may have lost its connection
+        place.sync()
+    else:
+        assert running.returncode == 0, out + err
+    assert_in_step(place)
+    assert "a bug" not in lonely.log()
+
+
+def test_a_redis_that_hiccups(lonely):
+    """A Redis that drops all connections in mid-crawl, several times, fails nobody."""
+    place = lonely.add()
+    running = lonely.start("sync", place.name)
+    for count in (5, 15, 25):
+        await_pages(lonely, count)
+        with lonely.redis() as redis:
+            redis.client_kill_filter(_type="normal")
     out, err = running.communicate(timeout=120)
     if running.returncode == 4:  # the waiting command itself may have lost its connection
         place.sync()

@@ -104,7 +104,9 @@ def test_an_unknown_member_is_no_matter():
         ({"assignments": [{"adamId": "7"}]}, "pricingParam"),
         ({"assignments": {"a": 1}}, r"\$\.assignments"),
         ({"totalPages": "many"}, r"\$\.totalPages"),
-        ({"totalPages": -1}, "below zero"),
+        ({"totalPages": -1}, "out of all bounds"),
+        ({"totalPages": 10**11}, "out of all bounds"),
+        ({"versionId": "a\x00b"}, r"U\+0000"),
         ({"currentPageIndex": 5}, "page 5 came instead"),
     ],
 )
@@ -184,8 +186,15 @@ def test_packed_and_unpacked():
     assert unpack(pack(b"x" * 1000), 1000) == b"x" * 1000
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"x" * 10_001), b"no gzip", gzip.compress(b"y" * 5000)[:-9]])
-def test_a_body_that_is_refused(packed):
+REFUSED = {
+    "too large": gzip.compress(b"x" * 10_001),
+    "no gzip": b"no gzip",
+    "broken off": gzip.compress(b"y" * 5000)[:-9],
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_body_that_is_refused(kind):
     """A body that grows too large, is damaged or breaks off is refused."""
     with pytest.raises(BadAnswer):
-        unpack(packed, 10_000)
+        unpack(REFUSED[kind], 10_000)

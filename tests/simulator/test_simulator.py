@@ -54,6 +54,7 @@ def test_counts_agree(apple):
 
 def test_the_sixth_is_refused_and_remembered(apple):
     """Of six requests at once one is answered 429 with Apple's number."""
+    apple.switch(latency=1.0)  # long enough for all six to arrive before the first is answered
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda index: ask(apple, "assignments", pageIndex=index), range(6)))
     refused = [answer for answer in answers if answer.status_code == 429]

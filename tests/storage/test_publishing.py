@@ -2,9 +2,13 @@
 
 import threading
 
+import msgspec
 import pytest
 
+from apple.answers import pack
+from storage.pages import PageFact
 from storage.publishing import Verdict
+from storage.schema import Outcome
 
 from .house import Store
 
@@ -69,6 +73,35 @@ def test_a_record_that_came_twice_makes_it_torn(store: Store):
     published = store.publish(store.read(stream, [assignment(2)], [assignment(2, userStatus="Retired")]))
     assert published.deleted == 0
     assert store.mirror(stream) == [assignment(1), assignment(2, userStatus="Retired")]
+
+
+def test_a_page_that_comes_after_the_decision(store: Store):
+    """A page of another moment, stored after the crawl was settled, makes it torn: nothing is deleted."""
+    stream = store.stream(store.add(), "assignments")
+    store.publish(store.read(stream, [assignment(1), assignment(2)], [assignment(3)]))
+    crawl = store.read(stream, [assignment(1), assignment(2)], [assignment(3)])
+    late = PageFact(index=0, round=1, outcome=Outcome.STORED, version="v9", records=1)
+    body = msgspec.json.encode({"assignments": [assignment(1)]})
+    assert store.pages.store(crawl.id, late, pack(body))
+    assert store.publish(crawl).deleted == 0
+    assert len(store.mirror(stream)) == 3
+
+
+def test_a_sync_opens_during_a_publish(store: Store):
+    """Whoever opens a sync while a publish is at work waits for it, and neither dies of the other."""
+    stream = store.stream(store.add(), "assignments")
+    store.publish(store.read(stream, [assignment(1), assignment(2)]))
+    opened = []
+    opening = threading.Thread(target=lambda: opened.append(store.open(stream)))
+
+    def judge(_deletes, _stream):
+        opening.start()
+        opening.join(timeout=0.5)  # it has to wait: what it would take over is being published
+        return Verdict(may_delete=True)
+
+    assert store.publish(store.read(stream, [assignment(1)]), judge).deleted == 1
+    opening.join()
+    assert opened[0].is_new
 
 
 def test_held_deletes(store: Store):

@@ -40,6 +40,7 @@ def test_registered(run_celery):
 
 def test_settings_that_were_measured():
     """What keeps a crashed worker's messages from being lost is set."""
+    assert settings["worker_pool"] == "threads"
     assert settings["task_acks_late"]
     assert settings["task_reject_on_worker_lost"]
     assert settings["broker_transport_options"]["visibility_timeout"] == VISIBILITY_SECONDS
