@@ -49,6 +49,17 @@ def end(running):
     return time.monotonic() - begun
 
 
+def end_or_resume(place, running):
+    """Wait for a sync, which may itself have lost its connection; then the next one goes on."""
+    out, err = running.communicate(timeout=120)
+    if running.returncode == 4:
+        place.sync()
+    else:
+        assert running.returncode == 0, out + err
+    assert_in_step(place)
+    assert "a bug" not in place.crew.log()
+
+
 def test_an_emptied_redis(lonely):
     """FLUSHALL in mid-crawl: queue, chord and permits are gone, and the ledger brings them back."""
     place = lonely.add()
@@ -129,13 +140,7 @@ def test_a_database_that_restarts(lonely):
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         )
-    out, err = running.communicate(timeout=120)
-    if running.returncode == 4:  # the waiting command itself may have lost its connection
-        place.sync()
-    else:
-        assert running.returncode == 0, out + err
-    assert_in_step(place)
-    assert "a bug" not in lonely.log()
+    end_or_resume(place, running)
 
 
 def test_a_redis_that_hiccups(lonely):
@@ -146,13 +151,7 @@ def test_a_redis_that_hiccups(lonely):
         await_pages(lonely, count)
         with lonely.redis() as redis:
             redis.client_kill_filter(_type="normal")
-    out, err = running.communicate(timeout=120)
-    if running.returncode == 4:  # the waiting command itself may have lost its connection
-        place.sync()
-    else:
-        assert running.returncode == 0, out + err
-    assert_in_step(place)
-    assert "a bug" not in lonely.log()
+    end_or_resume(place, running)
 
 
 def test_retry_after(lonely):

@@ -79,12 +79,14 @@ def test_beyond_the_end(apple):
 
 
 def test_tokens(apple):
-    """An unknown token, and one that a newer one took the place of, are refused by number."""
+    """An unknown token, an expired one, and one that a newer one took the place of, are refused by number."""
     assert ask(apple, "users", token="unknown").json()["errorNumber"] == 9622
     old = apple.token
     new = apple.new_token()
     assert ask(apple, "users", token=old).json()["errorNumber"] == 9625
     assert ask(apple, "users", token=new).status_code == 200
+    apple.set_token("expired")
+    assert ask(apple, "users", token=new).json()["errorNumber"] == 9621
 
 
 def test_a_rate(simulate):
