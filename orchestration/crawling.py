@@ -168,6 +168,7 @@ class Crawling:
                 self._stores.pages.store(crawl.id, beyond)
                 return beyond
             case retrying.GiveUp(reason=reason, trouble=trouble):
+                self._stores.pages.store(crawl.id, replace(fact, outcome=Outcome.FAILED, reason=reason))
                 self._stores.crawls.fail(crawl, f"{crawl.resource}, page {fact.index}: {reason}", trouble)
             case retrying.Stop(reason=reason, state=state):
                 self._stores.locations.mark(location.id, state, reason)

@@ -6,7 +6,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from storage.schema import locations
+from storage.schema import locations, pages
 
 
 def encoded(inner: object) -> str:
@@ -118,8 +118,12 @@ def test_answers_that_are_none(crew):
         place.fail({"resource": "users", "page": 2, "times": 99, **ANSWERS[kind][0]})
     done = crew.run("sync", *(place.name for place in places.values()))
     assert done.returncode == 3, done.stderr
+    with crew.database() as database, database.once() as connection:
+        failed = connection.execute(sa.select(pages.c.reason).where(pages.c.outcome == "failed")).scalars().all()
+    assert len(failed) == len(places)
     for kind, place in places.items():
         assert ANSWERS[kind][1] in place.stream("users")["problem"]
+        assert any(ANSWERS[kind][1] in reason for reason in failed)
         assert place.mirror("assets") == place.truth("assets")
         assert place.mirror("users").total() == 0
         place.fail()
