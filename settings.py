@@ -1,5 +1,6 @@
 """What the environment says: every setting, its default, and the way in which it may be wrong."""
 
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -7,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from apple.resources import RESOURCES
 
 #: Where Apple answers.
 APPLE_URL = "https://vpp.itunes.apple.com"
@@ -27,6 +30,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     apple_url: str = APPLE_URL
     secret_keys: SecretStr | None = None
+    #: How often everything is read where Apple would also list what changed: hours, by resource.
+    full_hours: str = ""
     #: The embedded servers' socket, set by the command that started them for the workers that it starts.
     embedded_socket: Path | None = None
 
@@ -40,9 +45,15 @@ class Settings(BaseSettings):
             if url is not None and not _is_url(_text(url)):
                 words = "is no URL: signs such as / and # in its password are written as %2F and %23."
                 raise ValueError(f"PAGETURNER_{name}_URL {words}")
+        _hours(self.full_hours)
         if self.redis_url is None and self.broker_url is not None:
             raise ValueError("PAGETURNER_BROKER_URL is set: PAGETURNER_REDIS_URL must be too, for the gate.")
         return self
+
+    @cached_property
+    def full_every(self) -> dict[str, timedelta]:
+        """How old the last full reading of a resource may become; what is not named here keeps its default."""
+        return {name: timedelta(hours=hours) for name, hours in _hours(self.full_hours).items()}
 
     @property
     def is_embedded(self) -> bool:
@@ -95,6 +106,21 @@ def celery_url(redis_url: str) -> str:
     path, _, query = redis_url.removeprefix("unix://").partition("?")
     database = next((one.removeprefix("db=") for one in query.split("&") if one.startswith("db=")), "0")
     return f"redis+socket://{path}?virtual_host={database}"
+
+
+def _hours(text: str) -> dict[str, float]:
+    """Read `assignments=6,users=24`."""
+    pairs = [one.partition("=") for one in text.replace(",", " ").split()]
+    unknown = [name for name, _, _ in pairs if name not in RESOURCES]
+    if unknown:
+        raise ValueError(f"PAGETURNER_FULL_HOURS names {', '.join(unknown)}; there are {', '.join(RESOURCES)}.")
+    try:
+        hours = {name: float(number) for name, _, number in pairs}
+    except ValueError:
+        hours = {"": -1.0}
+    if not all(0 < number < 100_000 for number in hours.values()):  # noqa: PLR2004 - more than ten years
+        raise ValueError("PAGETURNER_FULL_HOURS must be hours by resource, such as assignments=6,users=24.")
+    return hours
 
 
 def _is_url(text: str) -> bool:

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import msgspec
 
@@ -46,6 +47,16 @@ def _read_problem(body: bytes) -> _Problem:
         return msgspec.json.decode(body, type=_Problem, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _Problem()  # HTML, or nothing at all: the status has to do
+
+
+def read_json(body: bytes, kind: type[Any], what: str) -> Any:
+    """Read a body of a known shape; another one is a BadAnswer that names what was read."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise BadAnswer(f"({what}: {error})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadAnswer(f"({what}: the body is not JSON, or breaks off)") from None
 
 
 def pack(body: bytes) -> bytes:

@@ -11,10 +11,12 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from .answers import Answer, pack, parse_retry_after, unpack
+from .answers import Answer, pack, parse_retry_after, read_json, unpack
 from .deadline import Call, Clock
 from .errors import BadAnswer, Overdue, Unreachable
-from .resources import CLIENT_CONFIG_PATH, SERVICE_CONFIG_PATH, Resource
+from .questions import Question
+from .resources import CLIENT_CONFIG_PATH, CLIENT_CONFIG_URL_NAME, SERVICE_CONFIG_PATH
+from .service import ServiceConfig, read_service_config
 from .tokens import MalformedToken, Token, parse_date
 from .transport import Sessions, announcing
 
@@ -44,13 +46,15 @@ class _Bearer(AuthBase):
 
 class _ClientConfig(msgspec.Struct, kw_only=True, rename="camel"):
     u_id: str
+    country_iso2_a_code: str | None = msgspec.field(default=None, name="countryISO2ACode")
+    default_platform: str | None = None
     location_name: str | None = None
     mdm_info: dict[str, Any] | None = None
+    notification_auth_token: str | None = None
+    notification_url: str | None = None
+    subscribed_notification_types: list[str] | None = None
     token_expiration_date: str | None = None
-
-
-class _ServiceConfig(msgspec.Struct, rename="camel"):
-    limits: dict[str, int] = msgspec.field(default_factory=dict)
+    website_url: str | None = msgspec.field(default=None, name="websiteURL")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +65,13 @@ class ClientConfig:
     name: str
     owner: str | None
     token_expires: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What Apple asks of all its clients, and may change at any time."""
-
-    requests_per_second: int | None = field(default=None)
+    country: str | None = None
+    platform: str | None = None
+    website: str | None = None
+    notification_url: str | None = None
+    notification_types: tuple[str, ...] = ()
+    #: Apple sends this secret back to whoever asks.
+    notification_secret: str | None = field(default=None, repr=False)
 
 
 #: Asks what was prepared, in the thread that prepared it.
@@ -82,28 +86,36 @@ class Client:
         self._deadline = deadline
         self._clock = Clock()
         self._sessions = Sessions(user_agent)
+        self._paths: dict[str, str] = {}
 
-    def prepare_page(self, resource: Resource, token: Token, index: int) -> Ask:
+    def prepare_page(self, question: Question, token: Token) -> Ask:
         """Prepare to ask for one page of a list."""
-        return self._prepare(resource.path, token, {"pageIndex": str(index)} if index else {})
+        resource = question.resource
+        if resource.is_legacy:  # its token travels in the body, and nowhere else
+            return self._prepare("POST", resource.path, None, json={"sToken": token.text} | question.body())
+        return self._prepare("GET", self._path(resource.url_name, resource.path), token, params=question.query())
 
     def prepare_client_config(self, token: Token) -> Ask:
         """Prepare to ask whose token this is."""
-        return self._prepare(CLIENT_CONFIG_PATH, token, {})
+        return self._prepare("GET", self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH), token)
 
-    def limits(self) -> Limits:
-        """Ask for Apple's limits; this needs no token, and takes nobody's permit."""
-        answer = self._prepare(SERVICE_CONFIG_PATH, None, {})()
+    def service_config(self) -> ServiceConfig:
+        """Ask for Apple's limits and addresses, and use these from now on; it needs no token, and nobody's permit."""
+        answer = self._prepare("GET", SERVICE_CONFIG_PATH, None)()
         problem = answer.problem()
         if problem is not None:
             raise problem
-        config = _decode(answer.body, _ServiceConfig, "service/config")
-        return Limits(requests_per_second=config.limits.get("maxRequestPerSecond"))
+        config = read_service_config(answer.body)
+        self._paths = config.paths(self._origin)
+        return config
 
-    def _prepare(self, path: str, token: Token | None, query: dict[str, str]) -> Ask:
+    def _path(self, url_name: str | None, usual: str) -> str:
+        return self._paths.get(url_name or "", usual)
+
+    def _prepare(self, method: str, path: str, token: Token | None, **content: Any) -> Ask:
         """Do all that can be done before a permit is there: the time under it is worth more."""
         session = self._sessions.mine()
-        request = requests.Request("GET", self._origin + path, params=query, auth=_Bearer(token))
+        request = requests.Request(method, self._origin + path, auth=_Bearer(token), **content)
         try:
             prepared = session.prepare_request(request)
         except (requests.RequestException, ValueError) as error:
@@ -134,15 +146,13 @@ class Client:
         if isinstance(error, requests.exceptions.SSLError):
             return Unreachable(f"at {self._origin}: its certificate is not trusted")
         if isinstance(error, requests.ConnectionError | OSError):
-            return Unreachable(
-                f"at {self._origin} ({type(error).__name__}): check the network, and PAGETURNER_APPLE_URL"
-            )
+            return Unreachable(f"at {self._origin} ({type(error).__name__})")
         return BadAnswer(f"({type(error).__name__} while the answer was read)")
 
 
 def read_client_config(answer: Answer) -> ClientConfig:
     """Read the answer to `prepare_client_config`."""
-    config = _decode(answer.body, _ClientConfig, "client/config")
+    config: _ClientConfig = read_json(answer.body, _ClientConfig, "client/config")
     owner = config.mdm_info.get("id") if config.mdm_info else None
     try:
         expires = parse_date(config.token_expiration_date) if config.token_expiration_date else None
@@ -153,16 +163,13 @@ def read_client_config(answer: Answer) -> ClientConfig:
         name=config.location_name or "",
         owner=owner if isinstance(owner, str) else None,
         token_expires=expires,
+        country=config.country_iso2_a_code,
+        platform=config.default_platform,
+        website=config.website_url,
+        notification_url=config.notification_url,
+        notification_types=tuple(config.subscribed_notification_types or ()),
+        notification_secret=config.notification_auth_token,
     )
-
-
-def _decode(body: bytes, kind: type[Any], what: str) -> Any:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise BadAnswer(f"({what}: {error})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadAnswer(f"({what}: the body is not JSON, or breaks off)") from None
 
 
 def _read(response: requests.Response, call: Call) -> bytes:

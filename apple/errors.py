@@ -1,10 +1,11 @@
-"""Everything that can go wrong with a request to Apple, and which of Apple's numbers means what.
+"""Everything that can go wrong with a request to Apple, which of Apple's numbers means what, and what to do about it.
 
 AppleError
 ├── Away                 not there now; asking again later may help
 │   ├── Unreachable      no connection
 │   ├── Overdue          no whole answer within the deadline
 │   ├── Trouble          Apple says that it has trouble (5xx, 9603, 9644, 9729)
+│   ├── Moved            the address is another one now: it is in the service config
 │   └── BadAnswer        an answer that is not what Apple documents
 ├── SlowDown             too many requests: wait, for the whole location
 ├── TokenRefused         the token is no good; a person has to act
@@ -24,6 +25,7 @@ AppleError
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 #: Apple's texts are shown to people; a run this long of the base64 alphabet could be a token.
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
@@ -31,14 +33,19 @@ _TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
 #: No text of Apple's is worth more of a terminal than this.
 _TEXT_LIMIT = 300
 
+_ROTATE = "Download the newest token from Apple and give it to `pageturner locations rotate`."
+
 
 class AppleError(Exception):
     """Apple's answer was not what was asked for."""
 
+    #: What a person can do about it; the docstring is what happened.
+    advice: ClassVar[str] = ""
+
     def __init__(self, detail: str = "", *, number: int | None = None, retry_after: float | None = None) -> None:
         """Keep what a decision needs as attributes, so that nobody has to parse the text."""
-        words = (self.__doc__ or "").strip()
-        super().__init__(f"{words} {detail}".strip())
+        happened = (self.__doc__ or "").strip().removesuffix(".")
+        super().__init__(f"{happened} {detail}".strip() + f". {self.advice}".rstrip())
         self.number = number
         self.retry_after = retry_after
 
@@ -46,9 +53,13 @@ class AppleError(Exception):
 class Away(AppleError):
     """Apple could not answer just now."""
 
+    advice = "Try again later."
+
 
 class Unreachable(Away):
     """Apple could not be reached."""
+
+    advice = "Check the network, and PAGETURNER_APPLE_URL."
 
 
 class Overdue(Away):
@@ -59,36 +70,52 @@ class Trouble(Away):
     """Apple reports trouble on its side."""
 
 
+class Moved(Away):
+    """Apple answers at another address now."""
+
+
 class BadAnswer(Away):
     """Apple's answer could not be understood."""
+
+    advice = "If this stays, something between here and Apple may have changed it: a proxy, or a sign-in page."
 
 
 class SlowDown(AppleError):
     """Apple asks for fewer requests."""
 
+    advice = "They wait by themselves for as long as Apple says."
+
 
 class TokenRefused(AppleError):
     """Apple refused the token."""
 
+    advice = _ROTATE
+
 
 class TokenExpired(TokenRefused):
-    """The token has expired: download a new one from Apple and rotate it in."""
+    """The token has expired."""
 
 
 class TokenRevoked(TokenRefused):
-    """The token was revoked (a newer one was downloaded, or its owner's password reset): rotate the newest in."""
+    """The token was revoked: a newer one was downloaded, or the password of its owner was reset."""
 
 
 class TokenWrong(TokenRefused):
-    """Apple does not know this token: check that the file is the one that Apple gave, whole and unchanged."""
+    """Apple does not know this token."""
+
+    advice = f"Check that the file is the one that Apple gave, whole and unchanged. {_ROTATE}"
 
 
 class TokenForbidden(TokenRefused):
-    """A token of this kind may not use the service: use a content token of a location."""
+    """A token of this kind may not use the service."""
+
+    advice = f"Use a content token of a location. {_ROTATE}"
 
 
 class Restart(AppleError):
     """What this request went on from is no longer valid."""
+
+    advice = "Everything is read again by itself."
 
 
 class StaleVersion(Restart):
@@ -104,7 +131,9 @@ class BeyondEnd(AppleError):
 
 
 class WrongRequest(AppleError):
-    """Apple calls the request itself wrong; please report this."""
+    """Apple calls the request itself wrong."""
+
+    advice = "Please report this."
 
 
 class NotOurs(AppleError):
@@ -114,9 +143,13 @@ class NotOurs(AppleError):
 class OtherLocation(NotOurs):
     """The token opens another location than the one it is kept for."""
 
+    advice = "Give this location its own token with `pageturner locations rotate`."
+
 
 class OtherOwner(NotOurs):
     """Another management service took this location over."""
+
+    advice = "If that is meant to be, say so with `pageturner accept`; nothing is read before."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,16 +160,25 @@ class Meaning:
     words: str
 
 
-#: Apple's number -> what it means. Numbers that only answer writes are left out: this crawler never writes.
+_WRITES = Meaning(error=WrongRequest, words="the answer to a request that changes something, and this never sends one")
+
+#: Apple's number -> what it means. Every surface that shows a number takes its words from here.
 NUMBERS: dict[int, Meaning] = {
+    # What Apple only answers where something is written.
+    **dict.fromkeys(
+        [*range(9604, 9608), *range(9609, 9617), 9618, 9619, 9620, 9623, 9624, *range(9626, 9629)], _WRITES
+    ),
+    **dict.fromkeys([9635, 9636, *range(9638, 9644), 9645, *range(9700, 9721), *range(9723, 9726)], _WRITES),
+    **dict.fromkeys([9728, 9811, *range(9814, 9819)], _WRITES),
     9600: Meaning(error=WrongRequest, words="an argument is missing"),
     9601: Meaning(error=TokenWrong, words="a login is required"),
     9602: Meaning(error=WrongRequest, words="an argument is invalid"),
     9603: Meaning(error=Trouble, words="internal error"),
     9608: Meaning(error=Trouble, words="the service could not be reached inside Apple"),
-    9621: Meaning(error=TokenExpired, words="the token has expired"),
+    9617: Meaning(error=Moved, words="the address has moved"),
+    9621: Meaning(error=TokenExpired, words="its year is over"),
     9622: Meaning(error=TokenWrong, words="the token is invalid"),
-    9625: Meaning(error=TokenRevoked, words="the token was revoked"),
+    9625: Meaning(error=TokenRevoked, words="another has taken its place"),
     9629: Meaning(error=StaleCursor, words="the batch token does not fit the content token"),
     9630: Meaning(error=SlowDown, words="too many calls"),
     9631: Meaning(error=SlowDown, words="too many calls"),
@@ -169,7 +211,7 @@ def error_of(status: int, number: int | None, text: str = "", retry_after: float
         return meaning.error(f"({meaning.words}, {number})", number=number, retry_after=retry_after)
     kind = _of_status(status)
     said = masked(text) or "no explanation"
-    what = f"error {number}" if number else f"status {status}"
+    what = f"error {number}, which is not documented" if number else f"status {status}"
     return kind(f"({what}: {said})", number=number, retry_after=retry_after)
 
 

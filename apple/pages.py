@@ -1,15 +1,16 @@
-"""One page of a list, whatever the way of paging: read from an answer, checked, and refused if it is another page."""
+"""One page of a list: read from the body that Apple sent in any of its three ways; another page is refused."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import msgspec
 
 from .errors import BadAnswer
+from .questions import Question
 from .records import Records, sort_fields
-from .resources import Resource
+from .resources import Paging, Resource
 from .tokens import MalformedToken, parse_date
 
 #: No number of pages or records comes near it, and every database can hold it.
@@ -24,14 +25,26 @@ class _Owner(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct, kw_only=True, rename="camel"):
+    """What stands around the records, in all three ways: each page has some of it."""
+
     current_page_index: int | None = None
     next_page_index: int | None = None
     size: int | None = None
     total_pages: int | None = None
     version_id: str | None = None
+    next_cursor: str | None = None
+    status: int | None = None
+    batch_token: str | None = None
+    since_modified_token: str | None = None
+    batch_count: int | None = None
+    total_batch_count: int | None = None
     u_id: str | None = None
     mdm_info: _Owner | None = None
     token_expiration_date: str | None = None
+    expiration_millis: int | None = None
+
+
+_COUNTS = ("total_pages", "size", "next_page_index", "batch_count", "total_batch_count")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +54,8 @@ class Page:
     index: int
     #: The index of the page after it; None where Apple says that this is the last.
     next_index: int | None
-    #: How many pages there are, and in which state of the data: both may change from page to page.
+    #: How many pages there are, and in which state of the data: both may change from page to page. The legacy service
+    #: has no states: there, the version is the token to ask for later changes by, which comes with the last batch.
     total: int | None
     version: str | None
     #: How many records Apple says are on this page.
@@ -52,69 +66,141 @@ class Page:
     uid: str | None
     owner: str | None
     token_expires: datetime | None = field(default=None)
+    #: What the next request has to bring, where that is not a number.
+    cursor: str | None = field(default=None, repr=False)
 
 
-def read_page(resource: Resource, index: int, body: bytes) -> Page:
+def read_page(question: Question, body: bytes) -> Page:
     """Read the body of a plain success; what is not the page that was asked for is a BadAnswer naming it."""
     if _NUL in body:
-        raise BadAnswer(f"({resource.name} page {index}: a text in it holds the sign U+0000)")
-    envelope, records = _decode(resource, index, body)
-    if envelope.current_page_index not in {None, index}:
-        raise BadAnswer(f"({resource.name} page {index}: page {envelope.current_page_index} came instead)")
-    for name in ("total_pages", "size", "next_page_index"):
+        raise BadAnswer(f"({question}: a text in it holds the sign U+0000)")
+    envelope, records = _decode(question, body)
+    for name in _COUNTS:
         if not 0 <= (getattr(envelope, name) or 0) <= _LARGEST:
-            raise BadAnswer(f"({resource.name} page {index}: {name} is out of all bounds)")
+            raise BadAnswer(f"({question}: {name} is out of all bounds)")
+    return _READERS[question.resource.paging](question, envelope, records)
+
+
+def _read_indexed(question: Question, envelope: _Envelope, records: Records | None) -> Page:
+    if envelope.current_page_index not in {None, question.index}:
+        raise BadAnswer(f"({question}: page {envelope.current_page_index} came instead)")
+    if records is None and envelope.size == 0:
+        records = Records()  # an empty list may be left out; the size says that it is empty
     return Page(
-        index=index,
+        index=question.index,
         next_index=envelope.next_page_index,
         total=envelope.total_pages,
         version=envelope.version_id,
         size=envelope.size,
         records=records,
-        uid=envelope.u_id,
-        owner=envelope.mdm_info.id if envelope.mdm_info else None,
-        token_expires=_date(envelope.token_expiration_date),
+        **_common(envelope),
     )
 
 
-def _decode(resource: Resource, index: int, body: bytes) -> tuple[_Envelope, Records | None]:
+def _read_cursored(question: Question, envelope: _Envelope, records: Records | None) -> Page:
+    if records is None and question.index == 0 and envelope.next_cursor is None and envelope.version_id is not None:
+        records = Records()  # nothing there yet, and nothing more to come
+    return Page(
+        index=question.index,
+        next_index=None if envelope.next_cursor is None else question.index + 1,
+        total=None,
+        version=envelope.version_id,
+        size=None,
+        records=records,
+        cursor=envelope.next_cursor,
+        **_common(envelope),
+    )
+
+
+def _read_batched(question: Question, envelope: _Envelope, records: Records | None) -> Page:
+    if envelope.status not in {None, 0}:
+        raise BadAnswer(f"({question}: its status is {envelope.status}, and no error is named)")
+    batches, is_only = envelope.total_batch_count, question.cursor is None and envelope.batch_token is None
+    has_token = envelope.batch_token is not None or envelope.since_modified_token is not None
+    if is_only and envelope.since_modified_token is not None:
+        total: int | None = 1
+    else:  # the first answer is one, whether or not Apple counts it among its batches
+        total = batches + 1 if batches else None
+    if records is None and (has_token or not is_only):
+        records = Records()  # a list without members is left out
+    return Page(
+        index=question.index,
+        next_index=None if envelope.since_modified_token is not None else question.index + 1,
+        total=total,
+        version=envelope.since_modified_token,
+        size=envelope.batch_count,
+        records=records if has_token or not is_only else None,  # no token at all is never the end of a list
+        cursor=envelope.batch_token,
+        **_common(envelope),
+    )
+
+
+_READERS = {Paging.INDEX: _read_indexed, Paging.CURSOR: _read_cursored, Paging.BATCH: _read_batched}
+
+
+def _common(envelope: _Envelope) -> dict[str, Any]:
+    return {
+        "uid": envelope.u_id,
+        "owner": envelope.mdm_info.id if envelope.mdm_info else None,
+        "token_expires": _date(envelope),
+    }
+
+
+def _decode(question: Question, body: bytes) -> tuple[_Envelope, Records | None]:
     try:
-        return _quickly(resource, body)
+        return _quickly(question.resource, body)
     except msgspec.ValidationError:
         pass  # a field that nobody knew of, or a wrong type: the careful way tells them apart
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadAnswer(f"({resource.name} page {index}: the body is not JSON, or breaks off)") from None
+        raise BadAnswer(f"({question}: the body is not JSON, or breaks off)") from None
     try:
-        return _carefully(resource, body)
+        return _carefully(question.resource, body)
     except msgspec.ValidationError as error:
-        raise BadAnswer(f"({resource.name} page {index}: {error})") from None
+        raise BadAnswer(f"({question}: {error})") from None
 
 
 def _quickly(resource: Resource, body: bytes) -> tuple[_Envelope, Records | None]:
-    envelope = _decoder(resource.name, resource.member, resource.record).decode(body)
-    known = getattr(envelope, resource.member)
-    return envelope, None if known is None else Records(known=known)
+    envelope = _decoder(resource.name, _members(resource), resource.record, not resource.is_legacy).decode(body)
+    return _gather(resource, envelope, lambda listed: Records(known=listed))
 
 
 def _carefully(resource: Resource, body: bytes) -> tuple[_Envelope, Records | None]:
-    envelope = _decoder(resource.name, resource.member, dict[str, Any]).decode(body)
-    raw = getattr(envelope, resource.member)
-    return envelope, None if raw is None else sort_fields(resource.record, raw)
+    strict = not resource.is_legacy
+    envelope = _decoder(resource.name, _members(resource), dict[str, Any], strict).decode(body)
+    return _gather(resource, envelope, lambda listed: sort_fields(resource.record, listed, strict=strict))
+
+
+def _gather(resource: Resource, envelope: Any, read: Any) -> tuple[_Envelope, Records | None]:
+    """Put the lists of an answer together. Whether `size` counts a second list is not known: it is made to."""
+    first, *others = (getattr(envelope, name) for name in _members(resource))
+    records = None if first is None else read(first)
+    for other in others:
+        if other is not None:
+            if records is not None and envelope.size == len(records):
+                envelope.size += len(other)
+            records = (records or Records()) + read(other)
+    return envelope, records
+
+
+def _members(resource: Resource) -> tuple[str, ...]:
+    return (resource.member,) if resource.also is None else (resource.member, resource.also)
 
 
 @cache
-def _decoder(name: str, member: str, record: Any) -> "msgspec.json.Decoder[Any]":
+def _decoder(name: str, members: tuple[str, ...], record: Any, strict: bool) -> "msgspec.json.Decoder[Any]":  # noqa: FBT001 - a cache takes positions
     listing = list[record] | None
-    kind = msgspec.defstruct(
-        f"{name}_page", [(member, listing, None)], bases=(_Envelope,), kw_only=True, rename="camel"
-    )
-    return msgspec.json.Decoder(kind)
+    fields = [(member, listing, None) for member in members]
+    kind = msgspec.defstruct(f"{name}_page", fields, bases=(_Envelope,), kw_only=True, rename="camel")
+    # The legacy service may send any number as a text.
+    return msgspec.json.Decoder(kind, strict=strict)
 
 
-def _date(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def _date(envelope: _Envelope) -> datetime | None:
     try:
-        return parse_date(text)
-    except MalformedToken:
-        return None  # it is only ever shown: no reason to refuse the records beside it
+        if envelope.token_expiration_date is not None:
+            return parse_date(envelope.token_expiration_date)
+        if envelope.expiration_millis is not None:
+            return datetime.fromtimestamp(envelope.expiration_millis / 1000, UTC)
+    except (MalformedToken, ValueError, OverflowError, OSError):
+        pass  # it is only ever shown: no reason to refuse the records beside it
+    return None

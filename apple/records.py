@@ -4,9 +4,12 @@ Known fields are typed; what Apple adds later is kept beside the record it came 
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NewType
 
 import msgspec
+
+#: An Adam id where Apple sends a number; elsewhere it sends a text, and as a text it is kept.
+AdamNumber = NewType("AdamNumber", int)
 
 
 class Record(msgspec.Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
@@ -54,6 +57,78 @@ class User(Record, frozen=True):
         return self.status not in {"Retired", "Deleted"}
 
 
+_SEATS = ("assigned", "available", "total")
+_KINDS_OF_SEAT = ("renewing", "expiring")
+
+
+class Subscription(Record, frozen=True):
+    """A subscription to an app's content, with its seats."""
+
+    adam_id: AdamNumber
+    parent_adam_id: AdamNumber | None = None
+    status: str | None = None
+    period_end_date: str | None = None
+    #: `assigned`, `available` and `total`, each with `renewing` and `expiring`, and whatever Apple adds to them.
+    counts: dict[str, dict[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the counts, which stay a document so that nothing in them is dropped."""
+        for seat in _SEATS:
+            for kind in _KINDS_OF_SEAT:
+                count = (self.counts or {}).get(seat, {}).get(kind)
+                if count is not None and type(count) is not int:
+                    raise TypeError(f"Expected `int`, got `{type(count).__name__}` in counts.{seat}.{kind}")
+
+
+class SubscriptionAssignment(Record, frozen=True):
+    """A subscription given to a user."""
+
+    adam_id: AdamNumber
+    client_user_id: str
+    renewing: bool | None = None
+
+
+class SubscriptionAdmin(Record, frozen=True):
+    """A user who may administer a subscription."""
+
+    adam_id: AdamNumber
+    client_user_id: str
+    id_hash: str | None = None
+    user_status: str | None = None
+
+
+class License(Record, frozen=True):
+    """One licence of the legacy service, given to somebody or not."""
+
+    license_id_str: str
+    license_id: int | None = None
+    adam_id: AdamNumber | None = None
+    adam_id_str: str | None = None
+    pricing_param: str | None = None
+    product_type_id: int | None = None
+    product_type_name: str | None = None
+    is_irrevocable: bool | None = None
+    status: str | None = None
+    user_id: int | None = None
+    user_id_str: str | None = None
+    client_user_id_str: str | None = None
+    its_id_hash: str | None = None
+    serial_number: str | None = None
+
+
+class LegacyUser(Record, frozen=True):
+    """A user as the legacy service shows it, which gives every one an identity."""
+
+    user_id: int
+    user_id_str: str | None = None
+    client_user_id_str: str | None = None
+    email: str | None = None
+    status: str | None = None
+    its_id_hash: str | None = None
+    invite_code: str | None = None
+    invite_url: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Records:
     """The records of one page in Apple's order, with the unknown fields of those that had any."""
@@ -65,13 +140,18 @@ class Records:
         """Count the records."""
         return len(self.known)
 
+    def __add__(self, other: "Records") -> "Records":
+        """Put the records of another list behind these."""
+        moved = {len(self.known) + position: rest for position, rest in other.unknown.items()}
+        return Records(known=self.known + other.known, unknown=self.unknown | moved)
+
 
 def apple_names(kind: type[Record]) -> dict[str, str]:
     """Map each field of a record to the name it has at Apple."""
     return {one.name: one.encode_name for one in msgspec.structs.fields(kind)}
 
 
-def sort_fields(kind: type[Record], raw: list[dict[str, Any]]) -> Records:
+def sort_fields(kind: type[Record], raw: list[dict[str, Any]], *, strict: bool = True) -> Records:
     """Read records that hold fields nobody knew of: the slow way, for the page that needs it."""
     names = set(apple_names(kind).values())
     known, unknown = [], {}
@@ -79,12 +159,12 @@ def sort_fields(kind: type[Record], raw: list[dict[str, Any]]) -> Records:
         rest = {name: value for name, value in one.items() if name not in names}
         if rest:
             unknown[position] = rest
-        known.append(_convert(kind, {name: value for name, value in one.items() if name in names}, position))
+        known.append(_convert(kind, {name: value for name, value in one.items() if name in names}, position, strict))
     return Records(known=known, unknown=unknown)
 
 
-def _convert(kind: type[Record], raw: dict[str, Any], position: int) -> Record:
+def _convert(kind: type[Record], raw: dict[str, Any], position: int, strict: bool) -> Record:  # noqa: FBT001 - msgspec's
     try:
-        return msgspec.convert(raw, kind)
+        return msgspec.convert(raw, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise msgspec.ValidationError(f"{error} - in record {position}") from None

@@ -1,15 +1,28 @@
 """One table of everything that Apple lists. Nothing else in the code names an endpoint."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .records import Asset, Assignment, Record, User
+from .records import (
+    Asset,
+    Assignment,
+    LegacyUser,
+    License,
+    Record,
+    Subscription,
+    SubscriptionAdmin,
+    SubscriptionAssignment,
+    User,
+)
 
 
 class Paging(StrEnum):
     """How Apple hands out a long list."""
 
     INDEX = "index"  #: any page at any time, by its number
+    CURSOR = "cursor"  #: one page after the other, each by the cursor of the one before
+    BATCH = "batch"  #: the legacy way: any batch by its number, beside the token of the first answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +37,19 @@ class Resource:
     paging: Paging
     #: The fields that identify a record; none where Apple gives it no identity.
     key: tuple[str, ...]
+    #: Whether Apple lists what changed since a version (or token) that it gave.
+    has_delta: bool = False
+    #: A second member that may hold records of the same kind.
+    also: str | None = None
+    #: What Apple's service config calls the address, where it may name another one.
+    url_name: str | None = None
+    #: What is said with a request that goes on from no token. Apple remembers it in the tokens that it gives then.
+    filters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_legacy(self) -> bool:
+        """Tell whether this is the service that Apple no longer develops, which is read only where it is asked for."""
+        return self.paging is Paging.BATCH
 
 
 RESOURCES: dict[str, Resource] = {
@@ -33,9 +59,11 @@ RESOURCES: dict[str, Resource] = {
             name="assets",
             path="/mdm/v2/assets",
             member="assets",
+            also="unlimitedAssets",
             record=Asset,
             paging=Paging.INDEX,
             key=("adam_id", "pricing_param"),
+            url_name="getAssets",
         ),
         Resource(
             name="assignments",
@@ -44,6 +72,8 @@ RESOURCES: dict[str, Resource] = {
             record=Assignment,
             paging=Paging.INDEX,
             key=("adam_id", "pricing_param", "client_user_id", "serial_number"),
+            has_delta=True,
+            url_name="getAssignments",
         ),
         Resource(
             name="users",
@@ -52,10 +82,59 @@ RESOURCES: dict[str, Resource] = {
             record=User,
             paging=Paging.INDEX,
             key=(),
+            has_delta=True,
+            url_name="getUsers",
+        ),
+        Resource(
+            name="subscriptions",
+            path="/mdm/v2/subscriptions",
+            member="subscriptions",
+            record=Subscription,
+            paging=Paging.CURSOR,
+            key=("adam_id",),
+        ),
+        Resource(
+            name="subscription-assignments",
+            path="/mdm/v2/subscriptions/assignments",
+            member="assignments",
+            record=SubscriptionAssignment,
+            paging=Paging.CURSOR,
+            key=("adam_id", "client_user_id"),
+        ),
+        Resource(
+            name="subscription-admins",
+            path="/mdm/v2/subscriptions/admins",
+            member="admins",
+            record=SubscriptionAdmin,
+            paging=Paging.CURSOR,
+            key=("adam_id", "client_user_id"),
+        ),
+        Resource(
+            name="licenses",
+            path="/mdm/getVPPLicensesSrv",
+            member="licenses",
+            record=License,
+            paging=Paging.BATCH,
+            key=("license_id_str",),
+            has_delta=True,
+        ),
+        Resource(
+            name="legacy-users",
+            path="/mdm/getVPPUsersSrv",
+            member="users",
+            record=LegacyUser,
+            paging=Paging.BATCH,
+            key=("user_id",),
+            has_delta=True,
+            filters={"includeRetired": 1},
         ),
     )
 }
 
+#: What is read of a location unless somebody says otherwise.
+USUAL = tuple(name for name, resource in RESOURCES.items() if not resource.is_legacy)
+
 #: The two questions that are not about records.
 CLIENT_CONFIG_PATH = "/mdm/v2/client/config"
+CLIENT_CONFIG_URL_NAME = "clientConfig"
 SERVICE_CONFIG_PATH = "/mdm/v2/service/config"

@@ -1,4 +1,4 @@
-"""Following crawls to their end, on behalf of somebody who waits."""
+"""Following syncs to their end, on behalf of somebody who waits."""
 
 import subprocess
 import time
@@ -28,21 +28,21 @@ _SHUT_LIMIT_SECONDS = 300.0
 
 
 class Following:
-    """Waits for crawls, and shows how far they are."""
+    """Waits for syncs, and shows how far their crawls are."""
 
-    def __init__(self, living: "Living", crawl_ids: list[int]) -> None:
+    def __init__(self, living: "Living", sync_ids: list[int]) -> None:
         self._house: House = living.house
         self._worker = living.worker
-        self._crawl_ids = crawl_ids
+        self._sync_ids = sync_ids
         self._tended = self._moved = time.monotonic()
         self._seen: list[ProgressReport] = []
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
         """Wait until all are over."""
         while True:
-            reports = self._house.syncing.report(self._crawl_ids)
+            reports, is_over = self._house.syncing.report(self._sync_ids)
             show(reports)
-            if all(report.is_over for report in reports):
+            if is_over:
                 return reports
             self._check(reports)
             time.sleep(_LOOK_SECONDS)
@@ -53,7 +53,7 @@ class Following:
         if time.monotonic() - self._tended < _TEND_SECONDS:
             return
         self._tended = time.monotonic()
-        self._house.crawling.tend(self._crawl_ids)
+        self._house.reviving.tend(self._sync_ids)
         for location in {report.uid: report.location for report in reports if not report.is_over}.items():
             self._check_gate(*location)
 

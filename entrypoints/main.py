@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .commands import changes, demo, export, keys, locations, migrate, services, simulate, status, sync
+from .commands import accept, changes, demo, export, keys, locations, migrate, services, simulate, status, sync
 from .exits import KNOWN, Exit, explain
 from .printing import give, say
 
@@ -25,6 +25,7 @@ app.command("demo")(demo.demo)
 app.add_typer(locations.app, name="locations")
 app.command("sync")(sync.sync)
 app.command("status")(status.status)
+app.command("accept")(accept.accept)
 app.command("export")(export.export)
 app.command("changes")(changes.changes)
 app.command("worker")(services.worker)

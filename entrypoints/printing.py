@@ -53,5 +53,10 @@ def since(moment: datetime | None) -> str:
     return f"{seconds} s ago"
 
 
+def shorten(text: str, width: int = 36) -> str:
+    """Cut a text that nobody reads to its end; a token of the legacy service has several thousand signs."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else str(value)

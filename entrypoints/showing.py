@@ -28,7 +28,7 @@ def showing(in_flight: InFlight) -> Iterator[Callable[[list[ProgressReport]], No
 
 def draw(reports: list[ProgressReport], in_flight: InFlight) -> Table:
     """Draw reports as a table."""
-    table = make_table("location", "stream", "state", "pages", "records", "in flight", "drift")
+    table = make_table("location", "stream", "read", "state", "pages", "records", "in flight", "drift")
     shown = ""
     for report in reports:
         first = report.uid != shown
@@ -36,6 +36,7 @@ def draw(reports: list[ProgressReport], in_flight: InFlight) -> Table:
         table.add_row(
             report.location if first else "",
             report.resource,
+            report.kind,
             describe(report),
             f"{report.pages:,}/{report.total:,}" if report.total else f"{report.pages:,}",
             f"{report.records:,}",

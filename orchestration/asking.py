@@ -1,34 +1,44 @@
 """Asking Apple: every request that carries a token goes through here, and so through its location's gate."""
 
-from collections.abc import Callable
-
 from apple.answers import Answer
 from apple.client import Ask, Client
-from apple.errors import SlowDown
-from apple.resources import Resource
+from apple.errors import Moved, SlowDown
+from apple.questions import Question
+from apple.resources import Paging
 from apple.tokens import Token
 
 from .gate import Gate, Permit
+from .limiting import Limiting
+
+#: There is one chain of cursors a location, and never two requests of it at once.
+CHAIN = "chain"
 
 
 class Asking:
     """Asks under a permit, which it gives back when the body is in."""
 
-    def __init__(self, client: Client, gate: Gate, rate: Callable[[], int]) -> None:
+    def __init__(self, client: Client, gate: Gate, limiting: Limiting) -> None:
         self._client = client
         self._gate = gate
-        self._rate = rate
+        self._limiting = limiting
 
-    def page(self, location: str, message_id: str, resource: Resource, token: Token, index: int) -> Answer:
+    def page(self, location: str, message_id: str, question: Question, token: Token) -> Answer:
         """Ask for a page, as the task of a message."""
-        ask = self._client.prepare_page(resource, token, index)
-        with self._gate.permit(location, message_id, rate=self._rate()) as permit:
-            return _heed(permit, ask)
+        rate = self._limiting.rate()
+        ask = self._client.prepare_page(question, token)
+        sole = CHAIN if question.resource.paging is Paging.CURSOR else ""
+        with self._gate.permit(location, message_id, rate=rate, sole=sole) as permit:
+            try:
+                return _heed(permit, ask)
+            except Moved:
+                self._limiting.forget()
+                raise
 
     def client_config(self, location: str, token: Token, wait: float) -> Answer:
         """Ask whose token this is."""
+        rate = self._limiting.rate()
         ask = self._client.prepare_client_config(token)
-        with self._gate.permit(location, rate=self._rate(), wait=wait) as permit:
+        with self._gate.permit(location, rate=rate, wait=wait) as permit:
             return _heed(permit, ask)
 
 

@@ -12,6 +12,9 @@ MASS_SHARE = 0.5
 #: The second crawl must come this soon: later, the same deletes may be another story.
 CONFIRM_WITHIN = timedelta(minutes=30)
 
+#: A person accepts deletes that were seen a while ago: a few more may have come since.
+ACCEPTED_SLACK = 1.1
+
 
 def is_mass_delete(count: int, records: int, remaining: int) -> bool:
     """Tell whether deletes take most of a stream, or leave it empty."""
@@ -26,4 +29,6 @@ def judge(deletes: Deletes, stream: Stream, now: datetime) -> Verdict:
         return Verdict(may_delete=True)
     digest = deletes.digest()
     confirmed = stream.held_digest == digest and stream.held_at is not None and now - stream.held_at <= CONFIRM_WITHIN
-    return Verdict(may_delete=confirmed, digest=None if confirmed else digest)
+    accepted = deletes.count <= (stream.accepted_deletes or 0) * ACCEPTED_SLACK
+    may_delete = confirmed or accepted
+    return Verdict(may_delete=may_delete, digest=None if may_delete else digest)

@@ -1,10 +1,11 @@
-"""Apple's limits: how many requests a second it allows, read again every five minutes, as Apple asks."""
+"""Apple's service config: how many requests a second it allows, and where it answers; read again every five minutes."""
 
 import threading
 import time
 
-from apple.client import Client, Limits
+from apple.client import Client
 from apple.errors import AppleError
+from apple.service import ServiceConfig
 
 #: Apple: limits may change without notice; read them every five minutes.
 REFRESH_SECONDS = 300.0
@@ -19,17 +20,21 @@ class Limiting:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._lock = threading.Lock()
-        self._limits = Limits()
+        self._config = ServiceConfig()
         self._refresh_at = 0.0
 
     def rate(self) -> int:
         """Give the requests a second that Apple allows a location; 0 where it names none."""
         if self._refresh_at == 0.0:
             self.keep_fresh()
-        return self._limits.requests_per_second or 0
+        return self._config.requests_per_second or 0
+
+    def forget(self) -> None:
+        """Have them read again before the next request: Apple says that they have changed."""
+        self._refresh_at = 0.0
 
     def keep_fresh(self) -> None:
-        """Read the limits again where it is time to."""
+        """Read them again where it is time to."""
         is_first = self._refresh_at == 0.0  # then everybody waits: nothing may go out before the limit is known
         if time.monotonic() >= self._refresh_at and self._lock.acquire(blocking=is_first):
             try:
@@ -41,7 +46,7 @@ class Limiting:
         if time.monotonic() < self._refresh_at:
             return
         try:
-            self._limits = self._client.limits()
+            self._config = self._client.service_config()
             self._refresh_at = time.monotonic() + REFRESH_SECONDS
         except AppleError:
             self._refresh_at = time.monotonic() + RETRY_SECONDS

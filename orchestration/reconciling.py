@@ -1,75 +1,38 @@
-"""Reconcile: from what the ledger knows of a crawl's pages to what to do next. Pure: no clock, no store, no network.
+"""Reconcile: from what the ledger knows of numbered pages to what to do next. Pure: no clock, no store, no network.
 
 A page's state is its version and the total that it shows. Page 0 is asked for again to learn the current state; pages
 of another state may have had their records moved, so they are read again too, a bounded number of times.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from storage.pages import PageFact
 from storage.schema import Outcome
 
-#: How often page 0 is read again because the data moved, before the crawl settles for what can be proven.
-REREAD_LIMIT = 3
-
-#: How often a page that came without being one is asked for.
-LOST_LIMIT = 3
-
-#: Chords of one crawl: far above what growth and re-reads need, and an end to data that grow faster than we read.
-ROUND_LIMIT = 40
-
-#: A total beyond this is a mistake of a server's, not an organisation: it would be a hundred million records.
-PAGE_LIMIT = 200_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetch:
-    """Send a round for exactly these pages."""
-
-    indexes: tuple[int, ...]
-    is_reread: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settle:
-    """Publish what is there; only a consistent reading may delete."""
-
-    is_consistent: bool
-    version: str | None
-    total: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fail:
-    """Give the crawl up, for a reason."""
-
-    reason: str
-
-
-Decision = Fetch | Settle | Fail
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """A crawl as far as a decision depends on it."""
-
-    round: int
-    rereads: int
-    pages: Sequence[PageFact]
+from .decisions import (
+    LOST_LIMIT,
+    PAGE_LIMIT,
+    REREAD_LIMIT,
+    ROUND_LIMIT,
+    Decision,
+    Fail,
+    Fetch,
+    Reading,
+    Settle,
+)
 
 
 def reconcile(reading: Reading) -> Decision:
     """Decide what a crawl needs next."""
     pages = {page.index: page for page in reading.pages}
-    failed = next((page for page in reading.pages if page.outcome is Outcome.FAILED), None)
+    failed = failure(reading.pages)
     if failed is not None:
-        return Fail(reason=failed.reason or f"Page {failed.index} could not be read.")
+        return failed
     first = pages.get(0)
-    if first is None or _is_askable(first):
+    if first is None or is_askable(first):
         return Fetch(indexes=(0,))
     if first.outcome is not Outcome.STORED:
-        return Fail(reason="Apple's first page has no list of records.")
+        return _without_first(reading)
     total = _total(first, pages)
     if total is None:
         return _walk(reading, pages)
@@ -78,9 +41,15 @@ def reconcile(reading: Reading) -> Decision:
     return _complete(reading, pages, total)
 
 
+def _without_first(reading: Reading) -> Decision:
+    if reading.is_delta:  # no list may be Apple's way to say that there is nothing: the base stays, and nothing is lost
+        return Settle(is_consistent=False, version=None, total=0)
+    return Fail(reason="Apple's first page has no list of records.")
+
+
 def _complete(reading: Reading, pages: dict[int, PageFact], total: int) -> Decision:
     first = pages[0]
-    missing = tuple(index for index in range(total) if index not in pages or _is_askable(pages[index]))
+    missing = tuple(index for index in range(total) if index not in pages or is_askable(pages[index]))
     if missing and reading.round < ROUND_LIMIT:
         return Fetch(indexes=missing)
     present = [pages[index] for index in range(total) if index in pages]
@@ -90,7 +59,7 @@ def _complete(reading: Reading, pages: dict[int, PageFact], total: int) -> Decis
         return Fetch(indexes=(0,), is_reread=True) if reading.rereads < REREAD_LIMIT else torn
     if moved and reading.round < ROUND_LIMIT:
         return Fetch(indexes=tuple(page.index for page in moved))
-    if missing or moved or not _is_whole(present, total):
+    if missing or moved or not _is_whole(present, total, is_delta=reading.is_delta):
         return torn
     return Settle(is_consistent=True, version=first.version, total=total)
 
@@ -101,7 +70,7 @@ def _walk(reading: Reading, pages: dict[int, PageFact]) -> Decision:
     while (following := pages[index].next_index) is not None:
         if following <= index:
             return Fail(reason=f"Page {index} says that page {following} comes next.")
-        if following not in pages or _is_askable(pages[following]):
+        if following not in pages or is_askable(pages[following]):
             return Fetch(indexes=(following,)) if following < PAGE_LIMIT else Fail(reason="The pages do not end.")
         if pages[following].outcome is not Outcome.STORED:
             break
@@ -119,7 +88,13 @@ def _total(first: PageFact, pages: dict[int, PageFact]) -> int | None:
     return max(1, *shown, *beyond)
 
 
-def _is_askable(page: PageFact) -> bool:
+def failure(pages: Sequence[PageFact]) -> Fail | None:
+    """Find a page that could not be read, however often it was asked for."""
+    failed = next((page for page in pages if page.outcome is Outcome.FAILED), None)
+    return None if failed is None else Fail(reason=failed.reason or f"Page {failed.index} could not be read.")
+
+
+def is_askable(page: PageFact) -> bool:
     """Tell whether a page is not there, and may be if it is asked for again."""
     if page.outcome is Outcome.TRYING:
         return True
@@ -130,9 +105,9 @@ def _state(page: PageFact) -> tuple[str | None, int | None]:
     return page.version, page.total
 
 
-def _is_whole(present: Sequence[PageFact], total: int) -> bool:
+def _is_whole(present: Sequence[PageFact], total: int, *, is_delta: bool) -> bool:
     """Tell whether the pages are one whole list of one moment, with nothing between them or after them."""
-    if len(present) != total or present[0].version is None:
+    if len(present) != total or (present[0].version is None and not is_delta):  # a delta may bring no new version
         return False
     return all(
         page.outcome is Outcome.STORED

@@ -52,6 +52,13 @@ class NoSuchPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Afresh:
+    """Begin the crawl again: the version, cursor or batch token that it went on from is dead."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class GiveUp:
     """Fail the crawl."""
 
@@ -67,7 +74,7 @@ class Stop:
     state: LocationState
 
 
-Decision = Wait | Again | NoSuchPage | GiveUp | Stop
+Decision = Wait | Again | NoSuchPage | Afresh | GiveUp | Stop
 
 _STATES: dict[type[AppleError], LocationState] = {
     TokenExpired: LocationState.EXPIRED,
@@ -91,7 +98,7 @@ def decide(error: AppleError, attempts: int) -> Decision:  # noqa: PLR0911 - one
         case Away():
             return GiveUp(reason=f"{error} Asked {attempts} times.", trouble=Trouble.AWAY)
         case Restart():
-            return GiveUp(reason=str(error), trouble=Trouble.AWAY)
+            return Afresh(reason=str(error))
         case _:
             return GiveUp(reason=str(error), trouble=Trouble.BUG)
 

@@ -13,6 +13,12 @@ class Sending(Protocol):
     def round(self, location: str, crawl_id: int, round_: int, indexes: Sequence[int]) -> None:
         """Have a chord of pages fetched, and reconciled after the last."""
 
+    def follow(self, location: str, crawl_id: int, round_: int, index: int) -> None:
+        """Have one step of a chain of cursors taken."""
+
+    def reconcile(self, crawl_id: int) -> None:
+        """Have decided what a crawl needs next."""
+
     def publish(self, crawl_id: int) -> None:
         """Have a settled crawl published."""
 

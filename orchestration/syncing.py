@@ -1,15 +1,24 @@
-"""Syncing: open a round over a location, and tell how far it is."""
+"""Syncing: open a round over a location, see it through from stream to stream, and tell how far it is."""
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from storage.crawls import Crawls
+from apple.resources import RESOURCES, Paging
+from storage.counts import Counts
+from storage.crawls import Crawl, Crawls
+from storage.ending import Reason
 from storage.locations import Location, Locations
+from storage.pages import Pages
 from storage.progress import Progress, ProgressReport
-from storage.schema import CrawlState, LocationState
-from storage.streams import Streams
-from storage.syncs import Opened, Syncs, Wanted
+from storage.schema import CrawlKind, CrawlState, LocationState, SyncState
+from storage.streams import Stream, Streams
+from storage.syncs import Opened, Origin, Sync, Syncs, Wanted
 
+from . import choosing, spotting
+from .deciding import decide
+from .decisions import Step
 from .gate import Gate
 from .sending import Sending, message_prefix
 from .tending import QUIET
@@ -17,9 +26,15 @@ from .tending import QUIET
 #: Pages older than this are worth little: the data have moved on. A new crawl begins instead.
 RESUME_WITHIN = timedelta(hours=1)
 
+#: The streams whose requests run side by side. The others wait for them, and are walked one after the other.
+PAGED = tuple(name for name, resource in RESOURCES.items() if resource.paging is not Paging.CURSOR)
+
+#: The streams that tell of each other: assets count their assignments.
+_COUNTED = ("assets", "assignments")
+
 
 class TokenOutOfDate(Exception):
-    """The token's date has passed: download a new one from Apple and rotate it in."""
+    """The token's date has passed: download a new one from Apple and give it to `pageturner locations rotate`."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
@@ -33,43 +48,133 @@ class SyncStores:
     streams: Streams
     syncs: Syncs
     crawls: Crawls
+    pages: Pages
+    counts: Counts
     progress: Progress
 
 
 class Syncing:
-    """Opens syncs and follows them."""
+    """Opens syncs and sees them through."""
 
-    def __init__(self, stores: SyncStores, gate: Gate, sending: Sending) -> None:
+    def __init__(
+        self, stores: SyncStores, gate: Gate, sending: Sending, full_every: Mapping[str, timedelta] | None = None
+    ) -> None:
         self._stores = stores
         self._gate = gate
         self._sending = sending
+        self._full_every = full_every or {}
 
-    def open(self, location: Location, resources: list[str] | None, *, full: bool) -> list[int]:
-        """Start the due crawls of a location, take over those that were left unfinished, and give their numbers."""
+    def open(self, location: Location, resources: list[str] | None, *, full: bool) -> int | None:
+        """Start what is due at a location, take over what was left unfinished, and give the sync's number."""
         now = datetime.now(UTC)
         if location.token_expires <= now:
             self._stores.locations.mark(location.id, LocationState.EXPIRED, TokenOutOfDate.__doc__)
             raise TokenOutOfDate
         wanted = [
-            Wanted(stream=stream, forced_by="asked for" if full else stream.full_wanted)
+            choosing.choose(stream, self._full_every, now, full=full)
             for stream in self._stores.streams.watched(location.id)
             if resources is None or stream.resource in resources
         ]
-        opened = self._stores.syncs.open(location.id, wanted, now - RESUME_WITHIN)
-        for one in opened:
-            self._begin(one)
-        return [one.crawl_id for one in opened]
+        if not wanted:
+            return None
+        sync_id, opened = self._stores.syncs.open(location.id, wanted, now - RESUME_WITHIN)
+        self._begin(opened)
+        self.advance(sync_id)
+        return sync_id
 
-    def report(self, crawl_ids: list[int]) -> list[ProgressReport]:
-        """Tell how far crawls are."""
-        return self._stores.progress.of(crawl_ids)
-
-    def _begin(self, opened: Opened) -> None:
-        crawl = self._stores.crawls.get(opened.crawl_id)
-        if opened.is_new:
-            self._sending.seed(crawl.uid, crawl.id, crawl.round)
+    def advance(self, sync_id: int) -> None:
+        """See what a sync needs next, and have it done. Harmless at any time."""
+        sync = self._stores.syncs.get(sync_id)
+        if sync.state is not SyncState.OPEN:
             return
-        is_moving = datetime.now(UTC) - crawl.moved_at < QUIET or self._gate.knows(crawl.uid, message_prefix(crawl.id))
-        if crawl.state is CrawlState.OPEN and not is_moving and self._stores.crawls.begin_round(crawl):
+        crawls = self._stores.crawls.of_sync(sync_id)
+        if not sync.is_handed_over and not any(crawl.state is CrawlState.OPEN for crawl in _paged(crawls)):
+            self._stores.syncs.hand_over(sync, PAGED)
+        if self._stores.syncs.get(sync_id).is_handed_over:
+            self._follow(crawls)
+        if any(crawl.is_unfinished for crawl in _paged(crawls)):
+            return
+        wanted = self._further(sync, crawls)
+        if wanted:
+            self._begin(self._stores.syncs.go_on(sync, wanted, datetime.now(UTC) - RESUME_WITHIN))
+        elif not any(crawl.is_unfinished for crawl in crawls):
+            self._stores.syncs.end(sync)
+
+    def report(self, sync_ids: list[int]) -> tuple[list[ProgressReport], bool]:
+        """Tell how far syncs are, and whether all of them are over."""
+        return self._stores.progress.of(sync_ids)
+
+    def _begin(self, opened: list[Opened]) -> None:
+        for one in opened:
+            crawl = self._stores.crawls.get(one.crawl_id)
+            if RESOURCES[crawl.resource].paging is Paging.CURSOR:
+                continue  # walked when it is its turn
+            if one.origin is Origin.NEW and crawl.kind is not CrawlKind.SPOT:
+                self._sending.seed(crawl.uid, crawl.id, crawl.round)
+            elif one.origin is Origin.NEW:
+                self._sending.reconcile(crawl.id)
+            else:
+                self._resume(crawl, one.origin)
+
+    def _resume(self, crawl: Crawl, origin: Origin) -> None:
+        if crawl.state is not CrawlState.OPEN or (origin is Origin.FOUND and self._is_moving(crawl)):
+            return
+        if crawl.kind is CrawlKind.SPOT or RESOURCES[crawl.resource].is_legacy:
+            self._sending.reconcile(crawl.id)  # goes on by the batch token that it has
+        elif self._stores.crawls.begin_round(crawl):
             # Page 0 is asked for again: it tells whether what the ledger holds is still of the present.
             self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
+
+    def _is_moving(self, crawl: Crawl) -> bool:
+        is_young = datetime.now(UTC) - crawl.moved_at < QUIET
+        return is_young or self._gate.knows(crawl.uid, message_prefix(crawl.id))
+
+    def _follow(self, crawls: list[Crawl]) -> None:
+        """Send the step that is next in the first cursor stream that is not through. Sent twice, it is sent once."""
+        crawl = next((one for one in crawls if _is_cursor(one) and one.state is CrawlState.OPEN), None)
+        if crawl is None:
+            return
+        decision = decide(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
+        index = decision.index if isinstance(decision, Step) else 0
+        self._sending.follow(crawl.uid, crawl.id, crawl.round, index)
+
+    def _further(self, sync: Sync, crawls: list[Crawl]) -> list[Wanted]:
+        """Find what this sync should read besides what it set out to."""
+        by_stream = itertools.groupby(sorted(_paged(crawls), key=lambda one: (one.stream_id, one.id)), _stream_of)
+        made = {stream_id: list(group) for stream_id, group in by_stream}
+        streams = {stream.id: stream for stream in self._stores.streams.watched(sync.location_id)}
+        pairs = [(streams[stream_id], group) for stream_id, group in made.items() if stream_id in streams]
+        wanted = [one for stream, group in pairs if (one := choosing.further(stream, group)) is not None]
+        return wanted or self._spot(sync, list(streams.values()), crawls)
+
+    def _spot(self, sync: Sync, streams: list[Stream], crawls: list[Crawl]) -> list[Wanted]:
+        """Want those assets read alone whose counts and assignments disagree."""
+        counted = [crawl for crawl in crawls if crawl.resource in _COUNTED]
+        both = {stream.resource: stream for stream in streams if stream.resource in _COUNTED and stream.published_at}
+        if len(both) < len(_COUNTED) or not spotting.is_called_for(counted):
+            return []
+        differing = self._stores.counts.differing(sync.location_id)
+        self._stores.counts.forget_all_but(sync.location_id, differing)
+        assignments, now = both["assignments"], datetime.now(UTC)
+        due = spotting.due(differing, now)
+        if not due:
+            return []
+        if spotting.are_counts_old(counted):
+            return [Wanted(stream=both["assets"])]
+        self._stores.counts.note(sync.location_id, due)
+        pages = self._stores.crawls.last_total(assignments.id)
+        if spotting.is_full_cheaper(due, pages, assignments.records):
+            return [Wanted(stream=assignments, forced_by=Reason.COUNTS)]
+        return [Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spotting.scopes_of(due))]
+
+
+def _paged(crawls: list[Crawl]) -> list[Crawl]:
+    return [crawl for crawl in crawls if not _is_cursor(crawl)]
+
+
+def _is_cursor(crawl: Crawl) -> bool:
+    return RESOURCES[crawl.resource].paging is Paging.CURSOR
+
+
+def _stream_of(crawl: Crawl) -> int:
+    return crawl.stream_id

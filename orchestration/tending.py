@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from apple.resources import RESOURCES, Paging
 from storage.crawls import Crawl
-from storage.schema import CrawlState
+from storage.schema import CrawlKind, CrawlState
 
 #: A crawl that did nothing for so long, with nothing waiting for it at the gate, is stalled.
 QUIET = timedelta(seconds=5)
@@ -23,6 +24,7 @@ class Nudge(Enum):
     NOTHING = auto()
     SEED = auto()  #: its first page was never stored, and nobody is asking for it
     ADVANCE = auto()  #: pages are missing, or all are there, and nobody noticed
+    FOLLOW = auto()  #: the next step of its chain was never sent, or never came
     PUBLISH = auto()  #: settled, and not published
     FAIL = auto()  #: revived too often
 
@@ -36,6 +38,8 @@ class Stillness:
     has_first_page: bool
     #: A message of its is parked or admitted: it is waited for, however long that takes.
     is_at_gate: bool
+    #: False where a stream waits for others to be read before it.
+    is_its_turn: bool = True
 
 
 def nudge(stillness: Stillness, now: datetime) -> Nudge:
@@ -43,10 +47,13 @@ def nudge(stillness: Stillness, now: datetime) -> Nudge:
     crawl = stillness.crawl
     quiet = now - max(crawl.moved_at, stillness.last_page_at or crawl.moved_at)
     patience = PUBLISH_QUIET if crawl.state is CrawlState.SETTLED else QUIET
-    if not crawl.is_unfinished or stillness.is_at_gate or quiet < patience:
+    if not crawl.is_unfinished or stillness.is_at_gate or not stillness.is_its_turn or quiet < patience:
         return Nudge.NOTHING
     if crawl.revivals >= REVIVAL_LIMIT:
         return Nudge.FAIL
     if crawl.state is CrawlState.SETTLED:
         return Nudge.PUBLISH
-    return Nudge.ADVANCE if stillness.has_first_page else Nudge.SEED
+    if RESOURCES[crawl.resource].paging is Paging.CURSOR:
+        return Nudge.FOLLOW
+    has_begun = stillness.has_first_page or crawl.kind is CrawlKind.SPOT
+    return Nudge.ADVANCE if has_begun else Nudge.SEED

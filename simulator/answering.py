@@ -1,9 +1,10 @@
-"""How Apple answers: the endpoints under `/mdm/v2`, each behind the count of what is in flight."""
+"""How Apple answers: every endpoint, each behind the count of what is in flight."""
 
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -11,14 +12,38 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .location import Location
-from .pages import Rendered
+from .pages import MEMBERS, Rendered
+from .rendering import Cut
 from .traffic import TooMany
 from .trouble import Fault
 from .world import World
 
-RESOURCES = ("assets", "assignments", "users")
+INDEXED = {"assets": "/assets", "assignments": "/assignments", "users": "/users"}
+CURSORED = {
+    "subscriptions": "/subscriptions",
+    "subscription-assignments": "/subscriptions/assignments",
+    "subscription-admins": "/subscriptions/admins",
+}
+BATCHED = {"licenses": "/mdm/getVPPLicensesSrv", "legacy-users": "/mdm/getVPPUsersSrv"}
+VERSIONED = ("assignments", "users")
 
+_HERE = "/mdm/v2"
+_MOVED = "/mdm/v2-moved"
 _DRIP_SECONDS = 0.2
+_STATES = {"revoked": (9625, "Revoked sToken"), "expired": (9621, "Expired sToken"), "wrong": (9622, "Invalid token")}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as far as an answer depends on it."""
+
+    request: Request
+    resource: str
+    location: Location
+    token: str
+    #: The number of the page, the step or the batch.
+    index: int
+    body: dict[str, Any]
 
 
 class Apple:
@@ -29,88 +54,178 @@ class Apple:
 
     def routes(self) -> list[Route]:
         """List them."""
-        pages = [Route(f"/mdm/v2/{name}", self.page, name=name) for name in RESOURCES]
-        return [
-            *pages,
-            Route("/mdm/v2/client/config", self.client_config),
-            Route("/mdm/v2/service/config", self.service_config),
-        ]
+        v2 = {**INDEXED, **CURSORED, "client/config": "/client/config"}
+        pages = [Route(base + path, self._v2(name)) for base in (_HERE, _MOVED) for name, path in v2.items()]
+        legacy = [Route(path, self._v1(name), methods=["POST"]) for name, path in BATCHED.items()]
+        return [*pages, *legacy, Route(f"{_HERE}/service/config", self.service_config)]
 
-    async def page(self, request: Request) -> Response:
-        """Answer one page of a list."""
-        resource = request.url.path.rsplit("/", 1)[1]
-        return await self._counted(request, resource, self._page)
-
-    async def client_config(self, request: Request) -> Response:
-        """Answer whose token this is."""
-        return await self._counted(request, "client/config", self._client_config)
-
-    async def service_config(self, _: Request) -> Response:
-        """Answer the limits; this needs no token."""
+    async def service_config(self, request: Request) -> Response:
+        """Answer the limits and addresses; this needs no token."""
         await self._wait()
         limits = {"maxAssets": 25, "maxUsers": 100}
         if self._world.switches.rate is not None:
             limits["maxRequestPerSecond"] = self._world.switches.rate
-        return JSONResponse({"limits": limits, "notificationTypes": [], "urls": {}, "errorCodes": []})
+        codes = [{"errorNumber": 9646, "errorMessage": "Too many requests"}]
+        urls = self._urls(str(request.base_url).rstrip("/"))
+        return JSONResponse({"limits": limits, "notificationTypes": [], "urls": urls, "errorCodes": codes})
 
-    async def _counted(self, request: Request, resource: str, answer: Any) -> Response:
-        text = request.headers.get("authorization", "").removeprefix("Bearer ")
-        location = self._world.of_token(text)
+    def _urls(self, origin: str) -> dict[str, str]:
+        bases = {"usual": origin + _HERE, "moved": origin + _MOVED, "elsewhere": "http://127.0.0.2:9" + _HERE}
+        base = bases.get(self._world.switches.urls)
+        if base is None:
+            return {}
+        names = {"getAssets": "/assets", "getAssignments": "/assignments", "getUsers": "/users"}
+        return {name: base + path for name, path in (names | {"clientConfig": "/client/config"}).items()}
+
+    def _v2(self, resource: str) -> Callable[[Request], Any]:
+        answers = {"client/config": self._client_config} | dict.fromkeys(INDEXED, self._page)
+        answer = answers.get(resource, self._step)
+
+        async def endpoint(request: Request) -> Response:
+            token = request.headers.get("authorization", "").removeprefix("Bearer ")
+            return await self._counted(request, resource, token, {}, answer)
+
+        return endpoint
+
+    def _v1(self, resource: str) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            body = await request.json()
+            token = body.get("sToken", "")
+            location = self._world.of_token(token)
+            if location is not None and ("authorization" in request.headers or token in str(request.url)):
+                location.traffic.leaks += 1
+            return await self._counted(request, resource, token, body, self._batch)
+
+        return endpoint
+
+    async def _counted(self, request: Request, resource: str, token: str, body: Any, answer: Any) -> Response:
+        location = self._world.of_token(token)
         if location is None:
             await self._wait()
-            return error(401, 9622, "Invalid authentication token")
+            return self.error(resource, 401, 9622, "Invalid authentication token")
+        index = self._index(request, resource, location, body)
+        if index is None:
+            return self.error(resource, 400, 9812, "Invalid cursor")
         try:
-            with location.traffic.arrive():
-                return await self._answer(request, resource, location, answer)
+            with location.traffic.arrive(is_chained=resource in CURSORED):
+                return await self._answer(Call(request, resource, location, token, index, body), answer)
         except TooMany:
-            return error(429, 9646, "There are too many requests for the current Organization")
+            return self.error(resource, 429, 9646, "There are too many requests for the current Organization")
 
-    async def _answer(self, request: Request, resource: str, location: Location, answer: Any) -> Response:
-        index = request.query_params.get("pageIndex", "0")
-        if not index.isdecimal():
-            return error(400, 9602, "Invalid argument")
-        location.change(resource, location.traffic.note(resource, int(index)))
-        fault = location.fault(resource, int(index))
+    def _index(self, request: Request, resource: str, location: Location, body: Any) -> int | None:
+        if resource in CURSORED:
+            return location.cursors.step(resource, request.query_params.get("cursor"))
+        if resource in BATCHED:
+            return int(body.get("overrideIndex", 0))
+        text = request.query_params.get("pageIndex", "0")
+        return int(text) if text.isdecimal() else -1
+
+    async def _answer(self, call: Call, answer: Callable[[Call], Response]) -> Response:
+        location, resource = call.location, call.resource
+        location.change(resource, location.traffic.note(resource, _label(call), call.request.url.path))
+        fault = location.fault(resource, call.index)
         if fault is not None and fault.kind == "drip":
             return await _drip()
         await self._wait()
-        state = location.tokens[request.headers["authorization"].removeprefix("Bearer ")]
+        state = location.tokens[call.token]
         if state != "valid":
-            number, words = {"revoked": (9625, "Revoked sToken"), "expired": (9621, "Expired sToken")}[state]
-            return error(401, number, words)
+            number, words = _STATES[state]
+            return self.error(resource, 401, number, words)
         if fault is not None:
-            return _spoil(fault, resource, location, int(index))
-        result: Response = answer(request, resource, location, int(index))
-        return result
+            return self._spoil(fault, call, answer(call))
+        return answer(call)
 
-    def _page(self, request: Request, resource: str, location: Location, index: int) -> Response:
-        beyond = index >= location.pages.total(resource)
-        if beyond and self._world.switches.beyond_end == "9650":
-            return error(400, 9650, "Page index must be less than the total number of pages")
-        return _send(request, location.pages.page(resource, index))
+    def _page(self, call: Call) -> Response:
+        listing, query = call.location.organisation.listings[call.resource], call.request.query_params
+        since = query.get("sinceVersionId")
+        if since is not None and (call.resource not in VERSIONED or since not in listing.versions):
+            return self.error(call.resource, 400, 9721, "Invalid version id")
+        asset = (query["adamId"], query.get("pricingParam", "STDQ")) if "adamId" in query else None
+        cut = Cut(call.resource, None if since is None else listing.versions[since], asset)
+        pages = call.location.pages
+        is_beyond = not 0 <= call.index < pages.total(cut)
+        if is_beyond and self._world.switches.beyond_end == "9650":
+            return self.error(call.resource, 400, 9650, "Page index must be less than the total number of pages")
+        return _send(call.request, pages.page(cut, call.index, call.location.expires))
 
-    def _client_config(self, _: Request, __: str, location: Location, ___: int) -> Response:
-        organisation = location.organisation
+    def _step(self, call: Call) -> Response:
+        return _send(call.request, call.location.cursors.page(call.resource, call.index, call.location.expires))
+
+    def _batch(self, call: Call) -> Response:
+        batches, token = call.location.batches, call.body.get("batchToken")
+        if token is None:
+            rendered = batches.first(call.resource, call.body.get("sinceModifiedToken"))
+        else:
+            rendered = batches.numbered(call.resource, token, call.body.get("overrideIndex"))
+        if rendered is None:
+            return self.error(call.resource, 200, 9633, "The batch data could not be recovered")
+        return _send(call.request, rendered)
+
+    def _client_config(self, call: Call) -> Response:
+        organisation = call.location.organisation
         config = {
             "countryISO2ACode": "US",
             "defaultPlatform": "enterprisestore",
             "locationName": organisation.name,
             "mdmInfo": organisation.owner,
             "notificationAuthToken": "simulated-notification-secret",
-            "tokenExpirationDate": "2030-11-08T22:33:22+0000",
+            "tokenExpirationDate": call.location.expires,
             "uId": organisation.uid,
         }
         return JSONResponse(config)
+
+    def error(self, resource: str, status: int, number: int, words: str) -> Response:
+        """Answer with an error in Apple's shape; the legacy service always says that all is well with HTTP."""
+        body: dict[str, Any] = {"errorNumber": number, "errorMessage": words}
+        if resource in BATCHED:
+            return JSONResponse({"status": -1, **body})
+        return JSONResponse(body, 200 if self._world.switches.errors == "200" else status)
 
     async def _wait(self) -> None:
         switches = self._world.switches
         jitter = random.uniform(-switches.jitter, switches.jitter) if switches.jitter else 0.0  # noqa: S311 - no secret
         await asyncio.sleep(max(0.0, switches.latency + jitter))
 
+    def _spoil(self, fault: Fault, call: Call, answer: Response) -> Response:
+        page: dict[str, Any] = json.loads(_plain(answer)) if call.resource in MEMBERS else {}
+        member = MEMBERS.get(call.resource, "")
+        error: dict[str, Any] = {"errorNumber": fault.number, "errorMessage": "As scripted"}
+        bodies: dict[str, Any] = {
+            "error": {"status": -1, **error} if call.resource in BATCHED else error,
+            "status": b"",
+            "html": b"<html><body><h1>Please sign in</h1></body></html>",
+            "truncated": json.dumps(page).encode()[: -len(json.dumps(page)) // 2],
+            "shape": {member: {"surprise": [1, 2, 3]}},
+            "lost": {name: value for name, value in page.items() if name != member},
+            "no-token": {name: value for name, value in page.items() if not name.endswith("Token")},
+            "other-location": page | {"uId": "999"},
+            "other-owner": page | {"mdmInfo": {"id": "other", "name": "Other", "metadata": ""}},
+            "garbage-after-gzip": b"this is not gzip",
+        }
+        body = bodies[fault.kind]
+        headers = dict(fault.headers)
+        if fault.kind == "garbage-after-gzip":
+            headers["Content-Encoding"] = "gzip"
+        status = fault.status if fault.kind in {"error", "status", "html"} else 200
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return Response(content, status, headers, media_type="application/json")
 
-def error(status: int, number: int, words: str) -> Response:
-    """Answer with an error in Apple's shape."""
-    return JSONResponse({"errorNumber": number, "errorMessage": words}, status)
+
+def _label(call: Call) -> str:
+    """Name the page for the count: pages of a list of changes, or of one asset, are others than those of the whole."""
+    query = call.request.query_params
+    if "sinceVersionId" in query or "sinceModifiedToken" in call.body:
+        return f"{call.resource}/since/{call.index}"
+    if "adamId" in query:
+        return f"{call.resource}/{query['adamId']}/{call.index}"
+    return f"{call.resource}/{call.index}"
+
+
+def _plain(answer: Response) -> bytes:
+    import gzip
+
+    body = bytes(answer.body)
+    return gzip.decompress(body) if answer.headers.get("content-encoding") == "gzip" else body
 
 
 def _send(request: Request, page: Rendered) -> Response:
@@ -127,23 +242,3 @@ async def _drip() -> Response:
             yield b" "
 
     return StreamingResponse(body(), media_type="application/json")
-
-
-def _spoil(fault: Fault, resource: str, location: Location, index: int) -> Response:
-    page = json.loads(location.pages.page(resource, index).plain) if resource in RESOURCES else {}
-    bodies: dict[str, bytes] = {
-        "error": json.dumps({"errorNumber": fault.number, "errorMessage": "As scripted"}).encode(),
-        "status": b"",
-        "html": b"<html><body><h1>Please sign in</h1></body></html>",
-        "truncated": json.dumps(page).encode()[: -len(json.dumps(page)) // 2],
-        "shape": json.dumps({resource: {"surprise": [1, 2, 3]}}).encode(),
-        "lost": location.pages.without_list(resource, index).plain if resource in RESOURCES else b"{}",
-        "other-location": json.dumps(page | {"uId": "999"}).encode(),
-        "other-owner": json.dumps(page | {"mdmInfo": {"id": "other", "name": "Other", "metadata": ""}}).encode(),
-        "garbage-after-gzip": b"this is not gzip",
-    }
-    headers = dict(fault.headers)
-    if fault.kind == "garbage-after-gzip":
-        headers["Content-Encoding"] = "gzip"
-    status = fault.status if fault.kind in {"error", "status", "html"} else 200
-    return Response(bodies[fault.kind], status, headers, media_type="application/json")

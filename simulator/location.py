@@ -3,12 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .organisation import Organisation, Size, make_token
+from .batches import Batches
+from .cursors import Cursors
+from .making import make_token
+from .organisation import Organisation, Size
 from .pages import Pages
+from .rendering import Rendering
+from .switches import Switches
 from .traffic import Traffic
 from .trouble import Change, Fault
 
-TokenState = Literal["valid", "revoked", "expired"]
+TokenState = Literal["valid", "revoked", "expired", "wrong"]
 
 #: Far enough away for every test, and the date of Apple's own samples.
 EXPIRES = "2030-11-08T22:33:22+0000"
@@ -19,8 +24,13 @@ class Location:
     """All that the simulator knows of one location."""
 
     organisation: Organisation
+    rendering: Rendering
     pages: Pages
-    tokens: dict[str, TokenState]
+    cursors: Cursors
+    batches: Batches
+    switches: Switches
+    tokens: dict[str, TokenState] = field(default_factory=dict)
+    expires: str = EXPIRES
     traffic: Traffic = field(default_factory=Traffic)
     changes: list[Change] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -46,19 +56,45 @@ class Location:
     def apply(self, changes: list[Change]) -> None:
         """Apply changes now."""
         for one in changes:
-            one.apply(self.organisation)
+            one.apply(self.organisation, self.switches)
         if changes:
             self.pages.forget()
+
+    def look_different(self) -> None:
+        """Move everything: the switches make all records look different."""
+        for listing in self.organisation.listings.values():
+            listing.touch(all_of_it=True)
+        self.pages.forget()
+
+    def expire(self, what: str) -> None:
+        """Let versions, cursors or batch tokens expire."""
+        if what == "versions":
+            for listing in self.organisation.listings.values():
+                listing.forget_versions()
+            self.pages.forget()
+        elif what == "cursors":
+            self.cursors.forget()
+        else:
+            self.batches.forget()
 
     def fault(self, resource: str, index: int) -> Fault | None:
         """Find the fault that strikes this request."""
         return next((one for one in self.faults if one.hits(resource, index)), None)
 
 
-def make_location(number: int, size: Size, seed: int) -> Location:
+def make_location(number: int, size: Size, seed: int, switches: Switches) -> Location:
     """Make a location from a seed: the same seed, the same data."""
     uid = str(2_049_025_000_431_439 + number)
     organisation = Organisation(uid, f"Simulated School {number + 1}", size, seed)
-    location = Location(organisation=organisation, pages=Pages(organisation, EXPIRES), tokens={})
+    rendering = Rendering(organisation, switches)
+    pages = Pages(organisation, rendering, switches)
+    location = Location(
+        organisation=organisation,
+        rendering=rendering,
+        pages=pages,
+        cursors=Cursors(rendering, pages),
+        batches=Batches(organisation, rendering, switches),
+        switches=switches,
+    )
     location.give_token()
     return location

@@ -1,14 +1,23 @@
 """The data of one simulated location: made from a seed, changed on demand, and exact about what it holds."""
 
-import base64
 import json
 import random
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Where = Literal["front", "end", "random"]
+from .listing import Entry, Listing, Where
+from .making import Maker, encode
 
-_PLATFORMS = (["iOS"], ["iOS", "macOS"], ["macOS"], ["iOS", "tvOS", "visionOS"])
+#: Fields that an update may change, for they are not part of a record's identity.
+_CHANGEABLE = {
+    "assets": "retiredCount",
+    "users": "email",
+    "subscriptions": "status",
+    "subscription-assignments": "renewing",
+    "subscription-admins": "idHash",
+    "licenses": "productTypeName",
+    "legacy-users": "email",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,18 +27,12 @@ class Size:
     assets: int = 60
     assignments: int = 60_000
     users: int = 5_000
+    subscriptions: int = 20
+    subscription_assignments: int = 300
+    subscription_admins: int = 10
+    licenses: int = 1_500
+    legacy_users: int = 300
     page_size: int = 100
-
-
-def encode(record: dict[str, Any]) -> bytes:
-    """Write one record as it stands on a page."""
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def make_token(uid: str, name: str, serial: int, expires: str) -> str:
-    """Make the text of a content token in Apple's form."""
-    inner = {"token": f"simulated-{uid}-{serial}", "expDate": expires, "orgName": name}
-    return base64.b64encode(json.dumps(inner).encode()).decode()
 
 
 class Organisation:
@@ -40,117 +43,97 @@ class Organisation:
         self.name = name
         self.size = size
         self.owner: dict[str, str] | None = None
-        self._random = random.Random(f"{seed}/{uid}")  # noqa: S311 - data for a simulator, not a secret
-        self._made = dict.fromkeys(("assignments", "users", "emails"), -1)
-        self._moves = 0
-        self._assets = [self._asset(number) for number in range(size.assets)]
-        self._by_id = {asset["adamId"]: asset for asset in self._assets}
-        self._lists = {
-            "assignments": [self._assignment() for _ in range(size.assignments)],
-            "users": [self._user() for _ in range(size.users)],
+        dice = random.Random(f"{seed}/{uid}")  # noqa: S311 - data for a simulator, not a secret
+        maker = Maker(dice, size.assets)
+        self._maker = maker
+        makers = {
+            "assets": maker.asset,
+            "assignments": maker.assignment,
+            "users": maker.user,
+            "subscriptions": maker.subscription,
+            "subscription-assignments": maker.subscription_assignment,
+            "subscription-admins": maker.subscription_admin,
+            "licenses": maker.license,
+            "legacy-users": maker.legacy_user,
         }
-        self._random.shuffle(self._lists["assignments"])
-        self.versions = {name: self._version() for name in ("assets", "assignments", "users")}
-
-    def records(self, resource: str) -> list[bytes]:
-        """Give the records of a resource in their present order."""
-        if resource == "assets":
-            return [encode(asset) for asset in self._assets]
-        return self._lists[resource]
+        self.listings = {name: Listing(dice=dice, make=make) for name, make in makers.items()}
+        self._fill()
 
     def insert(self, resource: str, count: int, where: Where) -> None:
         """Add new records at a place."""
-        listing = self._lists[resource]
-        make = {"assignments": self._assignment, "users": self._user}[resource]
         for _ in range(count):
-            place = {"front": 0, "end": len(listing), "random": self._random.randint(0, len(listing))}[where]
-            listing.insert(place, make())
+            self.listings[resource].insert(where)
+        if resource == "assignments":
+            self._count()
 
     def remove(self, resource: str, count: int, where: Where) -> None:
-        """Take records away from a place."""
-        listing = self._lists[resource]
-        for _ in range(min(count, len(listing))):
-            last = len(listing) - 1
-            gone = listing.pop({"front": 0, "end": last, "random": self._random.randint(0, last)}[where])
-            if resource == "assignments":
-                self._count(json.loads(gone), -1)
+        """Take records away from a place. Assets that are assigned stay."""
+        listing = self.listings[resource]
+        if resource == "assets":
+            return
+        for _ in range(min(count, len(listing.entries))):
+            listing.remove(where)
+        if resource == "assignments":
+            self._count()
 
     def update(self, resource: str, count: int) -> None:
         """Change fields that are not part of a record's identity; assignments have none, so theirs get a new owner."""
-        listing = self._lists[resource]
-        for _ in range(min(count, len(listing))):
-            place = self._random.randrange(len(listing))
+        listing = self.listings[resource]
+        for _ in range(min(count, len(listing.entries))):
             if resource == "assignments":
-                self._count(json.loads(listing[place]), -1)
-                listing[place] = self._assignment()
+                listing.remove("random")
+                listing.insert("random")
             else:
-                listing[place] = encode(
-                    json.loads(listing[place]) | {"email": f"new{self._next('emails')}@example.com"}
-                )
+                place = listing.pick()
+                listing.replace(place, self._changed(resource, listing.entries[place].record))
+        if resource == "assignments":
+            self._count()
 
-    def retire(self, count: int) -> None:
+    def retire(self, resource: str, count: int, *, quietly: bool = False) -> None:
         """Retire users: each stays in the list as one more Retired row of its clientUserId."""
-        listing = self._lists["users"]
+        listing = self.listings[resource]
         for _ in range(count):
-            place = self._random.randrange(len(listing))
-            listing[place] = encode(json.loads(listing[place]) | {"status": "Retired"})
+            place = listing.pick()
+            record = json.loads(listing.entries[place].record) | {"status": "Retired"}
+            listing.replace(place, encode(record), quietly=quietly)
 
     def shuffle(self, resource: str) -> None:
         """Put the records in another order, which moves them across pages."""
-        self._random.shuffle(self._lists[resource])
+        listing = self.listings[resource]
+        listing.dice.shuffle(listing.entries)
 
     def touch(self, resource: str) -> None:
         """Move the version: a write happened. Assignments are counted in the assets, so those move with them."""
-        self.versions[resource] = self._version()
+        self.listings[resource].touch()
         if resource == "assignments":
-            self.versions["assets"] = self._version()
+            self.listings["assets"].touch()
 
-    def _version(self) -> str:
-        self._moves += 1
-        return f"{self._random.getrandbits(32):08x}-5a7b-11eb-b9e4-{self._moves:012x}"
+    def _fill(self) -> None:
+        for name, listing in self.listings.items():
+            listing.fill(0 if name == "assets" else getattr(self.size, name.replace("-", "_")))
+        self.shuffle("assignments")
+        self.listings["assets"].entries = [Entry(record) for record in self._maker.first_assets()]
+        self._count()
 
-    def _next(self, what: str) -> int:
-        self._made[what] += 1
-        return self._made[what]
+    def _changed(self, resource: str, record: bytes) -> bytes:
+        old: dict[str, Any] = json.loads(record)
+        field, number = _CHANGEABLE[resource], self._maker.number("changes")
+        before = old.get(field)
+        if isinstance(before, bool):
+            return encode(old | {field: not before})
+        return encode(old | {field: number if isinstance(before, int) else f"changed-{number}@example.com"})
 
-    def _asset(self, number: int) -> dict[str, Any]:
-        spare = self._random.randrange(5_000)
-        return {
-            "adamId": str(361_285_480 + number * 7_919),
-            "pricingParam": "PLUS" if number % 10 == 9 else "STDQ",  # noqa: PLR2004 - one in ten
-            "productType": "Book" if number % 12 == 11 else "App",  # noqa: PLR2004 - one in twelve
-            "assignedCount": 0,
-            "availableCount": spare,
-            "retiredCount": 0,
-            "totalCount": spare,
-            "deviceAssignable": number % 12 != 11,  # noqa: PLR2004 - books are not
-            "revocable": number % 12 != 11,  # noqa: PLR2004 - as above
-            "supportedPlatforms": _PLATFORMS[number % len(_PLATFORMS)],
-        }
-
-    def _assignment(self) -> bytes:
-        number = self._next("assignments")
-        asset = self._assets[number % len(self._assets)]
-        holder = number // len(self._assets)
-        kept_by_user = holder % 8 == 7  # noqa: PLR2004 - one in eight
-        assignee = {"clientUserId": f"user-{holder:06d}"} if kept_by_user else {"serialNumber": f"F9FX{holder:08X}"}
-        record = {"adamId": asset["adamId"], "pricingParam": asset["pricingParam"], **assignee}
-        self._count(record, +1)
-        return encode(record)
-
-    def _count(self, assignment: dict[str, Any], step: int) -> None:
-        asset = self._by_id[assignment["adamId"]]
-        asset["assignedCount"] += step
-        asset["totalCount"] += step
-
-    def _user(self) -> bytes:
-        number = self._next("users")
-        place = number % 40
-        if place in {19, 38, 39}:  # old rows of a neighbour; the last two are alike in every field
-            owner = number - place + min(place - 1, 37)
-            old = {"clientUserId": f"user-{owner:06d}", "email": "old@example.com", "status": "Retired"}
-            return encode(old)
-        active: dict[str, Any] = {"clientUserId": f"user-{number:06d}", "email": f"user{number}@example.com"}
-        if number % 3:
-            return encode(active | {"status": "Associated", "idHash": f"h{number:x}"})
-        return encode(active | {"status": "Registered", "inviteCode": f"i{number:x}"})
+    def _count(self) -> None:
+        """Count the assignments of each asset."""
+        counts: dict[bytes, int] = {}
+        for entry in self.listings["assignments"].entries:
+            head = entry.record.split(b',"', 2)  # adamId and pricingParam come first
+            counts[head[0] + head[1]] = counts.get(head[0] + head[1], 0) + 1
+        assets = self.listings["assets"]
+        for place, entry in enumerate(assets.entries):
+            head = entry.record.split(b',"', 2)
+            asset = json.loads(entry.record)
+            count = counts.get(head[0] + head[1], 0)
+            if asset["assignedCount"] != count:
+                total = asset["availableCount"] + count
+                assets.replace(place, encode(asset | {"assignedCount": count, "totalCount": total}))

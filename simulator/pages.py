@@ -1,10 +1,25 @@
-"""Pages, rendered once for each state of the data and then only handed out: Apple must never be what is slow."""
+"""Pages by number, rendered once for each state of the data and then only handed out: never what is slow."""
 
 import gzip
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from .organisation import Organisation
+from .rendering import Cut, Rendering
+from .switches import Switches
+
+#: What Apple calls the list of a resource.
+MEMBERS = {
+    "assets": "assets",
+    "assignments": "assignments",
+    "users": "users",
+    "subscriptions": "subscriptions",
+    "subscription-assignments": "assignments",
+    "subscription-admins": "admins",
+    "licenses": "licenses",
+    "legacy-users": "users",
+}
 
 
 @dataclass(frozen=True)
@@ -18,60 +33,66 @@ class Rendered:
 class Pages:
     """The pages of one location as they stand now."""
 
-    def __init__(self, organisation: Organisation, token_expires: str) -> None:
+    def __init__(self, organisation: Organisation, rendering: Rendering, switches: Switches) -> None:
         self._organisation = organisation
-        self._token_expires = token_expires
-        self._rendered: dict[tuple[str, int], Rendered] = {}
-        self._records: dict[str, list[bytes]] = {}
+        self._rendering = rendering
+        self._switches = switches
+        self._rendered: dict[tuple[Cut, int], Rendered] = {}
 
     def forget(self) -> None:
         """Drop what was rendered: the data changed."""
         self._rendered.clear()
-        self._records.clear()
+        self._rendering.forget()
 
-    def total(self, resource: str) -> int:
-        """Count the pages of a resource; an empty list is one empty page."""
-        return max(1, -(-len(self._listing(resource)) // self._organisation.size.page_size))
+    def total(self, cut: Cut) -> int:
+        """Count the pages of a list."""
+        return len(self._rendering.pages(cut))
 
-    def page(self, resource: str, index: int) -> Rendered:
+    def page(self, cut: Cut, index: int, expires: str) -> Rendered:
         """Give one page; beyond the end it is an empty one."""
-        key = (resource, index)
-        if key not in self._rendered:
-            self._rendered[key] = self._render(resource, index)
+        key = (cut, index)
+        if key not in self._rendered or not self._rendering.may_be_kept:
+            self._rendered[key] = self._render(cut, index, expires)
         return self._rendered[key]
 
-    def without_list(self, resource: str, index: int) -> Rendered:
+    def without_list(self, cut: Cut, index: int, expires: str) -> Rendered:
         """Give a page whose list of records is missing altogether."""
-        return _both(b"{" + self._envelope(resource, index, 0) + b"}")
+        envelope = json.loads(self.page(cut, index, expires).plain)
+        return both({name: value for name, value in envelope.items() if name != MEMBERS[cut.resource]})
 
-    def _listing(self, resource: str) -> list[bytes]:
-        if resource not in self._records:
-            self._records[resource] = self._organisation.records(resource)
-        return self._records[resource]
+    def common(self, resource: str, expires: str) -> dict[str, Any]:
+        """Give what stands around the records of every page."""
+        organisation, switches = self._organisation, self._switches
+        envelope: dict[str, Any] = {"versionId": organisation.listings[resource].version}
+        if organisation.owner is not None or switches.nobody == "null":
+            envelope["mdmInfo"] = organisation.owner
+        if switches.optional == "present":
+            envelope |= {"tokenExpirationDate": expires, "uId": organisation.uid}
+        if switches.unknown == "present":
+            envelope["futureEnvelope"] = [1, {"of": None}]
+        return envelope
 
-    def _render(self, resource: str, index: int) -> Rendered:
-        size = self._organisation.size.page_size
-        records = self._listing(resource)[index * size : (index + 1) * size]
-        listing = b'"' + resource.encode() + b'":[' + b",".join(records) + b"],"
-        return _both(b"{" + listing + self._envelope(resource, index, len(records)) + b"}")
-
-    def _envelope(self, resource: str, index: int, count: int) -> bytes:
-        envelope: dict[str, object] = {
-            "currentPageIndex": index,
-            "size": count,
-            "totalPages": self.total(resource),
-        }
-        if index + 1 < self.total(resource):
+    def _render(self, cut: Cut, index: int, expires: str) -> Rendered:
+        pages = self._rendering.pages(cut)
+        records = pages[index] if index < len(pages) else []
+        envelope: dict[str, Any] = self.common(cut.resource, expires)
+        if self._switches.optional == "present":
+            envelope |= {"currentPageIndex": index, "size": len(records)}
+        if self._switches.totals != "absent":
+            envelope["totalPages"] = len(pages)
+        if index + 1 < len(pages):
             envelope["nextPageIndex"] = index + 1
-        if self._organisation.owner is not None:
-            envelope["mdmInfo"] = self._organisation.owner
-        envelope |= {
-            "tokenExpirationDate": self._token_expires,
-            "uId": self._organisation.uid,
-            "versionId": self._organisation.versions[resource],
-        }
-        return json.dumps(envelope).encode()[1:-1]
+        if cut.after is not None and not records and self._switches.optional == "missing":
+            envelope.pop("versionId")  # nothing new: Apple may name no new version
+        lists = {MEMBERS[cut.resource]: records}
+        if cut.resource == "assets" and self._switches.unlimited == "apart" and index == 0:
+            lists = {"assets": records[1:], "unlimitedAssets": records[:1]}
+        return both(envelope, lists)
 
 
-def _both(plain: bytes) -> Rendered:
+def both(envelope: dict[str, Any], lists: Any = None) -> Rendered:
+    """Write an answer, with its records as they are, in both encodings."""
+    parts = [b'"' + name.encode() + b'":[' + b",".join(records) + b"]" for name, records in (lists or {}).items()]
+    inner = json.dumps(envelope).encode()[1:-1]
+    plain = b"{" + b",".join([*parts, inner] if inner else parts) + b"}"
     return Rendered(plain, gzip.compress(plain, compresslevel=1, mtime=0))

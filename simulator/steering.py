@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .location import Location
+from .rendering import Cut
 from .traffic import Traffic
 from .trouble import read_changes, read_faults
 from .world import World
@@ -31,6 +32,7 @@ class Steering:
             Route("/simulator/faults/{uid}", self.faults, methods=["POST"]),
             Route("/simulator/tokens/{uid}", self.tokens, methods=["POST"]),
             Route("/simulator/owner/{uid}", self.owner, methods=["POST"]),
+            Route("/simulator/expire/{uid}", self.expire, methods=["POST"]),
             Route("/simulator/switches", self.switches, methods=["POST"]),
         ]
 
@@ -43,7 +45,7 @@ class Steering:
 
     async def truth(self, request: Request) -> Response:
         """Give the exact records of a resource, one a line."""
-        records = self._of(request).organisation.records(request.path_params["resource"])
+        records = self._of(request).rendering.records(Cut(request.path_params["resource"]))
 
         def lines() -> Iterator[bytes]:
             for start in range(0, len(records), _LINES_AT_ONCE):
@@ -74,13 +76,16 @@ class Steering:
         return JSONResponse({"waiting": len(location.faults)})
 
     async def tokens(self, request: Request) -> Response:
-        """Give a new token (which revokes the others), or set the state of the newest."""
+        """Give a new token (which revokes the others), or set the state of the newest or its end."""
         location = self._of(request)
-        state = (await request.json()).get("state")
-        if state is None:
+        wanted = await request.json()
+        if not wanted:
             location.give_token()
-        else:
-            location.tokens[location.token] = state
+        if "state" in wanted:
+            location.tokens[location.token] = wanted["state"]
+        if "expires" in wanted:
+            location.expires = wanted["expires"]
+            location.pages.forget()
         return JSONResponse({"token": location.token})
 
     async def owner(self, request: Request) -> Response:
@@ -90,13 +95,19 @@ class Steering:
         location.pages.forget()
         return JSONResponse({})
 
+    async def expire(self, request: Request) -> Response:
+        """Let versions, cursors or batches expire."""
+        for what in await request.json():
+            self._of(request).expire(what)
+        return JSONResponse({})
+
     async def switches(self, request: Request) -> Response:
         """Turn switches."""
         wanted: dict[str, Any] = await request.json()
-        for name, value in wanted.items():
-            setattr(self._world.switches, name, value)
-        for one in self._world.locations.values():
-            one.traffic.rate = self._world.switches.rate
+        try:
+            self._world.turn(wanted)
+        except ValueError as error:
+            return JSONResponse({"problem": str(error)}, 400)
         return JSONResponse(vars(self._world.switches))
 
     def _of(self, request: Request) -> Location:

@@ -22,36 +22,48 @@ class Traffic:
     rate: int | None = None
     in_flight: int = 0
     most_in_flight: int = 0
+    #: Requests along cursors, of which there should never be two at once.
+    chained: int = 0
+    most_chained: int = 0
     refused: int = 0
+    #: Requests that showed a token where it does not belong.
+    leaks: int = 0
     requests: int = 0
     by_resource: dict[str, int] = field(default_factory=dict)
     by_page: dict[str, int] = field(default_factory=dict)
+    by_path: dict[str, int] = field(default_factory=dict)
+    #: The most arrivals in any second.
+    most_a_second: int = 0
     first_at: float | None = None
     last_at: float | None = None
     _arrivals: deque[float] = field(default_factory=deque)
 
     @contextmanager
-    def arrive(self) -> Iterator[None]:
+    def arrive(self, *, is_chained: bool = False) -> Iterator[None]:
         """Count a request for as long as it is being answered; one too many is refused, and remembered."""
         now = time.monotonic()
         self.requests += 1
         self.first_at = self.first_at or now
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.chained += is_chained
+        self.most_chained = max(self.most_chained, self.chained)
         try:
-            if self.in_flight > IN_FLIGHT_LIMIT or self._is_too_fast(now):
+            is_too_fast = self._is_too_fast(now)
+            if self.in_flight > IN_FLIGHT_LIMIT or is_too_fast:
                 self.refused += 1
                 raise TooMany
             yield
         finally:
             self.in_flight -= 1
+            self.chained -= is_chained
             self.last_at = time.monotonic()
 
-    def note(self, resource: str, index: int) -> int:
+    def note(self, resource: str, page: str, path: str) -> int:
         """Count what was asked for, and tell how often this resource was."""
         self.by_resource[resource] = self.by_resource.get(resource, 0) + 1
-        page = f"{resource}/{index}"
         self.by_page[page] = self.by_page.get(page, 0) + 1
+        self.by_path[path] = self.by_path.get(path, 0) + 1
         return self.by_resource[resource]
 
     def report(self) -> dict[str, Any]:
@@ -63,13 +75,16 @@ class Traffic:
             "requests": self.requests,
             "by_resource": self.by_resource,
             "by_page": self.by_page,
+            "by_path": self.by_path,
+            "most_chained": self.most_chained,
+            "most_a_second": self.most_a_second,
+            "leaks": self.leaks,
             "seconds": (self.last_at or 0.0) - (self.first_at or 0.0),
         }
 
     def _is_too_fast(self, now: float) -> bool:
-        if self.rate is None:
-            return False
         while self._arrivals and self._arrivals[0] <= now - 1.0:
             self._arrivals.popleft()
         self._arrivals.append(now)
-        return len(self._arrivals) > self.rate
+        self.most_a_second = max(self.most_a_second, len(self._arrivals))
+        return self.rate is not None and len(self._arrivals) > self.rate

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .organisation import Organisation, Where
+from .listing import Where
+from .organisation import Organisation
+from .switches import Switches
 
 Kind = Literal[
     "error",  # Apple's error body with `number` and `status`; status 200 is the wild kind
@@ -12,6 +14,7 @@ Kind = Literal[
     "truncated",  # JSON that breaks off
     "shape",  # JSON of another shape
     "lost",  # the page without its list
+    "no-token",  # the batch without the token that goes on from it
     "drip",  # a body that never ends, a byte at a time
     "other-location",  # somebody else's uId
     "other-owner",  # another service's mdmInfo
@@ -32,13 +35,14 @@ class Change:
     shuffle: bool = False
     where: Where = "front"
 
-    def apply(self, organisation: Organisation) -> None:
+    def apply(self, organisation: Organisation, switches: Switches) -> None:
         """Do it, and move the version."""
         organisation.remove(self.resource, self.remove, self.where)
         organisation.insert(self.resource, self.insert, self.where)
         organisation.update(self.resource, self.update)
-        organisation.retire(self.retire)
-        if self.shuffle:
+        if self.retire:
+            organisation.retire(self.resource, self.retire, quietly=switches.retirements == "hidden")
+        if self.shuffle or switches.order == "versions":
             organisation.shuffle(self.resource)
         organisation.touch(self.resource)
 

@@ -1,22 +1,14 @@
-"""All simulated locations, and the switches for what is not known of Apple's behaviour."""
+"""All simulated locations, and the switches that they share."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 from .location import Location, make_location
 from .organisation import Size
+from .switches import Switches
 
-
-@dataclass(kw_only=True)
-class Switches:
-    """How this Apple behaves."""
-
-    latency: float = 0.15
-    jitter: float = 0.0
-    #: What a page index at or above the total answers: error 9650, or an empty page.
-    beyond_end: Literal["9650", "empty"] = "9650"
-    #: Requests a second that Apple allows and announces; None announces and enforces nothing.
-    rate: int | None = None
+#: Switches that only say how Apple answers, not what its records look like.
+_ANSWERS_ALONE = {"latency", "jitter", "rate", "beyond_end", "errors", "urls", "removals", "retirements"}
 
 
 @dataclass(kw_only=True)
@@ -30,10 +22,19 @@ class World:
         """Find the location that a token opens, or opened."""
         return next((one for one in self.locations.values() if text in one.tokens), None)
 
+    def turn(self, wanted: dict[str, Any]) -> None:
+        """Turn switches, for all locations at once."""
+        changed = {name for name, value in wanted.items() if getattr(self.switches, name, None) != value}
+        self.switches.turn(wanted)
+        for one in self.locations.values():
+            one.traffic.rate = self.switches.rate
+            if changed - _ANSWERS_ALONE:
+                one.look_different()
+
 
 def make_world(count: int, size: Size, seed: int, switches: Switches) -> World:
     """Make a world of some locations, all of one size."""
-    locations = [make_location(number, size, seed) for number in range(count)]
+    locations = [make_location(number, size, seed, switches) for number in range(count)]
     for one in locations:
         one.traffic.rate = switches.rate
     return World(switches=switches, locations={one.organisation.uid: one for one in locations})

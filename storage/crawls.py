@@ -1,6 +1,6 @@
 """Crawls: one pass over a stream, as a state machine. A transition is one guarded UPDATE that tells if it happened."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +8,16 @@ import sqlalchemy as sa
 
 from .database import Database
 from .rows import Columns, own_columns, pick
-from .schema import UNFINISHED, CrawlState, SyncState, crawls, locations, streams, syncs
+from .schema import UNFINISHED, CrawlKind, CrawlState, crawls, locations, streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """One asset of a spot, and whether what was read of it is of one moment."""
+
+    adam_id: str
+    pricing_param: str
+    is_consistent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +31,13 @@ class Crawl:
     uid: str
     resource: str
     state: CrawlState
+    kind: CrawlKind
+    since: str | None
+    scopes: tuple[Scope, ...]
     forced_by: str | None
     round: int
+    floor: int
+    restarts: int
     rereads: int
     revivals: int
     base_version: str | None
@@ -65,6 +79,12 @@ class Crawls:
             rows = connection.execute(_select().where(crawls.c.state.in_(UNFINISHED)).order_by(crawls.c.id))
             return [make_crawl(row) for row in rows]
 
+    def of_sync(self, sync_id: int) -> list[Crawl]:
+        """Give the crawls of a sync, in the order in which they were opened."""
+        with self._database.once() as connection:
+            rows = connection.execute(_select().where(crawls.c.sync_id == sync_id).order_by(crawls.c.id))
+            return [make_crawl(row) for row in rows]
+
     def note_first(self, crawl_id: int, version: str | None, total: int | None) -> None:
         """Note what the first page says; the base version never moves once it is there."""
         with self._database.write() as connection:
@@ -84,30 +104,51 @@ class Crawls:
         steps = {"rereads": int(reread), "revivals": int(revival), "drift": int(reread)}
         return self._move(crawl, CrawlState.OPEN, {name: crawls.c[name] + step for name, step in steps.items()})
 
-    def settle(self, crawl: Crawl, *, is_consistent: bool, version: str | None, total: int | None) -> bool:
+    def restart(self, crawl: Crawl, *, reread: bool = False) -> bool:
+        """Open -> open, from nothing: what was read so far no longer counts, and a delta becomes a full crawl."""
+        values: dict[str, Any] = {
+            "floor": crawl.round + 1,
+            "restarts": crawls.c.restarts + 1,
+            "drift": crawls.c.drift + int(reread),
+        }
+        if not reread:
+            values |= {"kind": CrawlKind.FULL, "since": None, "base_version": None}
+        return self._move(crawl, CrawlState.OPEN, values)
+
+    def settle(
+        self,
+        crawl: Crawl,
+        *,
+        is_consistent: bool,
+        version: str | None,
+        total: int | None,
+        scopes: tuple[Scope, ...] = (),
+    ) -> bool:
         """Open -> settled."""
-        values = {"is_consistent": is_consistent, "version": version, "total": total}
+        values = {"is_consistent": is_consistent, "version": version, "total": total, "scopes": dump_scopes(scopes)}
         return self._move(crawl, CrawlState.SETTLED, values)
 
-    def revive_settled(self, crawl: Crawl) -> bool:
-        """Settled -> settled, once more: true for exactly one of those who saw the same count of revivals."""
-        here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.SETTLED)
+    def revive(self, crawl: Crawl) -> bool:
+        """Count a revival that begins no round: true for exactly one of those who saw the same count."""
+        here = (crawls.c.id == crawl.id) & crawls.c.state.in_(UNFINISHED)
         seen = crawls.c.revivals == crawl.revivals
         values = {"revivals": crawl.revivals + 1, "moved_at": datetime.now(UTC)}
         with self._database.write() as connection:
             row = connection.execute(sa.update(crawls).where(here & seen).values(values).returning(crawls.c.id))
             return row.one_or_none() is not None
 
-    def end_unchanged(self, crawl: Crawl) -> bool:
-        """Open -> unchanged: the mirror already is what Apple has."""
+    def end_unchanged(self, crawl: Crawl, version: str | None) -> bool:
+        """Open -> unchanged: the mirror already is what Apple has. A delta moves the version all the same."""
+        now = datetime.now(UTC)
         with self._database.write() as connection:
-            if not _end(connection, crawl, CrawlState.UNCHANGED, (CrawlState.OPEN,), {}):
+            if not _end(connection, crawl, CrawlState.UNCHANGED, (CrawlState.OPEN,), {"version": version}):
                 return False
-            connection.execute(
-                sa.update(streams)
-                .where(streams.c.id == crawl.stream_id)
-                .values(published_at=datetime.now(UTC), problem=None)
-            )
+            values: dict[str, Any] = {"published_at": now, "problem": None}
+            if version is not None:
+                values["version"] = version
+            if crawl.kind is CrawlKind.FULL:
+                values["full_at"] = now
+            connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
             return True
 
     def fail(self, crawl: Crawl, reason: str, trouble: str) -> bool:
@@ -119,24 +160,27 @@ class Crawls:
             connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(problem=reason))
             return True
 
+    def last_total(self, stream_id: int) -> int | None:
+        """Tell how many pages the last full crawl of a stream found."""
+        here = (crawls.c.stream_id == stream_id) & (crawls.c.kind == CrawlKind.FULL) & crawls.c.total.is_not(None)
+        with self._database.once() as connection:
+            total: int | None = connection.scalar(
+                sa.select(crawls.c.total).where(here).order_by(crawls.c.id.desc()).limit(1)
+            )
+            return total
+
+    def reading(self, location_id: int) -> list[Crawl]:
+        """Give the crawls of a location that still ask for pages."""
+        here = (streams.c.location_id == location_id) & (crawls.c.state == CrawlState.OPEN)
+        with self._database.once() as connection:
+            return [make_crawl(row) for row in connection.execute(_select().where(here).order_by(crawls.c.id))]
+
     def _move(self, crawl: Crawl, state: CrawlState, values: dict[str, Any]) -> bool:
         here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.OPEN) & (crawls.c.round == crawl.round)
         values = values | {"state": state, "round": crawl.round + 1, "moved_at": datetime.now(UTC)}
         with self._database.write() as connection:
             row = connection.execute(sa.update(crawls).where(here).values(values).returning(crawls.c.id))
             return row.one_or_none() is not None
-
-
-def end_sync(connection: sa.Connection, sync_id: int) -> None:
-    """Open -> ended, where the last of its crawls is over."""
-    # The row is locked by a statement of its own: the next one then sees what others committed meanwhile.
-    connection.execute(sa.select(syncs.c.id).where(syncs.c.id == sync_id).with_for_update())
-    unfinished = sa.exists().where((crawls.c.sync_id == sync_id) & crawls.c.state.in_(UNFINISHED))
-    connection.execute(
-        sa.update(syncs)
-        .where((syncs.c.id == sync_id) & (syncs.c.state == SyncState.OPEN) & ~unfinished)
-        .values(state=SyncState.ENDED, ended_at=datetime.now(UTC))
-    )
 
 
 def _end(
@@ -153,10 +197,7 @@ def _end(
         .values(values | {"state": state, "moved_at": now, "ended_at": now})
         .returning(crawls.c.id)
     ).one_or_none()
-    if row is None:
-        return False
-    end_sync(connection, crawl.sync_id)
-    return True
+    return row is not None
 
 
 #: Where the fields of a crawl come from.
@@ -171,7 +212,13 @@ CRAWL: Columns = {
 def make_crawl(row: Any) -> Crawl:
     """Make a crawl of a row."""
     values = pick(row, CRAWL)
-    return Crawl(**values | {"state": CrawlState(values["state"])})
+    scopes = tuple(Scope(**one) for one in values["scopes"] or ())
+    return Crawl(**values | {"state": CrawlState(values["state"]), "kind": CrawlKind(values["kind"]), "scopes": scopes})
+
+
+def dump_scopes(scopes: tuple[Scope, ...]) -> list[dict[str, Any]] | None:
+    """Write scopes as they are kept."""
+    return [asdict(scope) for scope in scopes] or None
 
 
 def _select() -> sa.Select[Any]:

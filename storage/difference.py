@@ -23,19 +23,19 @@ class Difference:
         more = (sa.Column("op", sa.Text), sa.Column("before", sa.Text), sa.Column("lost", sa.BigInteger))
         self.table = temporary("difference", mirror, *more)
 
-    def compare(self, stage: Stage, *, is_complete: bool) -> None:
-        """Fill the table; only a complete reading tells what is gone."""
+    def compare(self, stage: Stage, complete: Any = None) -> None:
+        """Fill the table; what is gone is told only of the rows of the mirror that were read completely."""
         self.table.create(self._connection)
         mirror, staged = self._mirror.table, stage.table
         here = mirror.c.location_id == self._location_id
         same = sa.and_(here, *(mirror.c[name] == staged.c[name] for name in self._mirror.key))
         self._keep(self._changed(staged, same))
-        if is_complete and self._may_lack(staged, here):
+        if complete is not None and self._may_lack(staged, here):
             absent = staged.c[self._mirror.key[0]].is_(None)
             old = [mirror.c[name] for name in self._mirror.columns]
             lost = mirror.c.copies if self._mirror.is_counted else sa.literal(1)
             gone = sa.select(*old, sa.literal("delete"), self._shown(mirror), lost)
-            self._keep(gone.select_from(mirror.outerjoin(staged, same)).where(here & absent))
+            self._keep(gone.select_from(mirror.outerjoin(staged, same)).where(here & absent & complete))
 
     def counts(self) -> dict[str, int]:
         """Count the rows by operation."""

@@ -66,6 +66,11 @@ class Locations:
         if row is None:
             raise UnknownLocation(f"(named '{name}')")
 
+    def watch(self, name: str, resources: list[str]) -> None:
+        """Watch these resources of a location from now on; what was mirrored of others is kept."""
+        with self._database.write() as connection:
+            _watch(connection, _fetch(connection, (locations.c.name == name) & locations.c.is_watched).id, resources)
+
     def remove(self, name: str) -> None:
         """Stop watching: the token is erased, what was mirrored is kept."""
         with self._database.write() as connection:
@@ -111,6 +116,17 @@ class Locations:
                 .where((locations.c.id == location_id) & changed)
                 .values(state=state, problem=problem)
             )
+
+    def note_expiry(self, location_id: int, expires: datetime) -> None:
+        """Note when the token expires, as Apple says."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(locations).where(locations.c.id == location_id).values(token_expires=expires))
+
+    def disown(self, location_id: int) -> None:
+        """Forget which service manages the location: whoever does when it is asked next is the right one."""
+        values = {"owner": None, "state": LocationState.VALID, "problem": None}
+        with self._database.write() as connection:
+            connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
 
     def own(self, location_id: int, owner: str) -> None:
         """Note which service manages the location, where nothing was known."""

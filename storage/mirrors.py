@@ -9,18 +9,25 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 import sqlalchemy as sa
 
-from apple.records import Record, Records, User, apple_names
+from apple.records import AdamNumber, Records, User, apple_names
 from apple.resources import RESOURCES, Resource
 
 from .columns import Carried, Document, Identity, Key
 from .schema import metadata
 
-_TYPES: dict[Any, Any] = {str: sa.Text(), int: sa.BigInteger(), bool: sa.Boolean(), list[str]: Document}
+_TYPES: dict[Any, Any] = {
+    str: sa.Text(),
+    int: sa.BigInteger(),
+    bool: sa.Boolean(),
+    AdamNumber: sa.Text(),  # a text everywhere, so that tables can be joined by it
+    list[str]: Document,
+    dict[str, dict[str, Any]]: Document,
+}
 
 #: One record as it stands in a table: the key, the other fields, the unknown rest, and the whole as JSON.
 Row = tuple[Any, ...]
@@ -47,9 +54,13 @@ class Mirror:
         return (*self.key, *own, "extra", "record", *(("copies",) if self.is_counted else ()))
 
 
+def _plain(annotation: Any) -> Any:
+    """Give the type of a field that may also be absent."""
+    return get_args(annotation)[0] if get_origin(annotation) in {Union, UnionType} else annotation
+
+
 def _type(annotation: Any) -> Any:
-    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    return _TYPES[kinds[0]]
+    return _TYPES[_plain(annotation)]
 
 
 def _keyed(resource: Resource) -> Mirror:
@@ -66,13 +77,10 @@ def _keyed(resource: Resource) -> Mirror:
         sa.Column("extra", Document),
         sa.Column("record", Carried, nullable=False),
     )
-    rows = _KeyedRows(key=resource.key, own=tuple(own), documents=_documents(resource.record, own))
+    written = {name: write for name in own if (write := _WRITTEN.get(_plain(annotations[name]))) is not None}
+    has_numbers = any(_plain(annotations[name]) is not str for name in resource.key)
+    rows = _KeyedRows(key=resource.key, own=tuple(own), written=written, has_numbers=has_numbers)
     return Mirror(resource=resource, table=table, key=resource.key, fields=fields, make_rows=rows, is_counted=False)
-
-
-def _documents(record: type[Record], names: list[str]) -> frozenset[str]:
-    listed = {one.name for one in msgspec.structs.fields(record) if list[str] in get_args(one.type)}
-    return frozenset(listed & set(names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +89,23 @@ class _KeyedRows:
 
     key: tuple[str, ...]
     own: tuple[str, ...]
-    documents: frozenset[str]
+    #: How to write the fields that no driver writes as they are.
+    written: dict[str, Callable[[Any], str | None]]
+    #: Whether a part of the key is a number at Apple; here every part is a text.
+    has_numbers: bool
 
     def __call__(self, records: Records) -> Iterator[Row]:
         pick = operator.attrgetter(*self.key, *self.own)
         width = len(self.key)
         for position, (text, values) in enumerate(zip(_texts(records), map(pick, records.known), strict=True)):
             extra = records.unknown.get(position)
-            own = self._written(values[width:]) if self.documents else values[width:]
-            key = values[:width]
+            own = self._write(values[width:]) if self.written else values[width:]
+            key = tuple(map(str, values[:width])) if self.has_numbers else values[:width]
             yield (*(key if None not in key else (part or "" for part in key)), *own, dump_document(extra), text)
 
-    def _written(self, own: Row) -> Row:
+    def _write(self, own: Row) -> Row:
         pairs = zip(self.own, own, strict=True)
-        return tuple(dump_document(value) if name in self.documents else value for name, value in pairs)
+        return tuple(self.written[name](value) if name in self.written else value for name, value in pairs)
 
 
 def _users(resource: Resource) -> Mirror:
@@ -146,6 +157,12 @@ def _texts(records: Records) -> list[str]:
         texts[position] = _encoder.encode(msgspec.to_builtins(records.known[position]) | extra).decode()
     return texts
 
+
+_WRITTEN: dict[Any, Callable[[Any], str | None]] = {
+    AdamNumber: lambda number: None if number is None else str(number),
+    list[str]: dump_document,
+    dict[str, dict[str, Any]]: dump_document,
+}
 
 #: The mirror of every resource.
 MIRRORS: dict[str, Mirror] = {

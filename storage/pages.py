@@ -1,11 +1,13 @@
 """Pages: the ledger of a crawl, and its staging area. What is stored here is never asked for again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+
+from apple.resources import RESOURCES
 
 from .crawls import Crawl
 from .database import Database
@@ -15,6 +17,13 @@ from .upserts import insert_or
 
 #: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
 KEPT = timedelta(days=1)
+
+#: In the ledger of a spot, each asset has so many places; no list is as long.
+PAGES_A_SCOPE = 1_000_000
+
+#: Places in the ledger of a legacy crawl for what is asked only to check: the first batch again, and a delta.
+AGAIN = -1
+CHECK = -2
 
 _BODIES_AT_ONCE = 32
 
@@ -35,6 +44,22 @@ class PageFact:
     attempts: int = 0
     reason: str | None = None
 
+    @property
+    def is_last(self) -> bool:
+        """Tell whether Apple says that nothing comes after it."""
+        return self.next_index is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What an answer brought, besides the fact that it came."""
+
+    #: Packed, as it came.
+    body: bytes | None = None
+    #: What the next request has to bring, where that is not a number.
+    cursor: str | None = field(default=None, repr=False)
+    seconds: float | None = None
+
 
 class Pages:
     """The ledger."""
@@ -42,13 +67,15 @@ class Pages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def store(self, crawl_id: int, fact: PageFact, body: bytes | None = None, seconds: float | None = None) -> bool:
+    def store(self, crawl_id: int, fact: PageFact, content: Content | None = None) -> bool:
         """Store what became of a page. Only a lower round is replaced, or what was not yet the page itself.
 
         What runs twice stores once, and a late duplicate never undoes a re-read: then this is false.
         """
         values = {name: getattr(fact, name) for name in PageFact.__dataclass_fields__}
-        values |= {"crawl_id": crawl_id, "body": body, "fetched_at": datetime.now(UTC), "seconds": seconds}
+        content = content or Content()
+        values |= {"body": content.body, "cursor": content.cursor, "seconds": content.seconds}
+        values |= {"crawl_id": crawl_id, "fetched_at": datetime.now(UTC)}
         with self._database.once() as connection:
             statement = insert_or(connection, pages).values(values)
             new = statement.excluded
@@ -69,10 +96,18 @@ class Pages:
             row = connection.execute(_facts().where(here)).one_or_none()
         return None if row is None else make_fact(row)
 
-    def facts(self, crawl_id: int) -> list[PageFact]:
-        """Give what is known of every page of a crawl."""
+    def cursor(self, crawl_id: int, index: int) -> str | None:
+        """Give what the request after a page has to bring."""
+        here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
         with self._database.once() as connection:
-            rows = connection.execute(_facts().where(pages.c.crawl_id == crawl_id).order_by(pages.c.index))
+            cursor: str | None = connection.scalar(sa.select(pages.c.cursor).where(here))
+            return cursor
+
+    def facts(self, crawl_id: int, floor: int = 0) -> list[PageFact]:
+        """Give what is known of every page of a crawl, but for those of an earlier start."""
+        here = (pages.c.crawl_id == crawl_id) & (pages.c.round >= floor)
+        with self._database.once() as connection:
+            rows = connection.execute(_facts().where(here).order_by(pages.c.index))
             return [make_fact(row) for row in rows]
 
     def moved_at(self, crawl_id: int) -> datetime | None:
@@ -91,16 +126,13 @@ class Pages:
             return connection.execute(sa.delete(pages).where(pages.c.crawl_id.in_(old))).rowcount
 
 
-def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Iterator[list[tuple[int, bytes]]]:
+def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, bytes]]]:
     """Give the stored pages of a crawl in the order in which they were fetched, some at a time."""
-    here = (pages.c.crawl_id == crawl_id) & (pages.c.outcome == Outcome.STORED)
-    if below is not None:
-        here &= pages.c.index < below
-    order = sa.select(pages.c.index).where(here).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+    order = sa.select(pages.c.index).where(_counting(crawl)).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
     indexes = list(connection.scalars(order))
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
         some = indexes[start : start + _BODIES_AT_ONCE]
-        chosen = (pages.c.crawl_id == crawl_id) & pages.c.index.in_(some)
+        chosen = (pages.c.crawl_id == crawl.id) & pages.c.index.in_(some)
         rows = connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen))
         found = {row[0]: row[1] for row in rows}
         yield [(index, found[index]) for index in some]
@@ -108,9 +140,17 @@ def bodies(connection: sa.Connection, crawl_id: int, below: int | None) -> Itera
 
 def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
     """Tell whether the stored pages are still what was decided on: one may have come between that and the publish."""
-    stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == Outcome.STORED) & (pages.c.index < crawl.total)
-    moved = pages.c.version.is_distinct_from(crawl.version) | (pages.c.total != crawl.total)
-    return not connection.scalar(sa.select(sa.exists().where(stored & moved)))
+    moved = pages.c.total != crawl.total
+    if not RESOURCES[crawl.resource].is_legacy:
+        moved |= pages.c.version.is_distinct_from(crawl.version)
+    return not connection.scalar(sa.select(sa.exists().where(_counting(crawl) & moved)))
+
+
+def _counting(crawl: Crawl) -> Any:
+    """Choose the pages that count: of the last start, within the total, and not there for a check alone."""
+    stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == Outcome.STORED) & (pages.c.round >= crawl.floor)
+    below = sa.true() if crawl.total is None else pages.c.index < crawl.total
+    return stored & (pages.c.index >= 0) & below
 
 
 #: Where the fields of a fact come from.

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
-from .schema import CrawlState, Outcome, crawls, locations, pages, streams
+from .schema import CrawlKind, CrawlState, Outcome, SyncState, crawls, locations, pages, streams, syncs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,7 @@ class ProgressReport:
     location: str
     uid: str
     resource: str
+    kind: CrawlKind
     state: CrawlState
     pages: int
     total: int | None
@@ -48,13 +49,17 @@ class Progress:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, crawl_ids: list[int]) -> list[ProgressReport]:
-        """Report on crawls, in the order of their numbers."""
-        with self._database.once() as connection:
-            return [_report(row) for row in connection.execute(_select(crawl_ids))]
+    def of(self, sync_ids: list[int]) -> tuple[list[ProgressReport], bool]:
+        """Report on the crawls of syncs, location by location, and tell whether all of these syncs are over."""
+        unended = sa.exists().where(syncs.c.id.in_(sync_ids) & (syncs.c.state == SyncState.OPEN))
+        with self._database.read() as connection:
+            is_over = not connection.scalar(sa.select(unended))
+            reports = [_report(row) for row in connection.execute(_select(sync_ids))]
+        return reports, is_over
 
 
-def _select(crawl_ids: list[int]) -> sa.Select[Any]:
+def _select(sync_ids: list[int]) -> sa.Select[Any]:
+    mine = sa.select(crawls.c.id).where(crawls.c.sync_id.in_(sync_ids))
     stored = (
         sa.select(
             pages.c.crawl_id,
@@ -62,7 +67,7 @@ def _select(crawl_ids: list[int]) -> sa.Select[Any]:
             sa.func.coalesce(sa.func.sum(pages.c.records), 0).label("records"),
             sa.func.max(pages.c.total).label("total"),
         )
-        .where(pages.c.crawl_id.in_(crawl_ids) & (pages.c.outcome == Outcome.STORED))
+        .where(pages.c.crawl_id.in_(mine) & (pages.c.outcome == Outcome.STORED) & (pages.c.index >= 0))
         .group_by(pages.c.crawl_id)
         .subquery()
     )
@@ -80,8 +85,8 @@ def _select(crawl_ids: list[int]) -> sa.Select[Any]:
         .join(streams, streams.c.id == crawls.c.stream_id)
         .join(locations, locations.c.id == streams.c.location_id)
         .outerjoin(stored, stored.c.crawl_id == crawls.c.id)
-        .where(crawls.c.id.in_(crawl_ids))
-        .order_by(crawls.c.id)
+        .where(crawls.c.sync_id.in_(sync_ids))
+        .order_by(locations.c.name, crawls.c.id)
     )
 
 
@@ -91,6 +96,7 @@ def _report(row: Any) -> ProgressReport:
         location=row.location,
         uid=row.uid,
         resource=row.resource,
+        kind=CrawlKind(row.kind),
         state=CrawlState(row.state),
         pages=row.pages or 0,
         total=row.seen_total or row.total,

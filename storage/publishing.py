@@ -8,15 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from .applying import apply_difference, insert_new
-from .crawls import Crawl, end_sync
+from .crawls import Crawl
 from .database import Database
 from .difference import Difference
+from .ending import Reading, ending
 from .feed import write_feed
 from .mirrors import MIRRORS, Mirror
 from .pages import is_of_one_moment
-from .schema import CrawlState, crawls, streams
+from .schema import CrawlKind, CrawlState, crawls, streams
 from .staging import Stage, all_new
-from .streams import Stream
+from .streams import Stream, lock_stream
 
 #: The joins of a publish fit into this; PostgreSQL's default sends them to disk.
 _WORK_MEMORY = "64MB"
@@ -62,12 +63,12 @@ class Publishing:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def publish(self, crawl: Crawl, stream: Stream, judge: Judge) -> Published | None:
+    def publish(self, crawl: Crawl, judge: Judge) -> Published | None:
         """Settled -> published, once: None where another publish of this crawl is at work, or was."""
         with self._database.write() as connection:
             if not _claim(connection, crawl):
                 return None
-            return _Publication(connection, crawl, stream).run(judge)
+            return _Publication(connection, crawl, lock_stream(connection, crawl.stream_id)).run(judge)
 
 
 def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
@@ -95,27 +96,35 @@ class _Publication:
         self._mirror: Mirror = MIRRORS[crawl.resource]
         self._stage = Stage(connection, self._mirror)
         self._difference = Difference(connection, self._mirror, stream.location_id)
-        self._is_complete = bool(crawl.is_consistent)
+        #: Whether what was read is of one moment; only then does it tell what is gone, or move a version.
+        self._is_sound = bool(crawl.is_consistent)
+        self._retired = 0
         self._verdict = Verdict(may_delete=True)
 
+    @property
+    def _is_whole(self) -> bool:
+        return self._is_sound and self._crawl.kind is CrawlKind.FULL
+
     def run(self, judge: Judge) -> Published:
-        self._stage.fill(self._crawl.id, self._crawl.total)
-        self._is_complete &= is_of_one_moment(self._connection, self._crawl)
-        if self._is_same():
+        self._stage.fill(self._crawl)
+        if self._crawl.kind is not CrawlKind.SPOT:
+            self._is_sound &= is_of_one_moment(self._connection, self._crawl)
+        if self._is_whole and self._is_same():
             published = Published(inserted=0, updated=0, deleted=0, held=0)
-            self._note(published)
-            self._stage.drop()
-            return published
-        self._stage.unify()
-        if self._stage.repeated:
-            self._is_complete = False  # one moment shows a record once: these pages are of several
-        if self._mirror.is_counted and not self._is_complete:
-            # Retired rows have no identity: only a whole and consistent reading can count them.
-            self._stage.drop_retired()
-        published = self._load() if self._is_first() else self._change(judge)
+        else:
+            published = self._compare(judge)
         self._note(published)
         self._stage.drop()
         return published
+
+    def _compare(self, judge: Judge) -> Published:
+        self._stage.unify()
+        if self._stage.repeated:
+            self._is_sound = False  # one moment shows a record once: these pages are of several
+        if self._mirror.is_counted and not self._is_whole:
+            # Retired rows have no identity: only a whole reading of one moment can count them.
+            self._retired = self._stage.drop_retired()
+        return self._load() if self._is_first() else self._change(judge)
 
     def _is_same(self) -> bool:
         """Tell whether the mirror holds exactly what was read, by two sums over 64-bit hashes of the records.
@@ -145,7 +154,7 @@ class _Publication:
     def _change(self, judge: Judge) -> Published:
         """Publish into a mirror that holds something: what differs, and nothing else."""
         difference = self._difference
-        difference.compare(self._stage, is_complete=self._is_complete)
+        difference.compare(self._stage, self._complete())
         held = self._hold(judge)
         counts = difference.counts()
         apply_difference(self._connection, self._mirror, self._stream.location_id, difference.table)
@@ -157,6 +166,16 @@ class _Publication:
             deleted=counts.get("delete", 0),
             held=held,
         )
+
+    def _complete(self) -> Any:
+        """Choose the rows of the mirror of which what was not read is gone; None where there are none."""
+        if self._is_whole:
+            return sa.true()
+        if self._crawl.kind is not CrawlKind.SPOT or not self._is_sound:
+            return None
+        table = self._mirror.table
+        assets = [(scope.adam_id, scope.pricing_param) for scope in self._crawl.scopes if scope.is_consistent]
+        return sa.tuple_(table.c.adam_id, table.c.pricing_param).in_(assets)
 
     def _hold(self, judge: Judge) -> int:
         """Have the deletes judged, and leave them out if they may not be; tell how many those are."""
@@ -174,29 +193,20 @@ class _Publication:
 
     def _note(self, published: Published) -> None:
         now = datetime.now(UTC)
-        crawl, is_consistent = self._crawl, self._is_complete and self._verdict.may_delete
-        wanted, problem = _afterwards(published, is_complete=self._is_complete, is_held=not self._verdict.may_delete)
-        values: dict[str, Any] = {
-            "version": crawl.version if self._is_complete else crawl.base_version,
-            "records": self._records(published),
-            "published_at": now,
-            "problem": problem,
-            "held_deletes": published.held or None,
-            "held_digest": self._verdict.digest,
-            "held_at": now if published.held else None,
-        }
-        if is_consistent:
-            values["complete_version"] = crawl.version
-        if wanted is not None:
-            values["full_wanted"] = wanted
+        outcome = ending(
+            self._crawl,
+            self._stream,
+            Reading(is_sound=self._is_sound, held=published.held, digest=self._verdict.digest, retired=self._retired),
+            now,
+        )
+        values = outcome | {"records": self._records(published), "published_at": now, "problem": None}
         self._connection.execute(sa.update(streams).where(streams.c.id == self._stream.id).values(values))
         done = {"inserted": published.inserted, "updated": published.updated, "deleted": published.deleted}
         self._connection.execute(
             sa.update(crawls)
-            .where(crawls.c.id == crawl.id)
-            .values(done | {"is_consistent": self._is_complete, "moved_at": now, "ended_at": now})
+            .where(crawls.c.id == self._crawl.id)
+            .values(done | {"is_consistent": self._is_sound, "moved_at": now, "ended_at": now})
         )
-        end_sync(self._connection, crawl.sync_id)
 
     def _records(self, published: Published) -> Any:
         if not self._mirror.is_counted:
@@ -209,13 +219,3 @@ class _Publication:
 def _sums(record: Any) -> Any:
     hashes = (sa.func.hashtextextended(record, seed) for seed in (0, 1))
     return sa.select(sa.func.count(), *(sa.func.sum(one) for one in hashes))
-
-
-def _afterwards(published: Published, *, is_complete: bool, is_held: bool) -> tuple[str | None, str | None]:
-    """Say why another full crawl is wanted, and what to tell a person, if anything."""
-    if is_held:
-        words = f"{published.held} deletes are held, since they would take most of it: sync again to confirm them."
-        return "deletes held", words
-    if not is_complete:
-        return "torn", "The data changed too often while it was read: removals wait for the next full crawl."
-    return None, None

@@ -4,10 +4,10 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from .columns import Carried, Document, Identity, Moment
+from .columns import Carried, Document, Identity, Key, Moment
 
 #: The revisions that this code knows, oldest first; the last is what the tables below describe.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -28,6 +28,14 @@ class LocationState(StrEnum):
     REVOKED = "revoked"  #: Apple says that a newer one took its place
     WRONG = "wrong"  #: Apple does not know it, or it opens another location
     FOREIGN = "foreign"  #: another service manages the location now
+
+
+class CrawlKind(StrEnum):
+    """How much a crawl reads."""
+
+    FULL = "full"  #: everything: what it does not show is gone
+    DELTA = "delta"  #: what changed since a version or token: it shows nothing of what is gone
+    SPOT = "spot"  #: everything of some assets alone, to settle those whose counts disagree
 
 
 class CrawlState(StrEnum):
@@ -91,12 +99,18 @@ streams = sa.Table(
     sa.Column("records", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("published_at", Moment),
     sa.Column("problem", sa.Text),
-    # Why the next crawl must read everything, whatever its first page says.
+    # Why the next full crawl must read everything, whatever its first page says, and from when on it may.
     sa.Column("full_wanted", sa.Text),
-    # The deletes that the last crawl found and did not dare: how many, which, and since when.
+    sa.Column("full_after", Moment),
+    # When a full crawl last showed all that there is, and how many in a row came out torn since.
+    sa.Column("full_at", Moment),
+    sa.Column("torn_fulls", sa.Integer, nullable=False, server_default="0"),
+    # The deletes that the last crawl found and did not dare: how many, which, and since when; and how many of them a
+    # person has accepted.
     sa.Column("held_deletes", sa.BigInteger),
     sa.Column("held_digest", sa.Text),
     sa.Column("held_at", Moment),
+    sa.Column("accepted_deletes", sa.BigInteger),
     sa.UniqueConstraint("location_id", "resource"),
 )
 
@@ -109,6 +123,10 @@ syncs = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default=SyncState.OPEN),
     sa.Column("opened_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
+    # True from the moment on which the last paged stream has settled, and the cursor streams are walked.
+    sa.Column("is_handed_over", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Goes up by one with each decision to read something more, so that it is taken once.
+    sa.Column("step", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("state in ('open', 'ended')", name="state"),
     sa.Index(
         "syncs_one_open_a_location",
@@ -126,10 +144,18 @@ crawls = sa.Table(
     sa.Column("sync_id", Identity, sa.ForeignKey("syncs.id"), nullable=False, index=True),
     sa.Column("stream_id", Identity, sa.ForeignKey("streams.id"), nullable=False, index=True),
     sa.Column("state", sa.Text, nullable=False, server_default=CrawlState.OPEN),
+    sa.Column("kind", sa.Text, nullable=False, server_default=CrawlKind.FULL),
+    # What a delta goes on from.
+    sa.Column("since", sa.Text),
+    # The assets of a spot: adamId and pricingParam of each, and whether what was read of it is of one moment.
+    sa.Column("scopes", Document),
     # Why it must read everything; null where the short cut may be taken.
     sa.Column("forced_by", sa.Text),
     # The chord that was sent last; it goes up by one with each, in one guarded UPDATE.
     sa.Column("round", sa.Integer, nullable=False, server_default="0"),
+    # The round with which it last started from nothing: pages of lower rounds are of an earlier start.
+    sa.Column("floor", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("restarts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("rereads", sa.Integer, nullable=False, server_default="0"),
     sa.Column("revivals", sa.Integer, nullable=False, server_default="0"),
     # The version of its very first answer, which never moves: torn catch-up starts there.
@@ -170,6 +196,8 @@ pages = sa.Table(
     sa.Column("version", sa.Text),
     sa.Column("total", sa.Integer),
     sa.Column("next_index", sa.Integer),
+    # What the request for the next page has to bring, where that is not its number.
+    sa.Column("cursor", sa.Text),
     sa.Column("size", sa.Integer),
     sa.Column("records", sa.Integer),
     sa.Column("fetched_at", Moment, nullable=False),
@@ -188,6 +216,19 @@ changes = sa.Table(
     sa.Column("before", Carried),
     sa.Column("after", Carried),
     sa.Column("crawl_id", Identity, nullable=False),
+)
+
+#: Assets whose count at Apple was not the number of their assignments here, as they were when last looked into.
+disagreements = sa.Table(
+    "disagreements",
+    metadata,
+    sa.Column("location_id", Identity, sa.ForeignKey("locations.id"), primary_key=True),
+    sa.Column("adam_id", Key, primary_key=True),
+    sa.Column("pricing_param", Key, primary_key=True),
+    sa.Column("counted", sa.BigInteger, nullable=False),
+    sa.Column("listed", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("again_at", Moment, nullable=False),
 )
 
 #: One row: the number of the last change. Taken last in a publish and held to its commit, so that the order of the

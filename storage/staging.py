@@ -8,9 +8,12 @@ import sqlalchemy as sa
 from apple.answers import unpack
 from apple.client import BODY_LIMIT_BYTES
 from apple.pages import read_page
+from apple.questions import Question
+from apple.resources import Paging
 
+from .crawls import Crawl
 from .mirrors import Mirror, Row
-from .pages import bodies
+from .pages import PAGES_A_SCOPE, bodies
 
 #: Where a staged record stood in the order of fetching: of two with one key, the one fetched last wins.
 POSITION = "position"
@@ -26,30 +29,35 @@ class Stage:
         self.rows = 0
         #: Records that came more than once, though their key allows only one: the pages were of different moments.
         self.repeated = 0
+        self._first_page = (0, 0)
 
-    def fill(self, crawl_id: int, below: int | None) -> None:
+    def fill(self, crawl: Crawl) -> None:
         """Load the stored pages of a crawl."""
         self.table.create(self._connection)
-        for some in bodies(self._connection, crawl_id, below):  # all read before any is written: one connection
+        for some in bodies(self._connection, crawl):  # all read before any is written: one connection
             self._copy(self._number(self._read(some)))
         self._ready()
 
     def unify(self) -> None:
         """Leave each key once, and count what came again."""
         key = [self.table.c[name] for name in self._mirror.key]
-        groups = sa.select(*key, sa.func.count().label("n"), sa.func.max(self.table.c.position).label("last"))
+        # Whether the first answer of the legacy service is also its batch 1 is not known: what is in both came once.
+        shown_first = sa.case((self.table.c.position.between(*self._first_page), 1), else_=0)
+        again_by_rule = sa.func.max(shown_first) if self._mirror.resource.is_legacy else sa.literal(0)
+        last = sa.func.max(self.table.c.position).label("last")
+        groups = sa.select(*key, sa.func.count().label("n"), last, again_by_rule.label("by_rule"))
         repeated = groups.group_by(*key).having(sa.func.count() > 1).subquery()
         again = self._connection.execute(sa.select(repeated)).all()
         if not again:
             return
         if self._mirror.is_counted:
             self._count(again)
-        self.repeated = sum(row.n - 1 for row in again if getattr(row, "standing", "") != "retired")
+        self.repeated = sum(row.n - 1 - row.by_rule for row in again if getattr(row, "standing", "") != "retired")
         self._drop_all_but_last(key)
 
-    def drop_retired(self) -> None:
-        """Leave out the rows that only a whole reading can count."""
-        self._connection.execute(sa.delete(self.table).where(self.table.c.standing == "retired"))
+    def drop_retired(self) -> int:
+        """Leave out the rows that only a whole reading can count, and tell how many those were."""
+        return self._connection.execute(sa.delete(self.table).where(self.table.c.standing == "retired")).rowcount
 
     def drop(self) -> None:
         """Drop the table."""
@@ -57,8 +65,10 @@ class Stage:
 
     def _read(self, some: list[tuple[int, bytes]]) -> Iterator[Row]:
         for index, packed in some:
-            page = read_page(self._mirror.resource, index, unpack(packed, BODY_LIMIT_BYTES))
+            page = read_page(_asked(self._mirror, index), unpack(packed, BODY_LIMIT_BYTES))
             if page.records is not None:
+                if index == 0:
+                    self._first_page = (self.rows + 1, self.rows + len(page.records))
                 yield from self._mirror.make_rows(page.records)
 
     def _number(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -93,6 +103,12 @@ class Stage:
         same = [other.c[column.name] == column for column in key]
         later = sa.exists().where(*same, other.c.position > self.table.c.position)
         self._connection.execute(sa.delete(self.table).where(later))
+
+
+def _asked(mirror: Mirror, index: int) -> Question:
+    """Say again what a stored page was the answer to, as far as reading it depends on that."""
+    cursor = "" if index and mirror.resource.paging is not Paging.INDEX else None
+    return Question(resource=mirror.resource, index=index % PAGES_A_SCOPE, cursor=cursor)
 
 
 def all_new(stage: sa.Table) -> sa.FromClause:

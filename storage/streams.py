@@ -24,9 +24,13 @@ class Stream:
     published_at: datetime | None
     problem: str | None
     full_wanted: str | None
+    full_after: datetime | None
+    full_at: datetime | None
+    torn_fulls: int
     held_deletes: int | None
     held_digest: str | None
     held_at: datetime | None
+    accepted_deletes: int | None
 
 
 class Streams:
@@ -45,6 +49,24 @@ class Streams:
         """Give one stream."""
         with self._database.once() as connection:
             return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id)).one())
+
+    def want_full(self, stream_id: int, reason: str) -> None:
+        """Have the next crawl read everything, whatever its first page says."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(streams).where(streams.c.id == stream_id).values(full_wanted=reason, full_after=None)
+            )
+
+    def accept_deletes(self, stream_id: int) -> None:
+        """Note that a person accepts the deletes that are held."""
+        here = (streams.c.id == stream_id) & streams.c.held_deletes.is_not(None)
+        with self._database.write() as connection:
+            connection.execute(sa.update(streams).where(here).values(accepted_deletes=streams.c.held_deletes))
+
+
+def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
+    """Give a stream as it stands, and keep it so for as long as the transaction lasts."""
+    return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id).with_for_update()).one())
 
 
 _STREAM = own_columns(Stream, streams)

@@ -1,31 +1,57 @@
-"""Syncs: one round over a location, which opens its crawls and ends with the last of them."""
+"""Syncs: one round over a location. It opens crawls, hands the cursor streams over, and ends with the last crawl."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Any
 
 import sqlalchemy as sa
 
-from .crawls import end_sync
+from .crawls import Scope, dump_scopes
 from .database import Database
-from .schema import UNFINISHED, CrawlState, crawls, streams, syncs
+from .rows import own_columns, pick
+from .schema import UNFINISHED, CrawlKind, CrawlState, Outcome, SyncState, crawls, pages, streams, syncs
 from .streams import Stream
 from .upserts import insert_or
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A stream that a sync is to read, and why it must read everything, if it must."""
+    """A stream that a sync is to read: how much of it, and why it must read everything, if it must."""
 
     stream: Stream
-    forced_by: str | None
+    kind: CrawlKind = CrawlKind.FULL
+    since: str | None = None
+    scopes: tuple[Scope, ...] = ()
+    forced_by: str | None = None
+
+
+class Origin(Enum):
+    """Where a crawl of a sync comes from."""
+
+    NEW = auto()
+    FOUND = auto()  #: another sync left it unfinished
+    REOPENED = auto()  #: it had failed, and what it read may still be good
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A crawl of a sync: opened by it, or found unfinished."""
+    """A crawl of a sync."""
 
     crawl_id: int
-    is_new: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync:
+    """A sync as it stands."""
+
+    id: int
+    location_id: int
+    state: SyncState
+    is_handed_over: bool
+    step: int
 
 
 class Syncs:
@@ -34,17 +60,56 @@ class Syncs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(self, location_id: int, wanted: list[Wanted], too_old: datetime) -> list[Opened]:
+    def get(self, sync_id: int) -> Sync:
+        """Give one sync."""
+        with self._database.once() as connection:
+            return _sync(connection.execute(sa.select(syncs).where(syncs.c.id == sync_id)).one())
+
+    def open_ones(self) -> list[int]:
+        """Give the numbers of all syncs that have not ended."""
+        with self._database.once() as connection:
+            return list(connection.scalars(sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN)))
+
+    def open(self, location_id: int, wanted: Sequence[Wanted], too_old: datetime) -> tuple[int, list[Opened]]:
         """Open a sync, or join the open one. An unfinished crawl is taken over, but for one from before `too_old`."""
         with self._database.write() as connection:
             _lock_crawls(connection, wanted)
             sync_id = _join(connection, location_id, [one.stream.resource for one in wanted])
-            opened = [_open_crawl(connection, sync_id, one, too_old) for one in wanted]
-            end_sync(connection, sync_id)
-            return opened
+            return sync_id, [_open_crawl(connection, sync_id, one, too_old) for one in wanted]
+
+    def go_on(self, sync: Sync, wanted: Sequence[Wanted], too_old: datetime) -> list[Opened]:
+        """Open -> open, one step on, with more to read: nothing for all but one of those who saw the same step."""
+        with self._database.write() as connection:
+            _lock_crawls(connection, wanted)
+            if not _move(connection, sync, {"step": sync.step + 1}, syncs.c.step == sync.step):
+                return []
+            return [_open_crawl(connection, sync.id, one, too_old) for one in wanted]
+
+    def hand_over(self, sync: Sync, paged: Sequence[str]) -> bool:
+        """Hand the cursor streams over, once no paged stream is read any more: true for exactly one caller."""
+        mine = (crawls.c.sync_id == sync.id) & (crawls.c.state == CrawlState.OPEN)
+        reads = sa.select(crawls.c.id).join(streams, streams.c.id == crawls.c.stream_id)
+        is_read = reads.where(mine & streams.c.resource.in_(paged)).exists()
+        with self._database.write() as connection:
+            return _move(connection, sync, {"is_handed_over": True}, ~syncs.c.is_handed_over, ~is_read)
+
+    def end(self, sync: Sync) -> bool:
+        """Open -> ended, where all of its crawls are over."""
+        unfinished = sa.exists().where((crawls.c.sync_id == sync.id) & crawls.c.state.in_(UNFINISHED))
+        values = {"state": SyncState.ENDED, "ended_at": datetime.now(UTC)}
+        with self._database.write() as connection:
+            # The row is locked by a statement of its own: the next one then sees what others committed meanwhile.
+            connection.execute(sa.select(syncs.c.id).where(syncs.c.id == sync.id).with_for_update())
+            return _move(connection, sync, values, syncs.c.step == sync.step, ~unfinished)
 
 
-def _lock_crawls(connection: sa.Connection, wanted: list[Wanted]) -> None:
+def _move(connection: sa.Connection, sync: Sync, values: dict[str, Any], *conditions: Any) -> bool:
+    here = (syncs.c.id == sync.id) & (syncs.c.state == SyncState.OPEN)
+    row = connection.execute(sa.update(syncs).where(here, *conditions).values(values).returning(syncs.c.id))
+    return row.one_or_none() is not None
+
+
+def _lock_crawls(connection: sa.Connection, wanted: Sequence[Wanted]) -> None:
     """Lock the crawls before their sync, as a publish does: the other way round, the two would wait for each other."""
     mine = crawls.c.stream_id.in_([one.stream.id for one in wanted]) & crawls.c.state.in_(UNFINISHED)
     connection.execute(sa.select(crawls.c.id).where(mine).order_by(crawls.c.id).with_for_update())
@@ -57,7 +122,8 @@ def _join(connection: sa.Connection, location_id: int, resources: list[str]) -> 
         .on_conflict_do_update(
             index_elements=[syncs.c.location_id],
             index_where=sa.text("state = 'open'"),
-            set_={"wanted": resources},
+            # Who decides to end it now must look again: there is more to read.
+            set_={"wanted": resources, "step": syncs.c.step + 1},
         )
         .returning(syncs.c.id)
     ).one()
@@ -72,26 +138,56 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
         .where(mine & (crawls.c.state == CrawlState.OPEN) & (crawls.c.opened_at < too_old))
         .values(state=CrawlState.FAILED, reason="Left unfinished too long ago.", trouble="away", ended_at=now)
     )
-    row = connection.execute(
-        insert_or(connection, crawls)
-        .values(
-            sync_id=sync_id,
-            stream_id=wanted.stream.id,
-            forced_by=wanted.forced_by,
-            opened_at=now,
-            moved_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(crawls.c.id)
-    ).one_or_none()
-    if row is not None:
-        # What was wanted is cleared by the transaction that opens the crawl: what is wanted later wants the next.
-        connection.execute(sa.update(streams).where(streams.c.id == wanted.stream.id).values(full_wanted=None))
-        return Opened(crawl_id=row.id, is_new=True)
-    values: dict[str, object] = {"sync_id": sync_id}
+    values: dict[str, Any] = {"sync_id": sync_id}
     if wanted.forced_by is not None:
         values["forced_by"] = wanted.forced_by
-    found = connection.execute(
-        sa.update(crawls).where(mine & crawls.c.state.in_(UNFINISHED)).values(values).returning(crawls.c.id)
-    ).one()
-    return Opened(crawl_id=found.id, is_new=False)
+    unfinished = sa.update(crawls).where(mine & crawls.c.state.in_(UNFINISHED))
+    found = connection.scalar(unfinished.values(values).returning(crawls.c.id))
+    if found is not None:
+        return Opened(crawl_id=found, origin=Origin.FOUND)
+    reopened = _reopen(connection, wanted, too_old, values)
+    if reopened is not None:
+        return Opened(crawl_id=reopened, origin=Origin.REOPENED)
+    values |= {"kind": wanted.kind, "since": wanted.since, "scopes": dump_scopes(wanted.scopes)}
+    values |= {"stream_id": wanted.stream.id, "opened_at": now, "moved_at": now}
+    row = connection.execute(
+        insert_or(connection, crawls).values(values).on_conflict_do_nothing().returning(crawls.c.id)
+    ).one_or_none()
+    if row is not None:
+        return Opened(crawl_id=row.id, origin=Origin.NEW)
+    return Opened(
+        crawl_id=connection.execute(unfinished.values(sync_id=sync_id).returning(crawls.c.id)).scalar_one(),
+        origin=Origin.FOUND,
+    )
+
+
+def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values: dict[str, Any]) -> int | None:
+    """Failed -> open, where the last crawl of a stream read the same, lately, and read something."""
+    if wanted.kind is CrawlKind.SPOT:
+        return None
+    last = sa.select(sa.func.max(crawls.c.id)).where(crawls.c.stream_id == wanted.stream.id).scalar_subquery()
+    same = (crawls.c.kind == wanted.kind) & crawls.c.since.is_not_distinct_from(wanted.since)
+    is_young = (crawls.c.opened_at >= too_old) & crawls.c.trouble.in_(("away", "person"))
+    stored = pages.c.outcome == Outcome.STORED
+    has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
+    afresh = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}
+    row = connection.execute(
+        sa.update(crawls)
+        .where((crawls.c.id == last) & (crawls.c.state == CrawlState.FAILED) & same & is_young & has_pages)
+        .values(
+            values | afresh | {"state": CrawlState.OPEN, "round": crawls.c.round + 1, "moved_at": datetime.now(UTC)}
+        )
+        .returning(crawls.c.id)
+    ).one_or_none()
+    if row is None:
+        return None
+    connection.execute(sa.delete(pages).where((pages.c.crawl_id == row.id) & ~stored))
+    return int(row.id)
+
+
+_SYNC = own_columns(Sync, syncs)
+
+
+def _sync(row: Any) -> Sync:
+    values = pick(row, _SYNC)
+    return Sync(**values | {"state": SyncState(values["state"])})

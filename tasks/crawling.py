@@ -17,6 +17,12 @@ def page(_location: str, crawl_id: int, round_: int, index: int) -> None:
     house().crawling.page(crawl_id, round_, index)
 
 
+@app.task(name="pageturner.follow", base=GatedTask, rank=2, queue="page")
+def follow(_location: str, crawl_id: int, round_: int, index: int) -> None:
+    """Take one step along the cursors of a stream, which sends the next."""
+    house().crawling.follow(crawl_id, round_, index)
+
+
 @app.task(name="pageturner.reconcile", base=CrawlTask, queue="seed")
 def reconcile(crawl_id: int) -> None:
     """Decide what a crawl needs next: the callback of every chord of pages, and of its failure."""

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps, loads
 from redis.exceptions import RedisError
 
-from orchestration.crawling import Later
+from orchestration.fetching import Later
 from orchestration.gate import Message, NotNow
 from storage.errors import DatabaseAway, StorageError
 

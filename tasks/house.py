@@ -11,10 +11,13 @@ from redis import Redis
 from apple.client import DEADLINE_SECONDS, Client
 from orchestration.asking import Asking
 from orchestration.crawling import Crawling, Stores
+from orchestration.fetching import Fetching, FetchStores
 from orchestration.gate import Gate
 from orchestration.limiting import Limiting
+from orchestration.reviving import ReviveStores, Reviving
 from orchestration.syncing import Syncing, SyncStores
 from settings import Settings, WrongSettings, read_settings
+from storage.counts import Counts
 from storage.crawls import Crawls
 from storage.database import Database, open_database
 from storage.exporting import Exporting
@@ -51,8 +54,10 @@ class House:
     feed: Feed
     exporting: Exporting
     crawling: Crawling
+    reviving: Reviving
     syncing: Syncing
     pages: Pages
+    counts: Counts
 
 
 @cache
@@ -70,11 +75,10 @@ def build(settings: Settings) -> House:
     client = Client(settings.apple_url)
     gate = Gate(redis, longest_request=DEADLINE_SECONDS)
     limiting = Limiting(client)
-    asking = Asking(client, gate, limiting.rate)
+    asking = Asking(client, gate, limiting)
     locations, streams, crawls = Locations(database, sealer), Streams(database), Crawls(database)
-    pages, sending = Pages(database), CelerySending()
+    pages, syncs, counts, sending = Pages(database), Syncs(database), Counts(database), CelerySending()
     stores = Stores(
-        locations=locations,
         streams=streams,
         crawls=crawls,
         pages=pages,
@@ -84,10 +88,16 @@ def build(settings: Settings) -> House:
     sync_stores = SyncStores(
         locations=locations,
         streams=streams,
-        syncs=Syncs(database),
+        syncs=syncs,
         crawls=crawls,
+        pages=pages,
+        counts=counts,
         progress=Progress(database),
     )
+    syncing = Syncing(sync_stores, gate, sending, settings.full_every)
+    fetching = Fetching(FetchStores(locations=locations, crawls=crawls, pages=pages), asking)
+    crawling = Crawling(stores, fetching, syncing, gate, sending)
+    tended = ReviveStores(syncs=syncs, crawls=crawls, pages=pages)
     return House(
         settings=settings,
         client=client,
@@ -99,9 +109,11 @@ def build(settings: Settings) -> House:
         streams=streams,
         feed=Feed(database),
         exporting=Exporting(database),
-        crawling=Crawling(stores, asking, gate, sending),
-        syncing=Syncing(sync_stores, gate, sending),
+        crawling=crawling,
+        reviving=Reviving(tended, crawling, syncing, gate, sending),
+        syncing=syncing,
         pages=pages,
+        counts=counts,
     )
 
 

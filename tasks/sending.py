@@ -26,6 +26,15 @@ class CelerySending:
         body = reconcile.si(crawl_id).on_error(reconcile.si(crawl_id))
         chord(header, body).set(task_id=f"{crawl_id}.{round_}").apply_async()
 
+    def follow(self, location: str, crawl_id: int, round_: int, index: int) -> None:
+        """Have one step of a chain of cursors taken."""
+        task_id = message_id(crawl_id, round_, index)
+        app.tasks["pageturner.follow"].apply_async((location, crawl_id, round_, index), task_id=task_id)
+
+    def reconcile(self, crawl_id: int) -> None:
+        """Have decided what a crawl needs next."""
+        app.tasks["pageturner.reconcile"].apply_async((crawl_id,))
+
     def publish(self, crawl_id: int) -> None:
         """Have a settled crawl published."""
         app.tasks["pageturner.publish"].apply_async((crawl_id,))

@@ -9,5 +9,5 @@ from .house import house
 @app.task(name="pageturner.tend", queue="seed")
 def tend() -> None:
     """Revive crawls that nothing is working on, and drop pages that nobody needs any more."""
-    house().crawling.tend()
+    house().reviving.tend()
     house().pages.sweep(KEPT)

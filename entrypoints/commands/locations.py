@@ -8,8 +8,9 @@ import typer
 
 from apple.client import ClientConfig, read_client_config
 from apple.errors import OtherLocation
-from apple.resources import RESOURCES
+from apple.resources import RESOURCES, USUAL
 from apple.tokens import MalformedToken, Token, parse_token
+from orchestration.standing import of_token
 from storage.errors import LocationExists
 from storage.locations import Location
 
@@ -38,7 +39,9 @@ _NEWCOMER = "newcomer"
 def add(
     file: TokenFile,
     name: Annotated[str | None, typer.Option(help="What to call it here; else the name it has at Apple.")] = None,
-    resources: Annotated[str | None, typer.Option(help="Which resources to mirror, by commas; else all.")] = None,
+    resources: Annotated[
+        str | None, typer.Option(help="Which resources to mirror, by commas; else all but the legacy ones.")
+    ] = None,
 ) -> None:
     """Check a token with Apple and keep its location."""
     wanted = _resources(resources)
@@ -62,10 +65,23 @@ def list_(*, json: Annotated[bool, typer.Option("--json", help="For a program.")
             return
         table = make_table("name", "uId", "organisation", "state", "token expires")
         for one in kept:
-            table.add_row(one.name, one.uid, one.organisation, one.state, f"{one.token_expires:%Y-%m-%d}")
+            state = of_token(one, datetime.now(UTC)).state
+            table.add_row(one.name, one.uid, one.organisation, state, f"{one.token_expires:%Y-%m-%d}")
         results.print(table)
         if not kept:
             say("No locations yet: pageturner locations add FILE")
+
+
+@app.command("watch", epilog="Example: [bold]pageturner locations watch hq assets,assignments,licenses[/]")
+def watch(
+    name: Annotated[str, typer.Argument(help="The name it has here.")],
+    resources: Annotated[str, typer.Argument(help="Which resources to mirror from now on, by commas.")],
+) -> None:
+    """Choose which resources of a location are mirrored. What is left out stays as it was mirrored last."""
+    wanted = _resources(resources)
+    with reading() as house:
+        house.locations.watch(name, wanted)
+        say(f"'{name}': {', '.join(wanted)} from now on. What else was mirrored is kept. Next: pageturner sync {name}")
 
 
 @app.command("remove", epilog="Example: [bold]pageturner locations remove hq[/]")
@@ -90,11 +106,13 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
 
 
 def _described(house: "House", location: Location) -> dict[str, object]:
+    standing = of_token(location, datetime.now(UTC))
     return {
         "name": location.name,
         "uid": location.uid,
         "organisation": location.organisation,
-        "state": location.state,
+        "state": standing.state,
+        "problem": standing.words,
         "token_expires": location.token_expires,
         "resources": [stream.resource for stream in house.streams.watched(location.id)],
     }
@@ -116,7 +134,7 @@ def _check(house: "House", location: str, token: Token) -> ClientConfig:
 
 
 def _resources(text: str | None) -> list[str]:
-    names = list(RESOURCES) if text is None else [one.strip() for one in text.split(",") if one.strip()]
+    names = list(USUAL) if text is None else [one.strip() for one in text.split(",") if one.strip()]
     check_resources(names)
     return names
 

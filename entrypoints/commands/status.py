@@ -1,14 +1,23 @@
 """`pageturner status`: what is kept, how fresh it is, what is wrong and what to do."""
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration import standing as standing_
+from orchestration.standing import Standing
+from storage.counts import Disagreement
 from storage.locations import Location
 from storage.streams import Stream
 
 from ..living import reading
-from ..printing import give_json, make_table, results, say, since
+from ..printing import give_json, make_table, results, say, shorten, since
+
+if TYPE_CHECKING:
+    from tasks.house import House
 
 
 def status(*, json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
@@ -16,65 +25,82 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="For a program."
 
     Example: pageturner status --json
     """
+    now = datetime.now(UTC)
     with reading() as house:
-        kept = [(one, house.streams.watched(one.id)) for one in house.locations.watched()]
+        seen = [_look(house, one, now) for one in house.locations.watched()]
     if json:
-        give_json([_location(one, streams) for one, streams in kept])
+        give_json([_described(one) for one in seen])
         return
-    if not kept:
+    if not seen:
         say("No locations yet: pageturner locations add FILE")
         return
     table = make_table("location", "stream", "state", "records", "published", "version")
-    for one, streams in kept:
-        for place, stream in enumerate(streams):
-            name = one.name if place == 0 else ""
+    for one in seen:
+        for place, (stream, standing) in enumerate(one.streams):
             table.add_row(
-                name,
+                one.location.name if place == 0 else "",
                 stream.resource,
-                _state(one, stream),
+                standing.state,
                 f"{stream.records:,}",
                 since(stream.published_at),
-                stream.version or "",
+                shorten(stream.version or ""),
             )
     results.print(table)
-    _say_problems(kept)
+    for one in seen:
+        for words in one.notes():
+            say(f"{one.location.name}{words}")
 
 
-def _say_problems(kept: list[tuple[Location, list[Stream]]]) -> None:
-    for one, streams in kept:
-        if one.problem:
-            say(f"{one.name}: {one.problem}")
-        for stream in streams:
-            if stream.problem and stream.problem != one.problem:
-                say(f"{one.name} {stream.resource}: {stream.problem}")
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """A location as it stands, with its streams."""
+
+    location: Location
+    token: Standing
+    streams: list[tuple[Stream, Standing]]
+    counts: list[Disagreement]
+
+    def notes(self) -> Iterator[str]:
+        """Give what there is to say, and say nothing twice."""
+        if self.token.words:
+            yield f": {self.token.words}"
+        for stream, standing in self.streams:
+            if standing.words and standing.words != self.token.words:
+                yield f" {stream.resource}: {standing.words}"
+        for one in self.counts:
+            yield f" assignments: {standing_.of_count(one)}"
 
 
-def _state(location: Location, stream: Stream) -> str:
-    if location.state != "valid":
-        return str(location.state)
-    if stream.held_deletes:
-        return "held"
-    if stream.problem:
-        return "torn" if stream.full_wanted == "torn" else "failing"
-    return "in step" if stream.published_at else "new"
+def _look(house: "House", location: Location, now: datetime) -> _Seen:
+    streams = house.streams.watched(location.id)
+    return _Seen(
+        location=location,
+        token=standing_.of_token(location, now),
+        streams=[(stream, standing_.of_stream(location, stream)) for stream in streams],
+        counts=house.counts.known(location.id),
+    )
 
 
-def _location(location: Location, streams: list[Stream]) -> dict[str, Any]:
+def _described(one: _Seen) -> dict[str, Any]:
     return {
-        "name": location.name,
-        "uid": location.uid,
-        "state": location.state,
-        "problem": location.problem,
-        "token_expires": location.token_expires,
+        "name": one.location.name,
+        "uid": one.location.uid,
+        "state": one.token.state,
+        "problem": one.token.words,
+        "token_expires": one.location.token_expires,
+        "expires_within_days": one.token.within_days,
+        "disagreements": [asdict(count) for count in one.counts],
         "streams": [
             {
                 "resource": stream.resource,
-                "state": _state(location, stream),
+                "state": standing.state,
                 "records": stream.records,
                 "version": stream.version,
                 "published_at": stream.published_at,
-                "problem": stream.problem,
+                "full_at": stream.full_at,
+                "held_deletes": stream.held_deletes or 0,
+                "problem": standing.words,
             }
-            for stream in streams
+            for stream, standing in one.streams
         ],
     }

@@ -1,10 +1,12 @@
 """`pageturner sync`: bring the mirror in step, and wait for it."""
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.standing import of_token
 from orchestration.syncing import TokenOutOfDate
 from storage.locations import Location
 from storage.pages import KEPT
@@ -49,14 +51,19 @@ def sync(
         locations = living.house.locations.watched(names)
         if not locations:
             raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
-        crawl_ids, unsynced = _open(living.house, locations, resource, full=full)
-        if not crawl_ids and not unsynced:
+        sync_ids, unsynced = _open(living.house, locations, resource, full=full)
+        if not sync_ids and not unsynced:
             raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
-        following = Following(living, crawl_ids)
+        following = Following(living, sync_ids)
         with showing(lambda uid: living.house.gate.look(uid).in_flight) as show:
             reports = following.follow(show)
         living.house.pages.sweep(KEPT)
+        kept = living.house.locations.watched([one.name for one in locations])
     _give(reports, unsynced, json=json)
+    for one in kept:
+        standing = of_token(one, datetime.now(UTC))
+        if standing.within_days is not None:
+            say(f"{one.name}: {standing.words}")
     status = verdict(reports, unsynced)
     if status:
         raise typer.Exit(status)
@@ -78,25 +85,29 @@ def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
 def _open(
     house: "House", locations: list[Location], resources: list[str] | None, *, full: bool
 ) -> tuple[list[int], list[Unsynced]]:
-    crawl_ids: list[int] = []
+    sync_ids = []
     unsynced = []
     for location in locations:
         try:
-            crawl_ids += house.syncing.open(location, resources, full=full)
+            sync_id = house.syncing.open(location, resources, full=full)
         except TokenOutOfDate as error:
             say(f"{location.name}: {error}")
             unsynced.append(Unsynced(location=location.name, uid=location.uid, problem=str(error)))
-    return crawl_ids, unsynced
+        else:
+            sync_ids += [] if sync_id is None else [sync_id]
+    return sync_ids, unsynced
 
 
 def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool) -> None:
     if json:
         give_json([*({**asdict(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
         return
-    table = make_table("location", "stream", "state", "pages", "records", "inserted", "updated", "deleted")
+    table = make_table("location", "stream", "read", "state", "pages", "records", "inserted", "updated", "deleted")
     for report in reports:
         counts = (report.pages, report.records, report.inserted, report.updated, report.deleted)
-        table.add_row(report.location, report.resource, describe(report), *(f"{count:,}" for count in counts))
+        table.add_row(
+            report.location, report.resource, report.kind, describe(report), *(f"{count:,}" for count in counts)
+        )
     results.print(table)
     for report in reports:
         if report.reason:
@@ -108,6 +119,7 @@ def _described(report: ProgressReport) -> dict[str, object]:
         "location": report.location,
         "uid": report.uid,
         "resource": report.resource,
+        "kind": report.kind,
         "state": report.state,
         "consistent": report.is_consistent,
         "pages": report.pages,

@@ -112,10 +112,13 @@ class Gate:
 
     @contextmanager
     def permit(
-        self, location: str, message_id: str = "", *, rate: int = 0, wait: float = WAIT_SECONDS
+        self, location: str, message_id: str = "", *, rate: int = 0, wait: float = WAIT_SECONDS, sole: str = ""
     ) -> Iterator[Permit]:
-        """Hold a permit for the length of the block; NotNow where none comes free in time, or the gate is shut."""
-        permit = self._take(location, message_id, rate, wait)
+        """Hold a permit for the length of the block; NotNow where none comes free in time, or the gate is shut.
+
+        Of those that name the same `sole`, one at a time has a permit, however often a message is delivered.
+        """
+        permit = self._take(location, message_id, sole, wait, rate)
         try:
             yield permit
         finally:
@@ -176,12 +179,12 @@ class Gate:
         with self._lock:
             self._started[message_id] = location
 
-    def _take(self, location: str, message_id: str, rate: int, wait: float) -> Permit:
-        execution = uuid.uuid4().hex
+    def _take(self, location: str, message_id: str, sole: str, wait: float, rate: int) -> Permit:
+        execution = f"{sole}{uuid.uuid4().hex}"
         window = int(RATE_WINDOW_SECONDS * 1000)
         until = time.monotonic() + wait
         while True:
-            answer = self._run("take", location, execution, message_id, rate, window)
+            answer = self._run("take", location, execution, message_id, rate, window, sole)
             if answer[0]:
                 ends = time.monotonic() + self._longest
                 permit = Permit(location=location, execution=execution, closings=answer[1], ends=ends)

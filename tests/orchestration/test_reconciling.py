@@ -4,16 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.reconciling import (
-    LOST_LIMIT,
-    PAGE_LIMIT,
-    REREAD_LIMIT,
-    Fail,
-    Fetch,
-    Reading,
-    Settle,
-    reconcile,
-)
+from orchestration.decisions import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, Fail, Fetch, Reading, Settle
+from orchestration.reconciling import reconcile
 from storage.pages import PageFact
 from storage.schema import Outcome
 

@@ -13,7 +13,7 @@ from storage.database import Database
 from storage.exporting import Exporting
 from storage.feed import Feed
 from storage.locations import Location, Locations
-from storage.pages import PageFact, Pages
+from storage.pages import Content, PageFact, Pages
 from storage.publishing import Judge, Published, Publishing, Verdict
 from storage.schema import Outcome
 from storage.sealing import Sealer, make_key
@@ -55,19 +55,32 @@ class Store:
         """Give a stream of a location."""
         return next(one for one in self.streams.watched(location.id) if one.resource == resource)
 
-    def open(self, stream: Stream, *, forced_by: str | None = None, too_old: datetime = LONG_AGO) -> Opened:
+    def open(
+        self,
+        stream: Stream,
+        wanted: Wanted | None = None,
+        *,
+        forced_by: str | None = None,
+        too_old: datetime = LONG_AGO,
+    ) -> Opened:
         """Open a crawl."""
-        return self.syncs.open(stream.location_id, [Wanted(stream=stream, forced_by=forced_by)], too_old)[0]
+        wanted = wanted or Wanted(stream=stream, forced_by=forced_by)
+        return self.syncs.open(stream.location_id, [wanted], too_old)[1][0]
 
     def read(
-        self, stream: Stream, *lists: list[dict[str, object]], consistent: bool = True, version: str = "v1"
+        self,
+        stream: Stream,
+        *lists: list[dict[str, object]],
+        consistent: bool = True,
+        version: str = "v1",
+        wanted: Wanted | None = None,
     ) -> Crawl:
         """Make a settled crawl of some pages."""
-        crawl_id = self.open(stream).crawl_id
+        crawl_id = self.open(stream, wanted).crawl_id
         for index, records in enumerate(lists):
             body = msgspec.json.encode({RESOURCES[stream.resource].member: records})
             fact = PageFact(index=index, round=0, outcome=Outcome.STORED, version=version, records=len(records))
-            self.pages.store(crawl_id, fact, pack(body), 0.1)
+            self.pages.store(crawl_id, fact, Content(body=pack(body)))
         self.crawls.note_first(crawl_id, version, len(lists))
         crawl = self.crawls.get(crawl_id)
         assert self.crawls.settle(crawl, is_consistent=consistent, version=version, total=len(lists))
@@ -75,7 +88,7 @@ class Store:
 
     def publish(self, crawl: Crawl, judge: Judge = let_through) -> Published | None:
         """Publish a crawl."""
-        return self.publishing.publish(crawl, self.streams.get(crawl.stream_id), judge)
+        return self.publishing.publish(crawl, judge)
 
     def mirror(self, stream: Stream) -> list[dict[str, object]]:
         """Read the mirror."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from storage.pages import PageFact
 from storage.schema import CrawlState, Outcome, SyncState, syncs
+from storage.syncs import Origin
 
 from .house import Store
 
@@ -79,7 +80,7 @@ def test_one_open_crawl_a_stream(store: Store):
     """A second sync takes the unfinished crawl over."""
     stream, crawl = opened(store)
     again = store.open(stream)
-    assert (again.crawl_id, again.is_new) == (crawl.id, False)
+    assert (again.crawl_id, again.origin) == (crawl.id, Origin.FOUND)
 
 
 def test_a_second_sync_may_force(store: Store):
@@ -93,7 +94,7 @@ def test_a_crawl_from_long_ago_is_given_up(store: Store):
     """An unfinished crawl that is too old makes way for a new one."""
     stream, crawl = opened(store)
     again = store.open(stream, too_old=datetime.now(UTC) + timedelta(seconds=1))
-    assert again.is_new
+    assert again.origin is Origin.NEW
     assert store.crawls.get(crawl.id).state is CrawlState.FAILED
 
 
@@ -102,13 +103,13 @@ def test_a_failure_is_told(store: Store):
     stream, crawl = opened(store)
     assert store.crawls.fail(crawl, "Apple could not be reached.", "away")
     assert store.streams.get(stream.id).problem == "Apple could not be reached."
-    assert store.open(stream).is_new
+    assert store.open(stream).origin is Origin.NEW
 
 
 def test_an_ended_crawl_stays_ended(store: Store):
     """Nothing leads out of a state that is final."""
     _, crawl = opened(store)
-    store.crawls.end_unchanged(crawl)
+    store.crawls.end_unchanged(crawl, "v1")
     assert not store.crawls.fail(crawl, "late", "away")
     assert not store.crawls.settle(crawl, is_consistent=True, version="v1", total=1)
     assert not store.crawls.begin_round(crawl)
@@ -119,7 +120,7 @@ def test_a_sync_ends_with_its_last_crawl(store: Store):
     _, crawl = opened(store)
     with store.database.read() as connection:
         assert connection.execute(syncs.select()).one().state == SyncState.OPEN
-    store.crawls.end_unchanged(crawl)
+    store.crawls.end_unchanged(crawl, "v1")
     with store.database.read() as connection:
         assert connection.execute(syncs.select()).one().state == SyncState.ENDED
 
@@ -129,7 +130,7 @@ def test_old_pages_are_swept(store: Store):
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())
     assert store.pages.sweep(timedelta(0)) == 0
-    store.crawls.end_unchanged(crawl)
+    store.crawls.end_unchanged(crawl, "v1")
     assert store.pages.sweep(timedelta(days=1)) == 0
     assert store.pages.sweep(timedelta(seconds=-1)) == 1
-    assert store.open(stream).is_new
+    assert store.open(stream).origin is Origin.NEW

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from apple.answers import pack
-from storage.pages import PageFact
+from storage.pages import Content, PageFact
 from storage.publishing import Verdict
 from storage.schema import Outcome
+from storage.syncs import Origin
 
 from .house import Store
 
@@ -82,7 +83,7 @@ def test_a_page_that_comes_after_the_decision(store: Store):
     crawl = store.read(stream, [assignment(1), assignment(2)], [assignment(3)])
     late = PageFact(index=0, round=1, outcome=Outcome.STORED, version="v9", records=1)
     body = msgspec.json.encode({"assignments": [assignment(1)]})
-    assert store.pages.store(crawl.id, late, pack(body))
+    assert store.pages.store(crawl.id, late, Content(body=pack(body)))
     assert store.publish(crawl).deleted == 0
     assert len(store.mirror(stream)) == 3
 
@@ -101,7 +102,7 @@ def test_a_sync_opens_during_a_publish(store: Store):
 
     assert store.publish(store.read(stream, [assignment(1)]), judge).deleted == 1
     opening.join()
-    assert opened[0].is_new
+    assert opened[0].origin is Origin.NEW
 
 
 def test_held_deletes(store: Store):

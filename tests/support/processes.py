@@ -74,6 +74,14 @@ class Apple:
         """Set the state of the newest token."""
         self._ask(f"tokens/{uid or self.uid}", {"state": state})
 
+    def set_expiry(self, expires: str, uid: str | None = None) -> None:
+        """Set when the token expires."""
+        self._ask(f"tokens/{uid or self.uid}", {"expires": expires})
+
+    def expire(self, *what: str, uid: str | None = None) -> None:
+        """Let versions, cursors or batches expire."""
+        self._ask(f"expire/{uid or self.uid}", list(what))
+
     def set_owner(self, owner: dict[str, str] | None, uid: str | None = None) -> None:
         """Have a service manage the location."""
         self._ask(f"owner/{uid or self.uid}", owner)

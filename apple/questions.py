@@ -1,0 +1,58 @@
+"""Questions: which page of which list is asked for, and how each of Apple's three ways of paging puts that."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .resources import Paging, Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetKey:
+    """What Apple tells assets apart by."""
+
+    adam_id: str
+    pricing_param: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One page of a list."""
+
+    resource: Resource
+    #: The number of the page, of the batch, or of the step along the cursors; 0 is always the first.
+    index: int = 0
+    #: List only what changed since this version, or since this `sinceModifiedToken`.
+    since: str | None = None
+    #: What the answer before gave to go on with: a cursor, or a `batchToken`. Sent back exactly as it came.
+    cursor: str | None = None
+    #: List only what belongs to one asset.
+    asset: AssetKey | None = None
+    #: False where batches are asked for one after the other, each by the token of the one before.
+    is_numbered: bool = True
+
+    def query(self) -> dict[str, str]:
+        """Say it as the query of a GET."""
+        query = {}
+        if self.since is not None:
+            query["sinceVersionId"] = self.since
+        if self.asset is not None:
+            query |= {"adamId": self.asset.adam_id, "pricingParam": self.asset.pricing_param}
+        if self.resource.paging is Paging.CURSOR and self.cursor is not None:
+            query["cursor"] = self.cursor
+        if self.resource.paging is Paging.INDEX and self.index:
+            query["pageIndex"] = str(self.index)
+        return query
+
+    def body(self) -> dict[str, Any]:
+        """Say it as the body of a POST of the legacy service; the token is added where it is sent."""
+        if self.cursor is not None:
+            return {"batchToken": self.cursor} | ({"overrideIndex": self.index} if self.is_numbered else {})
+        if self.since is not None:
+            return {"sinceModifiedToken": self.since}
+        return dict(self.resource.filters)
+
+    def __str__(self) -> str:
+        """Name the page for a person."""
+        what = {Paging.INDEX: "page", Paging.CURSOR: "step", Paging.BATCH: "batch"}[self.resource.paging]
+        of = f" of asset {self.asset.adam_id} {self.asset.pricing_param}" if self.asset is not None else ""
+        return f"{self.resource.name}{of} {what} {self.index}"

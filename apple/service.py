@@ -1,0 +1,77 @@
+"""Apple's service config: the limits that it sets all its clients and the addresses that it wants to be asked at.
+
+Both may change without notice, and are read again every few minutes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from .answers import read_json
+
+_PORTS = {"https": 443, "http": 80}
+
+
+class _ErrorCode(msgspec.Struct, rename="camel"):
+    error_number: int
+    error_message: str = ""
+
+
+class _ServiceConfig(msgspec.Struct, rename="camel"):
+    # The keys of limits and addresses are Apple's to choose: only those that are known are looked at.
+    limits: dict[str, Any] = msgspec.field(default_factory=dict)
+    urls: dict[str, Any] = msgspec.field(default_factory=dict)
+    notification_types: list[str] = msgspec.field(default_factory=list)
+    error_codes: list[_ErrorCode] = msgspec.field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """What Apple asks of all its clients."""
+
+    limits: dict[str, int] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    notification_types: tuple[str, ...] = ()
+    #: Apple's own words for its error numbers.
+    error_texts: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def requests_per_second(self) -> int | None:
+        """Give the requests a second that are allowed to a location; None where Apple names no number."""
+        rate = self.limits.get("maxRequestPerSecond", 0)
+        return rate if rate > 0 else None
+
+    def paths(self, origin: str) -> dict[str, str]:
+        """Give the paths of the addresses that stay on the host that is asked: a token never goes to another."""
+        home = urlsplit(origin)
+        split = {name: _split(url) for name, url in self.urls.items()}
+        return {name: url.path for name, url in split.items() if url is not None and _is_at(url, home)}
+
+
+def read_service_config(body: bytes) -> ServiceConfig:
+    """Read the answer to `service/config`."""
+    config: _ServiceConfig = read_json(body, _ServiceConfig, "service/config")
+    return ServiceConfig(
+        limits={name: value for name, value in config.limits.items() if type(value) is int},
+        urls={name: value for name, value in config.urls.items() if isinstance(value, str)},
+        notification_types=tuple(config.notification_types),
+        error_texts={code.error_number: code.error_message for code in config.error_codes},
+    )
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        split = urlsplit(url)
+        split.port  # noqa: B018 - reading it is what may fail
+    except ValueError:
+        return None
+    return split
+
+
+def _is_at(url: SplitResult, home: SplitResult) -> bool:
+    same = (url.scheme, url.hostname) == (home.scheme, home.hostname)
+    ports = (one.port or _PORTS.get(one.scheme) for one in (url, home))
+    is_plain = not url.query and not url.username and not url.password and url.path.startswith("/")
+    return same and len(set(ports)) == 1 and is_plain

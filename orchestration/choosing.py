@@ -1,0 +1,51 @@
+"""Choosing: what a sync reads of each stream, and what it reads further because of what it read. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from apple.resources import RESOURCES
+from storage.crawls import Crawl
+from storage.ending import Reason
+from storage.schema import CrawlKind, CrawlState
+from storage.streams import Stream
+from storage.syncs import Wanted
+
+#: How old the last full reading of a stream may become before deltas no longer do: they show no removals, or not all.
+FULL_EVERY = timedelta(days=1)
+
+
+def choose(stream: Stream, every: Mapping[str, timedelta], now: datetime, *, full: bool) -> Wanted:
+    """Choose how much of a stream to read."""
+    if full:
+        return Wanted(stream=stream, forced_by=Reason.ASKED)
+    is_wanted = stream.full_wanted is not None and (stream.full_after is None or stream.full_after <= now)
+    if is_wanted:
+        return Wanted(stream=stream, forced_by=stream.full_wanted)
+    if not RESOURCES[stream.resource].has_delta or stream.version is None:
+        return Wanted(stream=stream)
+    is_due = stream.full_at is not None and now - stream.full_at >= every.get(stream.resource, FULL_EVERY)
+    return Wanted(stream=stream) if is_due else delta(stream)
+
+
+def delta(stream: Stream) -> Wanted:
+    """Want what changed since the last publish."""
+    return Wanted(stream=stream, kind=CrawlKind.DELTA, since=stream.version)
+
+
+def further(stream: Stream, crawls: Sequence[Crawl]) -> Wanted | None:
+    """Choose what else to read of a stream after the crawls that a sync made of it, if anything."""
+    last = crawls[-1]
+    if last.state is not CrawlState.PUBLISHED or not RESOURCES[stream.resource].has_delta:
+        return None
+    if last.kind is CrawlKind.FULL and not last.is_consistent and stream.version is not None:
+        return delta(stream)  # what a torn reading may have missed is in what changed since it began
+    if last.kind is CrawlKind.DELTA and stream.full_wanted == Reason.RETIRED:
+        return Wanted(stream=stream, forced_by=Reason.RETIRED)
+    return None
+
+
+def is_touched(crawl: Crawl) -> bool:
+    """Tell whether a crawl may have moved the mirror, or found that Apple's data moved."""
+    if crawl.state is CrawlState.PUBLISHED:
+        return True
+    return crawl.state is CrawlState.UNCHANGED and crawl.kind is CrawlKind.DELTA and crawl.version != crawl.since

@@ -1,0 +1,190 @@
+"""Fetching: one page of a crawl from Apple into the ledger, and what to do where Apple answers something else."""
+
+import random
+from dataclasses import dataclass, replace
+
+from apple.answers import Answer
+from apple.errors import AppleError, OtherLocation, OtherOwner
+from apple.pages import Page, read_page
+from apple.questions import AssetKey, Question
+from apple.resources import RESOURCES, Paging
+from apple.tokens import Token
+from storage.crawls import Crawl, Crawls
+from storage.locations import Location, Locations
+from storage.orders import Order
+from storage.pages import AGAIN, CHECK, PAGES_A_SCOPE, Content, PageFact, Pages
+from storage.schema import CrawlKind, LocationState, Outcome
+
+from . import retrying
+from .asking import Asking
+from .sending import message_id
+
+#: How often a crawl begins again because what it went on from was dead; then it fails, and is due again later.
+RESTART_LIMIT = 5
+
+
+class Later(Exception):
+    """The task must park itself and come again after `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Again in {seconds:.1f} s.")
+        self.seconds = seconds
+
+
+class StartedOver(Exception):
+    """The crawl began again from nothing: there is no page to go on with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchStores:
+    """What is remembered, as far as fetching a page needs it."""
+
+    locations: Locations
+    crawls: Crawls
+    pages: Pages
+
+
+class Fetching:
+    """Fetches pages."""
+
+    def __init__(self, stores: FetchStores, asking: Asking) -> None:
+        self._stores = stores
+        self._asking = asking
+
+    def fetch(self, order: Order, index: int) -> PageFact | None:
+        """Fetch a page into the ledger, unless it is there; None where the crawl ended over it."""
+        crawl, known, token = order.crawl, order.page, order.token
+        if known is not None and _is_done(crawl, known):
+            return known
+        if token is None:
+            self._stores.crawls.fail(crawl, "The location is no longer watched.", retrying.Trouble.PERSON)
+            return None
+        attempts = (known.attempts if known is not None and known.round >= crawl.floor else 0) + 1
+        try:
+            return self._ask(order, token, index, attempts)
+        except AppleError as error:
+            reason = str(error)
+            trying = PageFact(index=index, round=crawl.round, outcome=Outcome.TRYING, attempts=attempts, reason=reason)
+            return self._obey(order, trying, error)
+
+    def _ask(self, order: Order, token: Token, index: int, attempts: int) -> PageFact:
+        crawl, location = order.crawl, order.location
+        question = self._question(crawl, index)
+        message = message_id(crawl.id, crawl.round, index)
+        answer = self._asking.page(crawl.uid, message, question, token)
+        page = read_page(question, answer.body)
+        self._check_owner(location, page)
+        self._note_token(location, page)
+        return self._store(crawl, index, page, answer, attempts)
+
+    def _question(self, crawl: Crawl, index: int) -> Question:
+        resource = RESOURCES[crawl.resource]
+        if crawl.kind is CrawlKind.SPOT:
+            scope = crawl.scopes[index // PAGES_A_SCOPE]
+            asset = AssetKey(adam_id=scope.adam_id, pricing_param=scope.pricing_param)
+            return Question(resource=resource, index=index % PAGES_A_SCOPE, asset=asset)
+        if resource.paging is Paging.INDEX:
+            return Question(resource=resource, index=index, since=crawl.since)
+        if index in {0, AGAIN}:
+            return Question(resource=resource, since=crawl.since)
+        if resource.paging is Paging.CURSOR:
+            return Question(resource=resource, index=index, cursor=self._stores.pages.cursor(crawl.id, index - 1))
+        return self._batch(crawl, index)
+
+    def _batch(self, crawl: Crawl, index: int) -> Question:
+        resource, pages = RESOURCES[crawl.resource], self._stores.pages
+        first = pages.find(crawl.id, 0)
+        if index == CHECK:
+            last = pages.find(crawl.id, (first.total or 1) - 1 if first is not None else 0)
+            return Question(resource=resource, since=None if last is None else last.version)
+        is_numbered = first is not None and first.total is not None
+        token = pages.cursor(crawl.id, 0 if is_numbered else index - 1)
+        return Question(resource=resource, index=index, cursor=token, is_numbered=is_numbered)
+
+    def _store(self, crawl: Crawl, index: int, page: Page, answer: Answer, attempts: int) -> PageFact:
+        is_lost = page.records is None or _lacks_its_token(crawl, page)
+        fact = PageFact(
+            index=index,
+            round=crawl.round,
+            outcome=Outcome.LOST if is_lost else Outcome.STORED,
+            version=page.version,
+            total=page.total,
+            next_index=page.next_index,
+            size=page.size,
+            records=None if page.records is None else len(page.records),
+            attempts=attempts if is_lost else 0,
+        )
+        content = Content(body=None if is_lost else answer.packed, cursor=page.cursor, seconds=answer.seconds)
+        self._stores.pages.store(crawl.id, fact, content)
+        return fact
+
+    def _obey(self, order: Order, fact: PageFact, error: AppleError) -> PageFact | None:
+        crawl = order.crawl
+        match retrying.decide(error, fact.attempts):
+            case retrying.Wait():
+                raise Later(0.0)
+            case retrying.Again(seconds=seconds):
+                self._stores.pages.store(crawl.id, fact)
+                raise Later(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not a secret
+            case retrying.NoSuchPage():
+                beyond = replace(fact, outcome=Outcome.BEYOND)
+                self._stores.pages.store(crawl.id, beyond)
+                return beyond
+            case retrying.Afresh(reason=reason):
+                self._start_over(crawl, reason)
+            case retrying.GiveUp(reason=reason, trouble=trouble):
+                self._stores.pages.store(crawl.id, replace(fact, outcome=Outcome.FAILED, reason=reason))
+                self._stores.crawls.fail(crawl, f"{_name(crawl, fact.index)}: {reason}", trouble)
+            case retrying.Stop(reason=reason, state=state):
+                self._stop(order.location, reason, state)
+        return None
+
+    def _start_over(self, crawl: Crawl, reason: str) -> None:
+        if crawl.restarts >= RESTART_LIMIT:
+            self._stores.crawls.fail(crawl, f"{crawl.resource}: {reason}", retrying.Trouble.AWAY)
+        elif self._stores.crawls.restart(crawl):
+            raise StartedOver
+
+    def _stop(self, location: Location, reason: str, state: LocationState) -> None:
+        """Ask nothing more of a location. What was read of it stays, and is gone on from once a person has acted."""
+        self._stores.locations.mark(location.id, state, reason)
+        for crawl in self._stores.crawls.reading(location.id):
+            self._stores.crawls.fail(crawl, reason, retrying.Trouble.PERSON)
+
+    def _note_token(self, location: Location, page: Page) -> None:
+        if location.state is not LocationState.VALID:
+            self._stores.locations.mark(location.id, LocationState.VALID, None)
+        if page.token_expires is not None and page.token_expires != location.token_expires:
+            self._stores.locations.note_expiry(location.id, page.token_expires)
+
+    def _check_owner(self, location: Location, page: Page) -> None:
+        if page.uid not in {None, location.uid}:
+            raise OtherLocation(f"(it opens {page.uid}, '{location.name}' is {location.uid})")
+        if page.owner is None:
+            return
+        if location.owner is None:
+            self._stores.locations.own(location.id, page.owner)
+        elif page.owner != location.owner:
+            raise OtherOwner(f"(it was '{location.owner}', now it is '{page.owner}')")
+
+
+def _is_done(crawl: Crawl, page: PageFact) -> bool:
+    """Tell whether nothing more is to be done for a page in this round."""
+    if page.outcome is Outcome.TRYING:
+        return False
+    if RESOURCES[crawl.resource].paging is Paging.CURSOR:  # a chain has no rounds: it goes on until it starts over
+        return page.round >= crawl.floor and page.outcome is not Outcome.LOST
+    return page.round >= crawl.round
+
+
+def _name(crawl: Crawl, index: int) -> str:
+    if crawl.kind is not CrawlKind.SPOT:
+        return f"{crawl.resource}, page {index}"
+    scope = crawl.scopes[index // PAGES_A_SCOPE]
+    return f"{crawl.resource} of asset {scope.adam_id} {scope.pricing_param}, page {index % PAGES_A_SCOPE}"
+
+
+def _lacks_its_token(crawl: Crawl, page: Page) -> bool:
+    """Tell whether the last batch came without the token that it has to bring: then it is asked for again."""
+    is_last = RESOURCES[crawl.resource].is_legacy and page.total is not None and page.index == page.total - 1
+    return is_last and page.version is None

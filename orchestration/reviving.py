@@ -1,0 +1,86 @@
+"""Reviving: look after unfinished syncs, and send again what was lost on its way."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from apple.resources import RESOURCES, Paging
+from storage.crawls import Crawl, Crawls
+from storage.pages import Pages
+from storage.schema import CrawlState
+from storage.syncs import Syncs
+
+from .crawling import Crawling
+from .gate import Gate
+from .retrying import Trouble
+from .sending import Sending, message_prefix
+from .syncing import Syncing
+from .tending import Nudge, Stillness, nudge
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviveStores:
+    """What is remembered, as far as reviving needs it."""
+
+    syncs: Syncs
+    crawls: Crawls
+    pages: Pages
+
+
+class Reviving:
+    """Looks after syncs."""
+
+    def __init__(
+        self, stores: ReviveStores, crawling: Crawling, syncing: Syncing, gate: Gate, sending: Sending
+    ) -> None:
+        self._stores = stores
+        self._crawling = crawling
+        self._syncing = syncing
+        self._gate = gate
+        self._sending = sending
+
+    def tend(self, sync_ids: list[int] | None = None) -> None:
+        """Look after unfinished syncs, all or some: revive their crawls that nothing is working on, and see them on."""
+        for sync_id in self._stores.syncs.open_ones() if sync_ids is None else sync_ids:
+            for crawl in self._stores.crawls.of_sync(sync_id):
+                if crawl.is_unfinished:
+                    self._gate.touch(crawl.uid)
+                    self._revive(crawl, nudge(self._stillness(crawl), datetime.now(UTC)))
+            self._syncing.advance(sync_id)
+
+    def _stillness(self, crawl: Crawl) -> Stillness:
+        return Stillness(
+            crawl=crawl,
+            last_page_at=self._stores.pages.moved_at(crawl.id),
+            has_first_page=self._stores.pages.find(crawl.id, 0) is not None,
+            is_at_gate=self._gate.knows(crawl.uid, message_prefix(crawl.id)),
+            is_its_turn=self._is_its_turn(crawl),
+        )
+
+    def _is_its_turn(self, crawl: Crawl) -> bool:
+        """Tell whether a stream is to be read now: cursor streams wait for the others, and for each other."""
+        if crawl.state is not CrawlState.OPEN or not _is_cursor(crawl):
+            return True
+        others = [one for one in self._stores.crawls.of_sync(crawl.sync_id) if one.id < crawl.id and _is_cursor(one)]
+        is_first = not any(one.state is CrawlState.OPEN for one in others)
+        return is_first and self._stores.syncs.get(crawl.sync_id).is_handed_over
+
+    def _revive(self, crawl: Crawl, wanted: Nudge) -> None:
+        if wanted is Nudge.NOTHING:
+            return
+        if wanted is Nudge.FAIL:
+            reason = f"{crawl.resource}: revived {crawl.revivals} times without coming to its end."
+            self._crawling.fail(crawl, reason, Trouble.AWAY)
+        elif wanted is Nudge.SEED:
+            if self._stores.crawls.begin_round(crawl, revival=True):
+                self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
+        elif wanted is Nudge.ADVANCE:
+            self._crawling.go_on(crawl, revival=True)
+        elif self._stores.crawls.revive(crawl):
+            if wanted is Nudge.PUBLISH:
+                self._sending.publish(crawl.id)
+            else:
+                self._crawling.go_on(crawl)
+
+
+def _is_cursor(crawl: Crawl) -> bool:
+    return RESOURCES[crawl.resource].paging is Paging.CURSOR

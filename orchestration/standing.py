@@ -1,0 +1,93 @@
+"""Standing: what is the matter with a location's token or a stream, and what a person can do about it. Pure.
+
+One sentence each, the same on every surface.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.counts import Disagreement
+from storage.ending import Reason
+from storage.locations import Location
+from storage.schema import LocationState
+from storage.streams import Stream
+
+#: Days before a token's end on which it is time to say so, ever more urgently.
+WARN_DAYS = (30, 14, 7, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How something stands: a word, and a sentence where there is something to say."""
+
+    state: str
+    words: str | None = None
+    #: Of a token that expires: within which of the warnings' days.
+    within_days: int | None = None
+
+
+def of_token(location: Location, now: datetime) -> Standing:
+    """Tell how a location's token stands."""
+    if location.state is not LocationState.VALID:
+        return Standing(state=location.state, words=location.problem or _UNTOLD[location.state])
+    left = location.token_expires - now
+    if left <= timedelta():
+        return Standing(state=LocationState.EXPIRED, words=_UNTOLD[LocationState.EXPIRED])
+    within = [days for days in WARN_DAYS if left <= timedelta(days=days)]
+    if not within:
+        return Standing(state=LocationState.VALID)
+    words = f"The token expires in {_days(left)}, on {location.token_expires:%Y-%m-%d}: renew it at Apple, and "
+    rotate = f"`pageturner locations rotate {location.name} FILE`."
+    return Standing(state="expiring", words=words + rotate, within_days=within[-1])
+
+
+def of_stream(location: Location, stream: Stream) -> Standing:
+    """Tell how a stream stands."""
+    if location.state is not LocationState.VALID:
+        return Standing(state=location.state, words=stream.problem)
+    if stream.problem:
+        return Standing(state="failing", words=stream.problem)
+    if stream.held_deletes:
+        words = (
+            f"{stream.held_deletes} deletes are held, since they would take most of it: sync again to confirm them, "
+        )
+        return Standing(state="held", words=words + f"or let them through with `pageturner accept {location.name}`.")
+    if stream.full_wanted == Reason.TORN:
+        return Standing(state="torn", words=_torn(stream))
+    return Standing(state="in step" if stream.published_at else "new")
+
+
+def of_count(one: Disagreement) -> str:
+    """Say that Apple's count of an asset does not agree with its list, and that this is not hunted for ever."""
+    assert one.last is not None  # noqa: S101 - only what was looked into is told
+    numbers = (
+        f"Apple counts {one.counted} assignments of asset {one.adam_id} {one.pricing_param} and lists {one.listed}"
+    )
+    return (
+        f"{numbers}; looked into {one.last.attempts} times, and again from {one.last.again_at:%Y-%m-%d %H:%M} UTC on."
+    )
+
+
+def _torn(stream: Stream) -> str:
+    words = "The data changed too often while it was read: removals wait for the next full crawl"
+    if stream.full_after is None or stream.torn_fulls < 2:  # noqa: PLR2004 - the first is followed by another at once
+        return words + ", which the next sync makes."
+    return words + f", from {stream.full_after:%Y-%m-%d %H:%M} UTC on (torn {stream.torn_fulls} times in a row)."
+
+
+def _days(left: timedelta) -> str:
+    if left < timedelta(days=1):
+        return "less than a day"
+    return "1 day" if left.days == 1 else f"{left.days} days"
+
+
+_ROTATE = "download a new one from Apple and give it to `pageturner locations rotate`."
+
+#: What there is to say of a state where nobody noted more.
+_UNTOLD = {
+    LocationState.VALID: None,
+    LocationState.EXPIRED: f"The token's date has passed: {_ROTATE}",
+    LocationState.REVOKED: f"The token was revoked: {_ROTATE}",
+    LocationState.WRONG: f"Apple does not know the token: {_ROTATE}",
+    LocationState.FOREIGN: "Another service manages the location: `pageturner accept` says that this is meant to be.",
+}

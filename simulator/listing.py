@@ -1,0 +1,81 @@
+"""One list of records in Apple's order: what is in it, in which state it is, and what changed since another state."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Where = Literal["front", "end", "random"]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One record as it stands on a page, and the move with which it last changed."""
+
+    record: bytes
+    moved: int = 0
+
+
+@dataclass(kw_only=True)
+class Listing:
+    """The records of one resource."""
+
+    dice: random.Random
+    make: Callable[[], bytes]
+    entries: list[Entry] = field(default_factory=list)
+    #: How often the data changed, and the name that each state was given. The names have no order.
+    move: int = 0
+    version: str = ""
+    versions: dict[str, int] = field(default_factory=dict)
+    removed: list[Entry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Name the first state."""
+        self._name()
+
+    def fill(self, count: int) -> None:
+        """Begin with so many records."""
+        self.entries = [Entry(self.make()) for _ in range(count)]
+
+    def insert(self, where: Where) -> None:
+        """Add a new record at a place."""
+        place = {"front": 0, "end": len(self.entries), "random": self.dice.randint(0, len(self.entries))}[where]
+        self.entries.insert(place, Entry(self.make(), self.move + 1))
+
+    def remove(self, where: Where) -> bytes:
+        """Take a record away from a place."""
+        last = len(self.entries) - 1
+        gone = self.entries.pop({"front": 0, "end": last, "random": self.dice.randint(0, last)}[where])
+        self.removed.append(Entry(gone.record, self.move + 1))
+        return gone.record
+
+    def pick(self) -> int:
+        """Pick any place."""
+        return self.dice.randrange(len(self.entries))
+
+    def replace(self, place: int, record: bytes, *, quietly: bool = False) -> None:
+        """Put another record into a place; quietly, no list of changes will show it."""
+        moved = self.entries[place].moved if quietly else self.move + 1
+        self.entries[place] = Entry(record, moved)
+
+    def touch(self, *, all_of_it: bool = False) -> None:
+        """Move on to a new state."""
+        self.move += 1
+        if all_of_it:
+            for entry in self.entries:
+                entry.moved = self.move
+        self._name()
+
+    def since(self, move: int, *, with_removed: bool) -> list[bytes]:
+        """List what changed after a state; a record that is gone looks like any other."""
+        gone = [entry.record for entry in self.removed if entry.moved > move] if with_removed else []
+        return gone + [entry.record for entry in self.entries if entry.moved > move]
+
+    def forget_versions(self) -> None:
+        """Let all states that were named so far expire."""
+        self.versions = {}
+        self._name()
+
+    def _name(self) -> None:
+        self.version = f"{self.dice.getrandbits(32):08x}-5a7b-11eb-b9e4-{self.dice.getrandbits(48):012x}"
+        self.versions[self.version] = self.move
