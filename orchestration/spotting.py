@@ -14,7 +14,6 @@ from storage.ending import Reason
 from storage.pages import PAGES_A_SCOPE, PageFact
 from storage.schema import CrawlKind
 
-from .choosing import is_touched
 from .decisions import Decision, Fail, Fetch, Reading, Settle
 from .reconciling import reconcile
 
@@ -28,10 +27,15 @@ EAGER_LIMIT = 6
 SPOT_LIMIT = 500
 
 
-def is_called_for(crawls: Sequence[Crawl]) -> bool:
-    """Tell whether counts are worth comparing, after the crawls that a sync made of assets and assignments."""
-    is_done = any(crawl.kind is CrawlKind.SPOT or crawl.forced_by == Reason.COUNTS for crawl in crawls)
-    return not is_done and any(map(is_touched, crawls))
+def is_done(crawls: Sequence[Crawl]) -> bool:
+    """Tell whether a sync looked into disagreements already: once is enough."""
+    return any(crawl.kind is CrawlKind.SPOT or crawl.forced_by == Reason.COUNTS for crawl in crawls)
+
+
+def after(differing: Sequence[Disagreement]) -> list[Disagreement]:
+    """Note what the numbers are after a look."""
+    looked = [(one, one.last) for one in differing if one.last is not None]
+    return [replace(one, last=replace(last, counted=one.counted, listed=one.listed)) for one, last in looked]
 
 
 def are_counts_old(crawls: Sequence[Crawl]) -> bool:

@@ -151,10 +151,13 @@ class Syncing:
         """Want those assets read alone whose counts and assignments disagree."""
         counted = [crawl for crawl in crawls if crawl.resource in _COUNTED]
         both = {stream.resource: stream for stream in streams if stream.resource in _COUNTED and stream.published_at}
-        if len(both) < len(_COUNTED) or not spotting.is_called_for(counted):
+        if len(both) < len(_COUNTED) or not any(map(choosing.is_touched, counted)):
             return []
         differing = self._stores.counts.differing(sync.location_id)
         self._stores.counts.forget_all_but(sync.location_id, differing)
+        if spotting.is_done(counted):  # what still disagrees does so with the numbers of now
+            self._stores.counts.note(sync.location_id, spotting.after(differing))
+            return []
         assignments, now = both["assignments"], datetime.now(UTC)
         due = spotting.due(differing, now)
         if not due:

@@ -70,8 +70,7 @@ class Batches:
     def _envelope(self, cut: Cut, count: int) -> dict[str, Any]:
         total = len(self._rendering.pages(cut)) - (self._switches.first_batch == "outside")
         envelope: dict[str, Any] = {"status": 0, "batchCount": count}
-        if self._switches.totals != "absent":
-            envelope["totalBatchCount"] = str(total) if self._switches.totals == "string" else total
+        envelope["totalBatchCount"] = str(total) if self._switches.totals == "string" else total
         if self._switches.optional == "present":
             envelope |= {"uId": self._organisation.uid, "expirationMillis": _EXPIRES_MILLIS}
             envelope["location"] = {"locationId": 1, "locationName": self._organisation.name}

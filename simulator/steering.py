@@ -28,7 +28,7 @@ class Steering:
             Route("/simulator/locations", self.locations),
             Route("/simulator/truth/{uid}/{resource}", self.truth),
             Route("/simulator/traffic/{uid}", self.traffic, methods=["GET", "DELETE"]),
-            Route("/simulator/changes/{uid}", self.changes, methods=["POST"]),
+            Route("/simulator/changes/{uid}", self.changes, methods=["POST", "DELETE"]),
             Route("/simulator/faults/{uid}", self.faults, methods=["POST"]),
             Route("/simulator/tokens/{uid}", self.tokens, methods=["POST"]),
             Route("/simulator/owner/{uid}", self.owner, methods=["POST"]),
@@ -62,8 +62,12 @@ class Steering:
         return JSONResponse(report)
 
     async def changes(self, request: Request) -> Response:
-        """Take changes of the data: those for a later request wait, the others happen now."""
+        """Take changes of the data: those for a later request wait, the others happen now. DELETE waits for none."""
         location = self._of(request)
+        if request.method == "DELETE":
+            waiting, location.changes = location.changes, []
+            location.apply(waiting)
+            return JSONResponse({"waiting": 0})
         changes = read_changes(await request.json())
         location.changes += [one for one in changes if one.at_request is not None]
         location.apply([one for one in changes if one.at_request is None])

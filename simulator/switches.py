@@ -18,7 +18,7 @@ class Switches:
     first_batch: Literal["inside", "outside"] = "inside"
     #: Whether every answer of the legacy service brings a batchToken, or the first alone.
     batch_tokens: Literal["first", "all"] = "all"
-    #: How totals are written.
+    #: How totals are written: the legacy service's as a number or a text, the others' as a number or not at all.
     totals: Literal["number", "string", "absent"] = "number"
     #: Whether some pages are empty though others follow.
     empty_pages: Literal["none", "some"] = "none"

@@ -2,7 +2,9 @@
 
 import contextlib
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -75,46 +77,72 @@ def build(settings: Settings) -> House:
     client = Client(settings.apple_url)
     gate = Gate(redis, longest_request=DEADLINE_SECONDS)
     limiting = Limiting(client)
-    asking = Asking(client, gate, limiting)
-    locations, streams, crawls = Locations(database, sealer), Streams(database), Crawls(database)
-    pages, syncs, counts, sending = Pages(database), Syncs(database), Counts(database), CelerySending()
-    stores = Stores(
-        streams=streams,
-        crawls=crawls,
-        pages=pages,
-        orders=Orders(database, sealer),
-        publishing=Publishing(database),
+    kept = _Kept(
+        locations=Locations(database, sealer),
+        streams=Streams(database),
+        syncs=Syncs(database),
+        crawls=Crawls(database),
+        pages=Pages(database),
+        counts=Counts(database),
     )
-    sync_stores = SyncStores(
-        locations=locations,
-        streams=streams,
-        syncs=syncs,
-        crawls=crawls,
-        pages=pages,
-        counts=counts,
-        progress=Progress(database),
-    )
-    syncing = Syncing(sync_stores, gate, sending, settings.full_every)
-    fetching = Fetching(FetchStores(locations=locations, crawls=crawls, pages=pages), asking)
-    crawling = Crawling(stores, fetching, syncing, gate, sending)
-    tended = ReviveStores(syncs=syncs, crawls=crawls, pages=pages)
+    work = _Work(kept=kept, gate=gate, asking=Asking(client, gate, limiting), sending=CelerySending())
+    syncing = work.syncing(Progress(database), settings.full_every)
+    crawling = work.crawling(syncing, Orders(database, sealer), Publishing(database))
     return House(
         settings=settings,
         client=client,
         gate=gate,
         limiting=limiting,
-        asking=asking,
+        asking=work.asking,
         database=database,
-        locations=locations,
-        streams=streams,
+        locations=kept.locations,
+        streams=kept.streams,
         feed=Feed(database),
         exporting=Exporting(database),
         crawling=crawling,
-        reviving=Reviving(tended, crawling, syncing, gate, sending),
+        reviving=work.reviving(crawling, syncing),
         syncing=syncing,
-        pages=pages,
-        counts=counts,
+        pages=kept.pages,
+        counts=kept.counts,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """What is remembered."""
+
+    locations: Locations
+    streams: Streams
+    syncs: Syncs
+    crawls: Crawls
+    pages: Pages
+    counts: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """Puts the use cases together."""
+
+    kept: _Kept
+    gate: Gate
+    asking: Asking
+    sending: CelerySending
+
+    def syncing(self, progress: Progress, full_every: Mapping[str, timedelta]) -> Syncing:
+        stores = SyncStores(**vars(self.kept), progress=progress)
+        return Syncing(stores, self.gate, self.sending, full_every)
+
+    def crawling(self, syncing: Syncing, orders: Orders, publishing: Publishing) -> Crawling:
+        kept = self.kept
+        fetched = FetchStores(locations=kept.locations, crawls=kept.crawls, pages=kept.pages)
+        stores = Stores(
+            streams=kept.streams, crawls=kept.crawls, pages=kept.pages, orders=orders, publishing=publishing
+        )
+        return Crawling(stores, Fetching(fetched, self.asking), syncing, self.gate, self.sending)
+
+    def reviving(self, crawling: Crawling, syncing: Syncing) -> Reviving:
+        stores = ReviveStores(syncs=self.kept.syncs, crawls=self.kept.crawls, pages=self.kept.pages)
+        return Reviving(stores, crawling, syncing, self.gate, self.sending)
 
 
 def make_redis(settings: Settings) -> Redis:

@@ -11,10 +11,12 @@ import pytest
 
 from apple.client import Client
 from apple.errors import AppleError, BadAnswer, Overdue, Unreachable
+from apple.questions import Question
 from apple.resources import RESOURCES
 from apple.tokens import Token
 
-ASSETS = RESOURCES["assets"]
+FIRST = Question(resource=RESOURCES["assets"])
+PAGE_3 = Question(resource=RESOURCES["assets"], index=3)
 TOKEN = Token(text="c2VjcmV0" * 8, expires=datetime(2099, 1, 1, tzinfo=UTC), organisation="Example")
 GOOD = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"assets":[]}'
 
@@ -55,7 +57,7 @@ def serving(*parts: bytes, every: float = 0.0) -> Iterator[tuple[str, list[bytes
 def test_the_bearer_is_the_outer_text():
     """The token goes into the header to the letter, whatever ~/.netrc says."""
     with serving(GOOD) as (origin, asked):
-        Client(origin).prepare_page(ASSETS, TOKEN, 3)()
+        Client(origin).prepare_page(PAGE_3, TOKEN)()
     assert f"Authorization: Bearer {TOKEN.text}\r\n".encode() in asked[0]
     assert asked[0].startswith(b"GET /mdm/v2/assets?pageIndex=3 ")
 
@@ -67,8 +69,8 @@ def test_netrc_is_not_asked(tmp_path, monkeypatch):
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with serving(GOOD) as (origin, asked):
-        Client(origin).prepare_page(ASSETS, TOKEN, 0)()
-        Client(origin).limits()
+        Client(origin).prepare_page(FIRST, TOKEN)()
+        Client(origin).service_config()
     assert b"Basic" not in b"".join(asked)
 
 
@@ -77,7 +79,7 @@ def test_connections_are_kept():
     with serving(GOOD) as (origin, asked):
         client = Client(origin)
         for _ in range(3):
-            client.prepare_page(ASSETS, TOKEN, 0)()
+            client.prepare_page(FIRST, TOKEN)()
         assert len(asked) == 3
 
 
@@ -85,7 +87,7 @@ def test_redirects_are_not_followed():
     """A token is never sent on to where a redirect points."""
     moved = b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
     with serving(moved) as (origin, _):
-        answer = Client(origin).prepare_page(ASSETS, TOKEN, 0)()
+        answer = Client(origin).prepare_page(FIRST, TOKEN)()
     assert isinstance(answer.problem(), BadAnswer)
 
 
@@ -103,7 +105,7 @@ def test_a_hard_deadline(kind):
     with serving(*ENDLESS[kind], every=0.05) as (origin, _):
         begun = time.monotonic()
         with pytest.raises(Overdue):
-            Client(origin, deadline=0.5).prepare_page(ASSETS, TOKEN, 0)()
+            Client(origin, deadline=0.5).prepare_page(FIRST, TOKEN)()
         assert time.monotonic() - begun < 3.0
 
 
@@ -113,13 +115,13 @@ def test_a_client_lives_on():
         client = Client(origin, deadline=0.3)
         for _ in range(2):
             with pytest.raises(Overdue):
-                client.prepare_page(ASSETS, TOKEN, 0)()
+                client.prepare_page(FIRST, TOKEN)()
 
 
 def test_nobody_there():
     """An address where nobody listens is named."""
     with pytest.raises(Unreachable, match="PAGETURNER_APPLE_URL"):
-        Client("http://127.0.0.1:9").prepare_page(ASSETS, TOKEN, 0)()
+        Client("http://127.0.0.1:9").prepare_page(FIRST, TOKEN)()
 
 
 BROKEN = {
@@ -134,7 +136,7 @@ BROKEN = {
 def test_no_answer_at_all(kind):
     """What is no answer is an error of ours, and no word of it holds the token."""
     with serving(BROKEN[kind] or b"\r\n") as (origin, _), pytest.raises(AppleError) as caught:
-        Client(origin).prepare_page(ASSETS, TOKEN, 0)()
+        Client(origin).prepare_page(FIRST, TOKEN)()
     assert TOKEN.text not in str(caught.value)
 
 
@@ -142,5 +144,5 @@ def test_a_token_that_is_no_header():
     """A token with a line break never reaches an error's text."""
     bad = Token(text="c2VjcmV0\nX-Evil: 1", expires=TOKEN.expires, organisation="")
     with pytest.raises(AppleError) as caught:
-        Client("http://127.0.0.1:9").prepare_page(ASSETS, bad, 0)()
+        Client("http://127.0.0.1:9").prepare_page(FIRST, bad)()
     assert "c2VjcmV0" not in str(caught.value)

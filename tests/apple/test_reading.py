@@ -10,6 +10,7 @@ import pytest
 from apple.answers import Answer, pack, parse_retry_after, unpack
 from apple.errors import NUMBERS, BadAnswer, SlowDown, TokenRevoked, TokenWrong, Trouble, error_of, masked
 from apple.pages import read_page
+from apple.questions import Question
 from apple.resources import RESOURCES
 from apple.tokens import MalformedToken, parse_date, parse_token
 
@@ -39,7 +40,7 @@ def token(**inner) -> bytes:
 
 def read(**more):
     """Read Apple's sample with some members in another way."""
-    return read_page(ASSIGNMENTS, 0, json.dumps(PAGE | more).encode())
+    return read_page(Question(resource=ASSIGNMENTS, index=0), json.dumps(PAGE | more).encode())
 
 
 def test_a_token():
@@ -75,13 +76,15 @@ def test_apples_sample():
 
 def test_nothing_but_records():
     """Every member may be missing, and nulls are missing."""
-    page = read_page(ASSIGNMENTS, 3, b'{"assignments": [], "mdmInfo": null, "totalPages": null}')
+    page = read_page(
+        Question(resource=ASSIGNMENTS, index=3), b'{"assignments": [], "mdmInfo": null, "totalPages": null}'
+    )
     assert (page.total, page.version, page.owner, len(page.records)) == (None, None, None, 0)
 
 
 def test_no_list_is_not_an_empty_list():
     """A page without its list has no records to be counted."""
-    assert read_page(ASSIGNMENTS, 0, b"{}").records is None
+    assert read_page(Question(resource=ASSIGNMENTS, index=0), b"{}").records is None
     assert read(assignments=None).records is None
 
 
@@ -120,7 +123,7 @@ def test_another_shape(more, words):
 def test_no_json(body):
     """What is not JSON, or breaks off, is told as such."""
     with pytest.raises(BadAnswer, match="not JSON"):
-        read_page(ASSIGNMENTS, 0, body)
+        read_page(Question(resource=ASSIGNMENTS, index=0), body)
 
 
 def answer(status=200, body=b"{}", retry_after=None) -> Answer:

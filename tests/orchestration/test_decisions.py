@@ -29,7 +29,7 @@ from orchestration.tending import PUBLISH_QUIET, QUIET, REVIVAL_LIMIT, Nudge, St
 from storage.crawls import Crawl
 from storage.progress import ProgressReport
 from storage.publishing import Deletes
-from storage.schema import CrawlState, LocationState
+from storage.schema import CrawlKind, CrawlState, LocationState
 from storage.streams import Stream
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_a_token_that_is_no_good_stops(error, state):
 def test_the_others():
     """No page is drift, a dead version is another crawl, and our mistake is loud."""
     assert retrying.decide(BeyondEnd(), 1) == retrying.NoSuchPage()
-    assert retrying.decide(StaleVersion(), 1).trouble is retrying.Trouble.AWAY
+    assert isinstance(retrying.decide(StaleVersion(), 1), retrying.Afresh)
     assert retrying.decide(WrongRequest(), 1).trouble is retrying.Trouble.BUG
 
 
@@ -124,6 +124,7 @@ def crawl(**more) -> Crawl:
     """Make a crawl that has been quiet for long."""
     empty = dict.fromkeys(Crawl.__dataclass_fields__)
     values = {"state": CrawlState.OPEN, "revivals": 0, "moved_at": NOW - timedelta(minutes=5)}
+    values |= {"resource": "assignments", "kind": CrawlKind.FULL, "scopes": ()}
     return Crawl(**empty | values | more)
 
 
@@ -144,6 +145,9 @@ def still(crawl_, **more) -> Stillness:
         (still(crawl(state=CrawlState.SETTLED, moved_at=NOW - PUBLISH_QUIET / 2)), Nudge.NOTHING),
         (still(crawl(state=CrawlState.PUBLISHED)), Nudge.NOTHING),
         (still(crawl(revivals=REVIVAL_LIMIT)), Nudge.FAIL),
+        (still(crawl(kind=CrawlKind.SPOT), has_first_page=False), Nudge.ADVANCE),
+        (still(crawl(resource="subscriptions")), Nudge.FOLLOW),
+        (still(crawl(resource="subscriptions"), is_its_turn=False), Nudge.NOTHING),
     ],
 )
 def test_tending(stillness, wanted):

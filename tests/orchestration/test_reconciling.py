@@ -221,7 +221,7 @@ def crawl(server: Server, schedule: dict[int, tuple[str, int]], order: int) -> t
         decision = reconcile(Reading(round=round_, rereads=rereads, pages=list(facts.values())))
         if not isinstance(decision, Fetch):
             assert isinstance(decision, Settle)
-            kept = [body for index, body in bodies.items() if index < decision.total]
+            kept = [body for index, body in bodies.items() if index < (decision.total or 0)]
             return decision, {record for body in kept for record in body}
         round_ += 1
         rereads += decision.is_reread

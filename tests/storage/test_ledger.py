@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from storage.pages import PageFact
-from storage.schema import CrawlState, Outcome, SyncState, syncs
-from storage.syncs import Origin
+from storage.schema import CrawlKind, CrawlState, Outcome, SyncState
+from storage.syncs import Origin, Wanted
 
-from .house import Store
+from .house import LONG_AGO, Store
 
 
 def fact(index: int = 0, *, round_: int = 0, outcome: Outcome = Outcome.STORED, **more) -> PageFact:
@@ -118,11 +118,47 @@ def test_an_ended_crawl_stays_ended(store: Store):
 def test_a_sync_ends_with_its_last_crawl(store: Store):
     """A sync is open as long as one of its crawls is."""
     _, crawl = opened(store)
-    with store.database.read() as connection:
-        assert connection.execute(syncs.select()).one().state == SyncState.OPEN
+    assert not store.syncs.end(store.syncs.get(crawl.sync_id))
     store.crawls.end_unchanged(crawl, "v1")
-    with store.database.read() as connection:
-        assert connection.execute(syncs.select()).one().state == SyncState.ENDED
+    assert store.syncs.end(store.syncs.get(crawl.sync_id))
+    assert store.syncs.get(crawl.sync_id).state is SyncState.ENDED
+
+
+def test_only_one_sees_a_sync_on(store: Store):
+    """Of several who decide to read more, or to hand over, exactly one does; one who joins keeps a sync from ending."""
+    stream, crawl = opened(store)
+    sync = store.syncs.get(crawl.sync_id)
+    assert not store.syncs.hand_over(sync, [stream.resource])
+    store.crawls.end_unchanged(crawl, "v1")
+    assert [store.syncs.hand_over(sync, [stream.resource]) for _ in range(2)] == [True, False]
+    assert len(store.syncs.go_on(sync, [Wanted(stream=stream)], LONG_AGO)) == 1
+    assert store.syncs.go_on(sync, [Wanted(stream=stream)], LONG_AGO) == []
+    assert not store.syncs.end(sync)
+
+
+def test_a_failed_crawl_is_gone_on_from(store: Store):
+    """What was read of a crawl that failed for a while is not read again; what was not, is tried anew."""
+    stream, crawl = opened(store)
+    store.pages.store(crawl.id, fact())
+    store.pages.store(crawl.id, fact(index=1, outcome=Outcome.FAILED, attempts=5))
+    store.crawls.fail(crawl, "Apple could not be reached.", "away")
+    again = store.open(stream)
+    assert (again.crawl_id, again.origin) == (crawl.id, Origin.REOPENED)
+    assert [page.index for page in store.pages.facts(crawl.id)] == [0]
+    store.crawls.fail(store.crawls.get(crawl.id), "A bug.", "bug")
+    assert store.open(stream).origin is Origin.NEW
+
+
+def test_a_restart_forgets_what_was_read(store: Store):
+    """Pages of an earlier start no longer count, and a delta becomes a full crawl."""
+    stream = store.stream(store.add(), "assignments")
+    crawl = store.crawls.get(store.open(stream, Wanted(stream=stream, kind=CrawlKind.DELTA, since="v0")).crawl_id)
+    store.pages.store(crawl.id, fact())
+    assert store.crawls.restart(crawl)
+    assert not store.crawls.restart(crawl)
+    again = store.crawls.get(crawl.id)
+    assert (again.kind, again.since, again.restarts) == (CrawlKind.FULL, None, 1)
+    assert store.pages.facts(crawl.id, again.floor) == []
 
 
 def test_old_pages_are_swept(store: Store):

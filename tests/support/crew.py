@@ -12,7 +12,7 @@ from typing import Any
 
 from redis import Redis
 
-from apple.resources import RESOURCES
+from apple.resources import RESOURCES, Paging
 from apple.tokens import parse_token
 from storage.database import Database, open_database
 from storage.exporting import Exporting
@@ -25,8 +25,13 @@ from .servers import make_database, postgresql_server, redis_server
 
 _PATIENCE_SECONDS = 120
 
+#: What the shape of a crawl is tested with; the other ways of paging have tests of their own.
+NUMBERED = tuple(name for name, resource in RESOURCES.items() if resource.paging is Paging.INDEX)
+
 #: Small enough to be quick, and still of forty pages.
-SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50")
+SIZE: tuple[str, ...] = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50")
+SIZE += ("--subscriptions", "120", "--subscription-assignments", "160", "--subscription-admins", "30")
+SIZE += ("--licenses", "300", "--legacy-users", "110")
 
 
 @dataclass(kw_only=True)
@@ -64,13 +69,13 @@ class Crew:
         )
 
     def add(self, *resources: str) -> "Place":
-        """Keep a location that no test has used yet, with some resources or all."""
+        """Keep a location that no test has used yet, with some resources or those that are read side by side."""
         location = self.apple.locations[self._used]
         self._used += 1
         place = Place(crew=self, uid=location["uid"], name=f"place-{self._used}")
         with self.database() as database:
             token = parse_token(location["token"].encode())
-            self.locations(database).add(place.name, place.uid, token, None, list(resources or RESOURCES))
+            self.locations(database).add(place.name, place.uid, token, None, list(resources or NUMBERED))
         return place
 
     def locations(self, database: Database) -> Locations:
@@ -153,8 +158,8 @@ class Place:
 
 
 def canonical(record: dict[str, Any]) -> str:
-    """Write a record so that equal ones are equal texts."""
-    return json.dumps(record, sort_keys=True)
+    """Write a record so that equal ones are equal texts: a null is the same as no field."""
+    return json.dumps({name: value for name, value in record.items() if value is not None}, sort_keys=True)
 
 
 @contextlib.contextmanager

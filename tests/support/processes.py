@@ -58,6 +58,10 @@ class Apple:
         """Change the data, now or before a later request."""
         self._ask(f"changes/{uid or self.uid}", [change])
 
+    def rest(self, uid: str | None = None) -> None:
+        """Have all changes that wait for a later request happen now, and be quiet from here on."""
+        self._ask(f"changes/{uid or self.uid}", method="DELETE")
+
     def fail(self, *faults: dict[str, Any], uid: str | None = None) -> None:
         """Script the faults to come."""
         self._ask(f"faults/{uid or self.uid}", list(faults))
