@@ -57,7 +57,7 @@ def is_full_cheaper(chosen: Sequence[Disagreement], pages: int | None, records: 
     if len(chosen) > SPOT_LIMIT:
         return True
     a_page = max(1, records // pages) if pages else records or 1
-    return sum(max(1, -(-one.counted // a_page)) for one in chosen) > max(1, pages or 1)
+    return sum(max(1, -(-one.counted // a_page)) for one in chosen) >= max(2, pages or 1)
 
 
 def reconcile_spot(reading: Reading) -> Decision:

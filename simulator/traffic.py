@@ -36,6 +36,8 @@ class Traffic:
     most_a_second: int = 0
     first_at: float | None = None
     last_at: float | None = None
+    #: The longest time without a new request.
+    longest_pause: float = 0.0
     _arrivals: deque[float] = field(default_factory=deque)
 
     @contextmanager
@@ -43,6 +45,7 @@ class Traffic:
         """Count a request for as long as it is being answered; one too many is refused, and remembered."""
         now = time.monotonic()
         self.requests += 1
+        self.longest_pause = max(self.longest_pause, now - (self._arrivals[-1] if self._arrivals else now))
         self.first_at = self.first_at or now
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -77,14 +80,15 @@ class Traffic:
             "by_page": self.by_page,
             "by_path": self.by_path,
             "most_chained": self.most_chained,
+            "longest_pause": self.longest_pause,
             "most_a_second": self.most_a_second,
             "leaks": self.leaks,
             "seconds": (self.last_at or 0.0) - (self.first_at or 0.0),
         }
 
     def _is_too_fast(self, now: float) -> bool:
-        while self._arrivals and self._arrivals[0] <= now - 1.0:
-            self._arrivals.popleft()
         self._arrivals.append(now)
+        while self._arrivals[0] <= now - 1.0:
+            self._arrivals.popleft()
         self.most_a_second = max(self.most_a_second, len(self._arrivals))
         return self.rate is not None and len(self._arrivals) > self.rate

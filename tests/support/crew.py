@@ -164,7 +164,12 @@ def canonical(record: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def running_crew(
-    home: Path, *, locations: int = 1, size: tuple[str, ...] = SIZE, latency: float = 60, processes: int = 2
+    home: Path,
+    *,
+    locations: int = 1,
+    size: tuple[str, ...] = SIZE,
+    latency: float = 60,
+    processes: int = 2,
 ) -> Iterator[Crew]:
     """Run an installation for the length of the block."""
     with (

@@ -1,0 +1,276 @@
+"""Every resource that Apple lists: in full, by what changed, and what is gone."""
+
+import json
+
+import pytest
+
+from apple.resources import RESOURCES, USUAL
+
+LEGACY = ("licenses", "legacy-users")
+CHAINED = ("subscriptions", "subscription-assignments", "subscription-admins")
+
+
+def assert_exact(place, resources):
+    """The mirror is what Apple has, record by record."""
+    for resource in resources:
+        assert place.mirror(resource) == place.truth(resource), resource
+
+
+def kinds(report, resource):
+    """Name how a resource was read, crawl by crawl."""
+    return [(one["kind"], one["state"]) for one in report if one["resource"] == resource]
+
+
+def test_all_eight_at_once(crew):
+    """All streams of a location arrive together, with five requests in flight over all of them, one along cursors."""
+    place = crew.add(*RESOURCES)
+    place.sync()
+    assert_exact(place, RESOURCES)
+    traffic = place.traffic()
+    assert (traffic["most_in_flight"], traffic["most_chained"], traffic["refused"]) == (5, 1, 0)
+
+
+def test_unchanged_costs_one_request_a_stream(crew):
+    """A sync that finds nothing changed asks one thing of each stream."""
+    place = crew.add(*USUAL)
+    place.sync()
+    crew.apple.forget_traffic(place.uid)
+    assert {one["state"] for one in place.sync()} == {"unchanged"}
+    assert place.traffic()["by_resource"] == dict.fromkeys(USUAL, 1)
+
+
+def test_a_delta_costs_what_changed(crew):
+    """Of forty pages of assignments of which one in a hundred changed, one page is asked for."""
+    place = crew.add("assignments")
+    place.sync()
+    place.change(resource="assignments", insert=20, where="random")
+    crew.apple.forget_traffic(place.uid)
+    assert kinds(place.sync(), "assignments") == [("delta", "published")]
+    assert place.traffic()["by_page"] == {"assignments/since/0": 1}
+    assert_exact(place, ["assignments"])
+
+
+def test_a_long_delta(crew):
+    """A delta of many pages is read side by side, each page with the version that it goes on from."""
+    place = crew.add("assignments")
+    place.sync()
+    place.change(resource="assignments", insert=400, where="random")
+    crew.apple.forget_traffic(place.uid)
+    place.sync()
+    assert place.traffic()["by_page"] == {f"assignments/since/{index}": 1 for index in range(8)}
+    assert_exact(place, ["assignments"])
+
+
+def test_a_removal_arrives_with_the_next_sync(crew):
+    """A delta shows no removal: the counts do, and only the assets that disagree are read."""
+    place = crew.add("assets", "assignments")
+    place.sync()
+    place.change(resource="assignments", remove=2, where="random")
+    report = place.sync()
+    assert kinds(report, "assignments") == [("delta", "unchanged"), ("spot", "published")]
+    assert report[-1]["deleted"] == 2
+    assert_exact(place, ["assets", "assignments"])
+
+
+def test_many_removals_are_read_in_full(crew):
+    """Where so many assets disagree that reading each costs more than reading everything, everything is read."""
+    place = crew.add("assets", "assignments")
+    place.sync()
+    place.change(resource="assignments", remove=200, where="random")
+    assert kinds(place.sync(), "assignments") == [("delta", "unchanged"), ("full", "published")]
+    assert_exact(place, ["assets", "assignments"])
+
+
+def test_counts_that_never_agree(crew):
+    """Counts that do not agree are looked into once, then ever less often, and told."""
+    place = crew.add("assets", "assignments")
+    crew.apple.switch(counts="wrong")
+    try:
+        place.sync()
+        reports = []
+        for _ in range(3):
+            place.change(resource="assignments", insert=1)
+            reports += place.sync()
+    finally:
+        crew.apple.switch(counts="exact")
+    looks = [
+        one for one in reports if one["kind"] == "spot" or (one["kind"], one["resource"]) == ("full", "assignments")
+    ]
+    assert len(looks) <= 3  # an asset whose numbers moved is looked into at once, the others wait
+    crew.apple.forget_traffic(place.uid)
+    told = place.status()["disagreements"]
+    assert told
+    assert told[0]["counted"] == told[0]["listed"] + 1
+    assert "Apple counts" in crew.run("status").stderr
+
+
+def test_a_retired_user(crew):
+    """A delta that shows a retired user has all users read in the same sync: nothing else can count them."""
+    place = crew.add("users")
+    place.sync()
+    place.change(resource="users", retire=3)
+    assert kinds(place.sync(), "users") == [("delta", "published"), ("full", "published")]
+    assert_exact(place, ["users"])
+
+
+def test_a_torn_reading_catches_up(crew):
+    """What a torn reading may have missed is asked for right after it, by what changed since it began."""
+    place = crew.add("assignments")
+    place.fail({"resource": "assignments", "page": 30, "kind": "lost", "times": 99})
+    report = place.sync()
+    assert kinds(report, "assignments") == [("full", "published"), ("delta", "unchanged")]
+    assert place.stream("assignments")["state"] == "torn"
+    place.fail()
+    assert kinds(place.sync(), "assignments") == [("full", "published")]
+    assert place.stream("assignments")["state"] == "in step"
+    assert_exact(place, ["assignments"])
+
+
+def test_a_version_that_expired(crew):
+    """A version that Apple no longer knows has everything read, in the same crawl."""
+    place = crew.add("assignments", "users")
+    place.sync()
+    crew.apple.expire("versions", uid=place.uid)
+    place.change(resource="assignments", insert=5, remove=5, where="random")
+    assert kinds(place.sync(), "assignments") == [("full", "published")]
+    assert_exact(place, ["assignments", "users"])
+
+
+@pytest.mark.parametrize("first_batch", ["inside", "outside"])
+def test_batches(crew, first_batch):
+    """Batches are fetched side by side, the last of them first, and the token is in the body alone."""
+    crew.apple.switch(first_batch=first_batch)
+    try:
+        place = crew.add(*LEGACY)
+        place.sync()
+    finally:
+        crew.apple.switch(first_batch="inside")
+    assert_exact(place, LEGACY)
+    traffic = place.traffic()
+    assert (traffic["leaks"], traffic["refused"]) == (0, 0)
+    order = [page for page in traffic["by_page"] if page.startswith("licenses")]
+    last = 6 if first_batch == "inside" else 5
+    assert order[:2] == ["licenses/0", f"licenses/{last}"]
+    assert {page: count for page, count in traffic["by_page"].items() if count > 1} == {
+        "licenses/0": 2,
+        "legacy-users/0": 2,
+    }
+    crew.apple.forget_traffic(place.uid)
+    place.sync("--full")
+    assert_exact(place, LEGACY)
+
+
+def test_batches_by_what_changed(crew):
+    """What changed since the token of the last batch is one request, and what is gone comes with a full reading."""
+    place = crew.add(*LEGACY)
+    place.sync()
+    place.change(resource="licenses", update=10, insert=3)
+    place.change(resource="legacy-users", retire=2, insert=70)
+    crew.apple.forget_traffic(place.uid)
+    report = place.sync()
+    assert {one["kind"] for one in report} == {"delta"}
+    assert place.traffic()["by_resource"]["licenses"] == 1
+    assert_exact(place, LEGACY)
+    place.change(resource="licenses", remove=4, where="random")
+    place.sync("--full")
+    assert_exact(place, LEGACY)
+
+
+@pytest.mark.parametrize("at", [3, 6, 7])
+def test_batches_that_move(crew, at):
+    """Whatever changes while batches are read is caught up with, and nothing that exists is deleted."""
+    place = crew.add("licenses")
+    place.sync()
+    asked = place.traffic()["by_resource"]["licenses"]
+    place.change(resource="licenses", at_request=asked + at, insert=60, remove=20, update=5, where="front")
+    place.sync("--full")
+    place.sync("--full")
+    assert_exact(place, ["licenses"])
+    living = place.truth("licenses")
+    deleted = [change for change in place.changes("licenses") if change.op == "delete"]
+    assert not [change for change in deleted if json.dumps(change.before, sort_keys=True) in living]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"page": 3, "number": 9633, "kind": "error", "status": 200}, {"page": 6, "kind": "no-token", "times": 2}],
+    ids=["a dead batch token", "a last batch without its token"],
+)
+def test_batches_in_trouble(crew, fault):
+    """A dead token begins again, and a last batch that lacks its token is asked for again."""
+    place = crew.add("licenses")
+    place.fail({"resource": "licenses", **fault})
+    place.sync()
+    assert_exact(place, ["licenses"])
+    assert place.stream("licenses")["version"]
+
+
+def test_cursors(crew):
+    """Cursor streams are walked one after the other, step by step, after the streams that are read side by side."""
+    place = crew.add("assets", *CHAINED)
+    place.sync()
+    assert_exact(place, CHAINED)
+    traffic = place.traffic()
+    assert traffic["most_chained"] == 1
+    assert set(traffic["by_page"].values()) == {1}
+
+
+@pytest.mark.parametrize("times", [1, 99], ids=["once", "for ever"])
+def test_a_cursor_that_expired(crew, times):
+    """A cursor that Apple no longer knows begins the chain again, and not for ever."""
+    place = crew.add("subscription-assignments")
+    place.fail({"resource": "subscription-assignments", "page": 2, "kind": "error", "number": 9812, "times": times})
+    done = crew.run("sync", place.name)
+    assert done.returncode == (0 if times == 1 else 4), done.stderr
+    place.fail()
+    place.sync()
+    assert_exact(place, ["subscription-assignments"])
+    assert place.traffic()["by_resource"]["subscription-assignments"] < 40
+
+
+def test_a_chain_that_moves(crew):
+    """A version that moves begins the chain again; one that never rests is torn, and deletes nothing."""
+    place = crew.add("subscription-assignments")
+    place.sync()
+    asked = place.traffic()["by_resource"]["subscription-assignments"]
+    place.change(resource="subscription-assignments", at_request=asked + 3, remove=2, insert=1, where="front")
+    report = place.sync("--full")
+    assert [(one["state"], one["consistent"], one["drift"]) for one in report] == [("published", True, 1)]
+    assert_exact(place, ["subscription-assignments"])
+    asked = place.traffic()["by_resource"]["subscription-assignments"]
+    for step in range(1, 30):
+        place.change(resource="subscription-assignments", at_request=asked + step, remove=1, where="front")
+    report = place.sync("--full")
+    assert (report[0]["consistent"], report[0]["deleted"]) == (False, 0)
+    crew.apple.rest(place.uid)
+    place.sync()
+    assert_exact(place, ["subscription-assignments"])
+
+
+def test_what_is_no_longer_watched_is_kept(crew):
+    """Taking a resource out of the configuration deletes nothing, and putting it back goes on from there."""
+    place = crew.add("assets", "users")
+    place.sync()
+    before = place.mirror("users")
+    assert crew.run("locations", "watch", place.name, "assets").returncode == 0
+    assert [one["resource"] for one in place.sync()] == ["assets"]
+    assert place.mirror("users") == before
+    assert crew.run("locations", "watch", place.name, "assets,users").returncode == 0
+    place.change(resource="users", insert=2)
+    assert kinds(place.sync(), "users") == [("delta", "published")]
+    assert_exact(place, ["users"])
+
+
+def test_accepted_deletes(crew):
+    """Deletes that are held are let through by a person, with the next sync."""
+    place = crew.add("users")
+    place.sync()
+    place.change(resource="users", remove=150, where="random")
+    assert crew.run("sync", place.name, "--full").returncode == 5
+    place.change(resource="users", remove=3, where="random")  # other deletes than those that were seen
+    done = crew.run("accept", place.name)
+    assert done.returncode == 0, done.stderr
+    assert "deletes are accepted" in done.stderr
+    place.sync()
+    assert_exact(place, ["users"])
+    assert crew.run("accept", place.name).returncode == 2

@@ -1,0 +1,203 @@
+"""What Apple says no with: tokens, owners, limits and waits, each with its sentence."""
+
+import contextlib
+import os
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import Celery
+
+from settings import celery_url
+from storage.crawls import Crawls
+from storage.pages import Pages
+from tests.support.crew import running_crew
+from tests.support.processes import running_workers
+
+from .test_resources import assert_exact
+
+
+def await_steps(crew, count):
+    """Wait until an unfinished crawl has stored so many pages."""
+    until = time.monotonic() + 60
+    with crew.database() as database:
+        while time.monotonic() < until:
+            for crawl in Crawls(database).unfinished():
+                if len(Pages(database).facts(crawl.id)) >= count:
+                    return crawl
+            time.sleep(0.01)
+    pytest.fail("no crawl came so far")
+
+
+def location(place):
+    """Read what is told of a location's token."""
+    status = place.status()
+    return status["state"], status["problem"] or "", status["expires_within_days"]
+
+
+@pytest.mark.parametrize(("days", "within"), [(40, None), (25, 30), (12, 14), (3, 7), (0.5, 1)])
+def test_a_token_that_expires(crew, days, within):
+    """A token that nears its end is told, ever more urgently, with what to do."""
+    place = crew.add("assets")
+    end = datetime.now(UTC) + timedelta(days=days)
+    crew.apple.set_expiry(f"{end:%Y-%m-%dT%H:%M:%S+0000}", place.uid)
+    done = crew.run("sync", place.name)
+    assert done.returncode == 0
+    state, words, seen = location(place)
+    assert (state, seen) == ("valid" if within is None else "expiring", within)
+    assert ("locations rotate" in words) is (within is not None)
+    assert ("renew it at Apple" in done.stderr) is (within is not None)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("expired", "has expired"), ("revoked", "was revoked"), ("wrong", "does not know this token")],
+)
+def test_a_token_that_is_refused(crew, state, words):
+    """A token that Apple refuses stops its location within one sync, and says why and what to do; others go on."""
+    place, other = crew.add("assets", "subscriptions"), crew.add("assets")
+    crew.apple.set_token(state, place.uid)
+    done = crew.run("sync", place.name, other.name)
+    assert done.returncode == 3, done.stderr
+    told, problem, _ = location(place)
+    assert told == state
+    assert words in problem
+    assert "locations rotate" in problem
+    assert_exact(other, ["assets"])
+    crew.apple.set_token("valid", place.uid)
+    place.sync()
+    assert location(place)[0] == "valid"
+
+
+def test_another_owner(crew):
+    """Another service that takes the location stops it, until a person accepts that."""
+    place = crew.add("assets")
+    crew.apple.set_owner({"id": "one", "name": "One", "metadata": ""}, place.uid)
+    place.sync("--full")
+    crew.apple.set_owner({"id": "two", "name": "Two", "metadata": ""}, place.uid)
+    assert crew.run("sync", place.name, "--full").returncode == 5
+    state, words, _ = location(place)
+    assert state == "foreign"
+    assert "'one'" in words
+    assert "'two'" in words
+    assert "pageturner accept" in words
+    assert crew.run("sync", place.name, "--full").returncode == 5
+    assert crew.run("accept", place.name).returncode == 0
+    place.sync("--full")
+    assert location(place)[0] == "valid"
+
+
+def test_revoked_in_mid_crawl(crew):
+    """A token revoked in mid-crawl stops its location within one round; a new one goes on from the ledger."""
+    place = crew.add("assignments")
+    crew.apple.switch(latency=0.2)
+    try:
+        running = crew.start("sync", place.name)
+        await_steps(crew, 12)
+        token = crew.apple.new_token(place.uid)
+        asked = place.traffic()["requests"]
+        _, err = running.communicate(timeout=60)
+    finally:
+        crew.apple.switch(latency=0.06)
+    assert running.returncode == 5
+    assert "was revoked" in err
+    assert place.traffic()["requests"] - asked <= 10  # those in flight, and those with a head start
+    done = crew.run("locations", "rotate", place.name, str(crew.token_file(token)))
+    assert done.returncode == 0, done.stderr
+    place.sync()
+    assert_exact(place, ["assignments"])
+    by_page = place.traffic()["by_page"]
+    assert sum(count > 1 for page, count in by_page.items()) <= 1 + 7 + 5  # page 0, and what was refused
+
+
+def test_retry_after_is_kept(crew):
+    """A Retry-After stops that location alone, and holds nobody's slot."""
+    place, other = crew.add("assignments"), crew.add("assignments")
+    headers = {"Retry-After": "3"}
+    place.fail({"resource": "assignments", "page": 9, "kind": "status", "status": 503, "headers": headers})
+    running = crew.start("sync", place.name)
+    until = time.monotonic() + 30
+    while place.traffic()["by_page"].get("assignments/9", 0) == 0:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    time.sleep(1.2)  # what had a head start has left its slot
+    app = Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
+    active = app.control.inspect(timeout=1.0).active() or {}
+    app.close()
+    assert not [task for tasks in active.values() for task in tasks if task["args"][:1] == [place.uid]]
+    other.sync()
+    assert other.traffic()["longest_pause"] < 1.5
+    assert running.communicate(timeout=60)[1] is not None
+    assert running.returncode == 0
+    assert place.traffic()["longest_pause"] >= 2.9
+    assert_exact(place, ["assignments"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}, {"Retry-After": "-5"}, {"Retry-After": "soon"}],
+    ids=["a date that is past", "less than nothing", "no number"],
+)
+def test_a_retry_after_that_is_over(crew, headers):
+    """A Retry-After in the past, or none that can be read, is asked again soon; on a redirect as well."""
+    place = crew.add("assets")
+    place.fail({"resource": "assets", "kind": "status", "status": 302, "headers": headers | {"Location": "/elsewhere"}})
+    place.sync()
+    assert_exact(place, ["assets"])
+
+
+def test_a_retry_after_far_away(crew):
+    """A wait of more than minutes is told instead of waited for, and what was read is kept."""
+    place = crew.add("assets")
+    far = {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}
+    place.fail({"resource": "assets", "kind": "status", "status": 429, "headers": far})
+    done = crew.run("sync", place.name)
+    assert done.returncode == 4
+    assert "no requests" in done.stderr
+
+
+def test_a_rate_of_fifteen(tmp_path):
+    """Fifteen requests a second are allowed over all streams and processes, and never a sixteenth arrives."""
+    size = ("--assets", "20", "--assignments", "800", "--users", "200", "--page-size", "20", "--rate", "15")
+    with running_crew(tmp_path, size=size, latency=20, processes=3) as crew:
+        place = crew.add()
+        place.sync()
+        traffic = place.traffic()
+    assert traffic["refused"] == 0
+    assert 12 <= traffic["most_a_second"] <= 15
+
+
+def test_a_chain_that_lost_its_worker(tmp_path):
+    """A chain of two hundred steps whose worker is killed half-way goes on where it was."""
+    size = ("--assets", "1", "--assignments", "0", "--users", "0", "--page-size", "2")
+    with running_crew(tmp_path, size=(*size, "--subscription-assignments", "400"), latency=5, processes=1) as crew:
+        place = crew.add("subscription-assignments")
+        running = crew.start("sync", place.name)
+        await_steps(crew, 100)
+        os.kill(crew.workers[0].pid, signal.SIGKILL)
+        asked = place.traffic()["requests"]
+        with running_workers(crew.env, processes_=1, log=tmp_path / "second.log"):
+            out, err = running.communicate(timeout=120)
+        assert running.returncode == 0, out + err
+        assert_exact(place, ["subscription-assignments"])
+        assert asked >= 100
+        assert place.traffic()["requests"] <= 200 + 3
+        assert place.traffic()["most_chained"] == 1
+
+
+def test_steps_that_come_twice(crew):
+    """Steps that are delivered again and again, at the same time too, are never two at Apple."""
+    place = crew.add("subscription-assignments")
+    running = crew.start("sync", place.name)
+    crawl = await_steps(crew, 1)
+    app = Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
+    with contextlib.closing(app):
+        for index in [0, 1, 2, 3] * 10:
+            arguments = (place.uid, crawl.id, crawl.round, index)
+            task_id = f"{crawl.id}.{crawl.round}.{index}"
+            app.send_task("pageturner.follow", arguments, task_id=task_id, queue="page")
+    assert running.communicate(timeout=60) is not None
+    assert running.returncode == 0
+    assert_exact(place, ["subscription-assignments"])
+    assert place.traffic()["most_chained"] == 1
