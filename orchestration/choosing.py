@@ -13,6 +13,9 @@ from storage.syncs import Wanted
 #: How old the last full reading of a stream may become before deltas no longer do: they show no removals, or not all.
 FULL_EVERY = timedelta(days=1)
 
+#: What has everything read in the very sync that found it out: somebody asked for it, or only that can tell.
+_AT_ONCE = (Reason.ASKED, Reason.RETIRED)
+
 
 def choose(stream: Stream, every: Mapping[str, timedelta], now: datetime, *, full: bool) -> Wanted:
     """Choose how much of a stream to read."""
@@ -35,12 +38,12 @@ def delta(stream: Stream) -> Wanted:
 def further(stream: Stream, crawls: Sequence[Crawl]) -> Wanted | None:
     """Choose what else to read of a stream after the crawls that a sync made of it, if anything."""
     last = crawls[-1]
-    if last.state is not CrawlState.PUBLISHED or not RESOURCES[stream.resource].has_delta:
-        return None
-    if last.kind is CrawlKind.FULL and not last.is_consistent and stream.version is not None:
+    if last.kind is not CrawlKind.FULL:
+        is_wanted = last.state is not CrawlState.FAILED and stream.full_wanted in _AT_ONCE
+        return Wanted(stream=stream, forced_by=stream.full_wanted) if is_wanted else None
+    is_torn = last.state is CrawlState.PUBLISHED and not last.is_consistent
+    if is_torn and RESOURCES[stream.resource].has_delta and stream.version is not None:
         return delta(stream)  # what a torn reading may have missed is in what changed since it began
-    if last.kind is CrawlKind.DELTA and stream.full_wanted == Reason.RETIRED:
-        return Wanted(stream=stream, forced_by=Reason.RETIRED)
     return None
 
 

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from apple.answers import Answer
 from apple.errors import AppleError, OtherLocation, OtherOwner
@@ -21,6 +22,9 @@ from .sending import message_id
 
 #: How often a crawl begins again because what it went on from was dead; then it fails, and is due again later.
 RESTART_LIMIT = 5
+
+#: The same end of a token comes as seconds from one endpoint, and as milliseconds from another.
+_SAME_MOMENT = timedelta(minutes=1)
 
 
 class Later(Exception):
@@ -154,7 +158,7 @@ class Fetching:
     def _note_token(self, location: Location, page: Page) -> None:
         if location.state is not LocationState.VALID:
             self._stores.locations.mark(location.id, LocationState.VALID, None)
-        if page.token_expires is not None and page.token_expires != location.token_expires:
+        if page.token_expires is not None and abs(page.token_expires - location.token_expires) > _SAME_MOMENT:
             self._stores.locations.note_expiry(location.id, page.token_expires)
 
     def _check_owner(self, location: Location, page: Page) -> None:

@@ -152,11 +152,11 @@ class Apple:
         return _send(call.request, call.location.cursors.page(call.resource, call.index, call.location.expires))
 
     def _batch(self, call: Call) -> Response:
-        batches, token = call.location.batches, call.body.get("batchToken")
+        batches, token, expires = call.location.batches, call.body.get("batchToken"), call.location.expires
         if token is None:
-            rendered = batches.first(call.resource, call.body.get("sinceModifiedToken"))
+            rendered = batches.first(call.resource, call.body.get("sinceModifiedToken"), expires)
         else:
-            rendered = batches.numbered(call.resource, token, call.body.get("overrideIndex"))
+            rendered = batches.numbered(call.resource, token, call.body.get("overrideIndex"), expires)
         if rendered is None:
             return self.error(call.resource, 200, 9633, "The batch data could not be recovered")
         return _send(call.request, rendered)

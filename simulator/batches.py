@@ -3,6 +3,7 @@
 import base64
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from .organisation import Organisation
@@ -11,7 +12,6 @@ from .rendering import Cut, Rendering
 from .switches import Switches
 
 _TOKEN_BYTES = 3_000
-_EXPIRES_MILLIS = 1_920_000_000_000
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Batches:
         self._batches.clear()
         self._changes.clear()
 
-    def first(self, resource: str, since: str | None) -> Rendered | None:
+    def first(self, resource: str, since: str | None, expires: str) -> Rendered | None:
         """Answer a request without a batchToken; None where the other token is not known."""
         cut = Cut(resource) if since is None else self._changes.get(since)
         if cut is None or cut.resource != resource:
             return None
         batches = self._rendering.pages(cut)
-        envelope = self._envelope(cut, len(batches[0]))
+        envelope = self._envelope(cut, len(batches[0]), expires)
         envelope["totalCount"] = sum(len(batch) for batch in batches)
         if len(batches) == 1:
             envelope["sinceModifiedToken"] = self._give_changes(resource)
@@ -51,7 +51,7 @@ class Batches:
             envelope["batchToken"] = self._give_batch(_Place(cut, 1))
         return both(envelope, {MEMBERS[resource]: batches[0]})
 
-    def numbered(self, resource: str, token: str, number: int | None) -> Rendered | None:
+    def numbered(self, resource: str, token: str, number: int | None, expires: str) -> Rendered | None:
         """Answer a request with a batchToken, by the number of the batch or for the one that follows."""
         place = self._batches.get(token)
         if place is None or place.cut.resource != resource:
@@ -60,19 +60,20 @@ class Batches:
         shift = 1 if self._switches.first_batch == "inside" else 0
         index = place.following if number is None else number - shift
         records = batches[index] if index < len(batches) else []
-        envelope = self._envelope(place.cut, len(records))
+        envelope = self._envelope(place.cut, len(records), expires)
         if index == len(batches) - 1:
             envelope["sinceModifiedToken"] = self._give_changes(resource)
         elif index < len(batches) and (number is None or self._switches.batch_tokens == "all"):
             envelope["batchToken"] = self._give_batch(_Place(place.cut, index + 1))
         return both(envelope, {MEMBERS[resource]: records} if records or number is None else {})
 
-    def _envelope(self, cut: Cut, count: int) -> dict[str, Any]:
+    def _envelope(self, cut: Cut, count: int, expires: str) -> dict[str, Any]:
         total = len(self._rendering.pages(cut)) - (self._switches.first_batch == "outside")
         envelope: dict[str, Any] = {"status": 0, "batchCount": count}
         envelope["totalBatchCount"] = str(total) if self._switches.totals == "string" else total
         if self._switches.optional == "present":
-            envelope |= {"uId": self._organisation.uid, "expirationMillis": _EXPIRES_MILLIS}
+            millis = int(datetime.fromisoformat(expires).timestamp() * 1000) + 417
+            envelope |= {"uId": self._organisation.uid, "expirationMillis": millis}
             envelope["location"] = {"locationId": 1, "locationName": self._organisation.name}
         return envelope
 

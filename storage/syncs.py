@@ -142,9 +142,12 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
     if wanted.forced_by is not None:
         values["forced_by"] = wanted.forced_by
     unfinished = sa.update(crawls).where(mine & crawls.c.state.in_(UNFINISHED))
-    found = connection.scalar(unfinished.values(values).returning(crawls.c.id))
+    found = connection.execute(unfinished.values(values).returning(crawls.c.id, crawls.c.kind)).one_or_none()
     if found is not None:
-        return Opened(crawl_id=found, origin=Origin.FOUND)
+        if wanted.forced_by is not None and found.kind != CrawlKind.FULL:  # it does not read everything: the next must
+            asked = sa.update(streams).where((streams.c.id == wanted.stream.id) & streams.c.full_wanted.is_(None))
+            connection.execute(asked.values(full_wanted=wanted.forced_by))
+        return Opened(crawl_id=found.id, origin=Origin.FOUND)
     reopened = _reopen(connection, wanted, too_old, values)
     if reopened is not None:
         return Opened(crawl_id=reopened, origin=Origin.REOPENED)

@@ -258,3 +258,14 @@ def test_a_message_is_never_recoded(gate):
     """What is parked comes out to the letter: empty lists, large numbers and all."""
     payload = '{"a":[],"n":12345678901234567890,"t":"ü\\u0000"}'
     assert gate.park("1", Message(id="c.0", payload=payload), 0)[0].payload == payload
+
+
+def test_one_of_a_kind(gate):
+    """Of those that name the same chain, one at a time has a permit; others are not kept from theirs."""
+    with gate.permit("1", sole="chain", wait=0.0):
+        with pytest.raises(NotNow), gate.permit("1", sole="chain", wait=0.0):
+            pass
+        with gate.permit("1", wait=0.0), gate.permit("2", sole="chain", wait=0.0):
+            assert gate.look("1").in_flight == 2
+    with gate.permit("1", sole="chain", wait=0.0):
+        assert gate.look("1").in_flight == 1

@@ -1,0 +1,116 @@
+"""Batches of the legacy service: what the ledger shows, and what is decided from it."""
+
+import pytest
+
+from orchestration.batching import reconcile_batches
+from orchestration.decisions import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, Fail, Fetch, Reading, Settle, StartOver
+from storage.pages import AGAIN, CHECK, PageFact
+from storage.schema import Outcome
+
+
+def batch(index, *, total=4, version=None, outcome=Outcome.STORED, records=5, **more) -> PageFact:
+    """Make the fact of a batch; one with a version is the last."""
+    values = {"next_index": None if version else index + 1, "records": records} | more
+    return PageFact(index=index, round=1, outcome=outcome, version=version, total=total, **values)
+
+
+FIRST, SECOND, THIRD, LAST = batch(0), batch(1), batch(2), batch(3, version="t1")
+ALL = (FIRST, SECOND, THIRD, LAST)
+SAME = batch(AGAIN)
+NOTHING = batch(CHECK, total=1, version="t2", records=0)
+
+
+def decide(*batches, **more):
+    """Decide from some batches."""
+    return reconcile_batches(Reading(**{"round": 1, "rereads": 0, "pages": batches} | more))
+
+
+@pytest.mark.parametrize(
+    ("batches", "indexes"),
+    [
+        ((), (0,)),
+        ((FIRST,), (3,)),
+        ((FIRST, LAST), (1, 2)),
+        ((FIRST, SECOND, LAST), (2,)),
+        (ALL, (AGAIN, CHECK)),
+        ((*ALL, SAME), (CHECK,)),
+        ((FIRST, batch(3, outcome=Outcome.LOST, attempts=1)), (3,)),
+        ((batch(0, outcome=Outcome.LOST, attempts=1),), (0,)),
+    ],
+    ids=str,
+)
+def test_what_is_asked_for(batches, indexes):
+    """First the first, then the last alone, then the others, then what proves that nothing changed meanwhile."""
+    assert decide(*batches) == Fetch(indexes=indexes)
+
+
+def test_one_answer():
+    """A list that came in one answer is of one moment."""
+    assert decide(batch(0, total=1, version="t1")) == Settle(is_consistent=True, version="t1", total=1)
+
+
+def test_nothing_changed_meanwhile():
+    """All agree and a delta from the last batch's token is empty: consistent, and the delta's token is the newest."""
+    assert decide(*ALL, SAME, NOTHING) == Settle(is_consistent=True, version="t2", total=4)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        batch(CHECK, total=1, version="t2", records=1),
+        batch(CHECK, total=3, records=0),
+        batch(CHECK, outcome=Outcome.LOST, attempts=LOST_LIMIT),
+    ],
+    ids=["a record", "an empty batch with more to come", "no answer"],
+)
+def test_something_changed_meanwhile(check):
+    """Anything but an empty delta leaves the reading torn, to be caught up with from the last batch's token."""
+    assert decide(*ALL, SAME, check) == Settle(is_consistent=False, version="t1", total=4)
+
+
+@pytest.mark.parametrize("pages", [(*ALL, batch(AGAIN, total=5), NOTHING), (FIRST, batch(1, total=3), THIRD, LAST)])
+def test_totals_that_differ(pages):
+    """A total that drifts begins again with a new batch token, and is torn in the end."""
+    if pages[-1] is not NOTHING:
+        assert decide(*pages) == StartOver()
+        assert decide(*pages, restarts=REREAD_LIMIT) == Settle(is_consistent=False, version="t1", total=4)
+    else:
+        assert decide(*ALL, batch(AGAIN, total=3), NOTHING) == StartOver()
+
+
+def test_a_total_that_grows():
+    """A batch that shows more batches makes exactly the new last one asked for."""
+    assert decide(FIRST, batch(1, total=6), LAST) == Fetch(indexes=(5,))
+
+
+def test_a_delta_needs_no_proof():
+    """A delta deletes nothing: it is done when its batches are there."""
+    assert decide(*ALL, is_delta=True) == Settle(is_consistent=True, version="t1", total=4)
+
+
+def test_a_last_batch_that_never_brings_its_token():
+    """Without the token, nothing can be gone on from: torn, and in full again the next time."""
+    lost = batch(3, outcome=Outcome.LOST, attempts=LOST_LIMIT)
+    assert decide(FIRST, SECOND, THIRD, lost) == Settle(is_consistent=False, version=None, total=4)
+
+
+def test_no_totals():
+    """Where Apple does not say how many there are, one is asked for after the other, and absence proves nothing."""
+    assert decide(batch(0, total=None)) == Fetch(indexes=(1,))
+    assert decide(batch(0, total=None), batch(1, total=None)) == Fetch(indexes=(2,))
+    ended = decide(batch(0, total=None), batch(1, total=None, version="t1"))
+    assert ended == Settle(is_consistent=False, version="t1", total=2)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        batch(0, outcome=Outcome.LOST, attempts=LOST_LIMIT),
+        batch(0, total=PAGE_LIMIT + 2),
+        batch(0, outcome=Outcome.FAILED),
+    ],
+    ids=["no token", "too many", "no answer"],
+)
+def test_what_fails(first):
+    """A first answer that leads nowhere fails the crawl."""
+    assert isinstance(decide(first), Fail)

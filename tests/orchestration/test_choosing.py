@@ -1,0 +1,241 @@
+"""What is read of a stream: everything or what changed, some assets alone, and how that is told."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orchestration import choosing, spotting, standing
+from orchestration.decisions import Fetch, Reading, Settle
+from storage.counts import Disagreement, Look
+from storage.crawls import Crawl, Scope
+from storage.ending import Reading as Found
+from storage.ending import Reason, ending
+from storage.locations import Location
+from storage.pages import PAGES_A_SCOPE, PageFact
+from storage.schema import CrawlKind, CrawlState, LocationState, Outcome
+from storage.streams import Stream
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def stream(**more) -> Stream:
+    """Make a stream in step."""
+    values = {"resource": "assignments", "version": "v1", "records": 100, "torn_fulls": 0, "full_at": NOW - HOUR}
+    return Stream(**dict.fromkeys(Stream.__dataclass_fields__) | values | more)
+
+
+def crawl(**more) -> Crawl:
+    """Make a published crawl."""
+    values = {"resource": "assignments", "kind": CrawlKind.FULL, "state": CrawlState.PUBLISHED, "is_consistent": True}
+    values |= {"scopes": (), "version": "v2", "base_version": "v1", "opened_at": NOW, "moved_at": NOW}
+    return Crawl(**dict.fromkeys(Crawl.__dataclass_fields__) | values | more)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "forced_by"),
+    [
+        (stream(), CrawlKind.DELTA, None),
+        (stream(resource="assets"), CrawlKind.FULL, None),
+        (stream(version=None), CrawlKind.FULL, None),
+        (stream(full_at=NOW - 25 * HOUR), CrawlKind.FULL, None),
+        (stream(full_wanted="torn"), CrawlKind.FULL, "torn"),
+        (stream(full_wanted="torn", full_after=NOW + HOUR), CrawlKind.DELTA, None),
+        (stream(full_wanted="torn", full_after=NOW - HOUR), CrawlKind.FULL, "torn"),
+    ],
+)
+def test_how_much_is_read(given, kind, forced_by):
+    """What changed, where Apple tells; everything at times, and where something wants it."""
+    wanted = choosing.choose(given, {}, NOW, full=False)
+    assert (wanted.kind, wanted.forced_by) == (kind, forced_by)
+    assert wanted.since == ("v1" if kind is CrawlKind.DELTA else None)
+
+
+def test_everything_is_read_as_often_as_somebody_says():
+    """The interval of full crawls is each resource's own."""
+    every = {"assignments": timedelta(minutes=30)}
+    assert choosing.choose(stream(), every, NOW, full=False).kind is CrawlKind.FULL
+    assert choosing.choose(stream(resource="users"), every, NOW, full=False).kind is CrawlKind.DELTA
+    assert choosing.choose(stream(), {}, NOW, full=True).forced_by == Reason.ASKED
+
+
+@pytest.mark.parametrize(
+    ("given", "last", "kind"),
+    [
+        (stream(), crawl(), None),
+        (stream(), crawl(is_consistent=False), CrawlKind.DELTA),
+        (stream(resource="assets"), crawl(is_consistent=False), None),
+        (stream(), crawl(kind=CrawlKind.DELTA), None),
+        (stream(full_wanted=Reason.RETIRED), crawl(kind=CrawlKind.DELTA), CrawlKind.FULL),
+        (stream(full_wanted=Reason.ASKED), crawl(kind=CrawlKind.DELTA, state=CrawlState.UNCHANGED), CrawlKind.FULL),
+        (stream(full_wanted=Reason.RETIRED), crawl(kind=CrawlKind.DELTA, state=CrawlState.FAILED), None),
+        (stream(full_wanted=Reason.HELD), crawl(), None),
+    ],
+)
+def test_what_is_read_further(given, last, kind):
+    """A torn reading is caught up with, and what only a full reading can tell is read in full."""
+    wanted = choosing.further(given, [last])
+    assert (wanted.kind if wanted else None) is kind
+
+
+def found(**more) -> Found:
+    """Make what a publish found."""
+    return Found(**{"is_sound": True, "held": 0, "digest": None, "retired": 0} | more)
+
+
+def test_a_full_reading_of_one_moment():
+    """It moves both versions, and forgets what was wanted."""
+    after = ending(crawl(), stream(full_wanted="torn", torn_fulls=3), found(), NOW)
+    assert (after["version"], after["complete_version"], after["full_at"]) == ("v2", "v2", NOW)
+    assert (after["full_wanted"], after["torn_fulls"]) == (None, 0)
+
+
+def test_held_deletes_keep_the_complete_version():
+    """Inserts and updates are published; the short cut must not skip the deletes that are held."""
+    after = ending(crawl(), stream(), found(held=9, digest="d"), NOW)
+    assert "complete_version" not in after
+    assert (after["version"], after["full_wanted"], after["held_deletes"]) == ("v2", Reason.HELD, 9)
+
+
+def test_torn_readings_back_off():
+    """The next delta begins where the torn reading did; a full one follows at once, then ever later."""
+    after = ending(crawl(is_consistent=False), stream(), found(is_sound=False), NOW)
+    assert (after["version"], after["full_wanted"], after["full_after"]) == ("v1", Reason.TORN, NOW)
+    waits = [ending(crawl(), stream(torn_fulls=torn), found(is_sound=False), NOW)["full_after"] for torn in range(12)]
+    assert waits == sorted(waits)
+    assert waits[-1] - NOW == timedelta(hours=6)
+
+
+def test_a_delta_moves_the_version():
+    """One of one moment moves the base, one without a version or of several moments keeps it."""
+    delta = crawl(kind=CrawlKind.DELTA)
+    assert ending(delta, stream(), found(), NOW) == {"version": "v2"}
+    assert ending(crawl(kind=CrawlKind.DELTA, version=None), stream(), found(), NOW) == {"version": "v1"}
+    assert ending(delta, stream(), found(is_sound=False), NOW) == {}
+    assert ending(delta, stream(), found(retired=1), NOW)["full_wanted"] == Reason.RETIRED
+
+
+def differs(*, counted=12, listed=10, attempts=0, last=(12, 10), again=NOW + HOUR) -> Disagreement:
+    """Make a disagreement, looked into so often."""
+    look = Look(counted=last[0], listed=last[1], attempts=attempts, again_at=again) if attempts else None
+    return Disagreement(adam_id="1", pricing_param="STDQ", counted=counted, listed=listed, last=look)
+
+
+@pytest.mark.parametrize(
+    ("one", "is_due"),
+    [
+        (differs(), True),
+        (differs(attempts=1), False),
+        (differs(attempts=1, listed=11), True),
+        (differs(attempts=1, again=NOW), True),
+        (differs(attempts=spotting.EAGER_LIMIT, listed=11), False),
+        (differs(attempts=spotting.EAGER_LIMIT, listed=11, again=NOW), True),
+    ],
+)
+def test_disagreements_back_off(one, is_due):
+    """What did not agree is looked into again when its numbers move, or later and later."""
+    due = spotting.due([one], NOW)
+    assert bool(due) is is_due
+    if due:
+        assert due[0].last.attempts == (one.last.attempts if one.last else 0) + 1
+        assert due[0].last.again_at > NOW
+
+
+def test_a_disagreement_waits_longer_each_time():
+    """The wait doubles, up to a day."""
+    waits = [spotting.due([differs(attempts=n, again=NOW)], NOW)[0].last.again_at - NOW for n in range(1, 20)]
+    assert waits == sorted(waits)
+    assert waits[-1] == spotting.LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    ("count", "pages", "records", "is_full"),
+    [(1, 40, 2000, False), (19, 40, 2000, False), (40, 40, 2000, True), (5, 1, 30, True), (501, 9999, 99999, True)],
+)
+def test_when_everything_costs_less(count, pages, records, is_full):
+    """Assets are read alone as long as that takes fewer pages than reading all."""
+    assert spotting.is_full_cheaper([differs() for _ in range(count)], pages, records) is is_full
+
+
+def test_counts_that_are_old():
+    """Counts from before the assignments were read are read again first, once a sync."""
+    assets = crawl(resource="assets", opened_at=NOW - HOUR)
+    assert spotting.are_counts_old([crawl()])
+    assert spotting.are_counts_old([assets, crawl()])
+    assert not spotting.are_counts_old([assets, crawl(), crawl(resource="assets")])
+    assert not spotting.are_counts_old([crawl(moved_at=NOW - 2 * HOUR), assets])
+
+
+def page(index, *, total=1, version="v1") -> PageFact:
+    """Make a page of a spot."""
+    following = index % PAGES_A_SCOPE + 1
+    return PageFact(
+        index=index,
+        round=1,
+        outcome=Outcome.STORED,
+        version=version,
+        total=total,
+        next_index=following if following < total else None,
+        size=2,
+        records=2,
+    )
+
+
+def test_a_spot_is_many_lists():
+    """Each asset is a list of its own, and only one whose own pages are of one moment tells what is gone."""
+    scopes = tuple(Scope(adam_id=str(number), pricing_param="STDQ") for number in range(3))
+    second, third = PAGES_A_SCOPE, 2 * PAGES_A_SCOPE
+    reading = Reading(round=1, rereads=0, pages=[page(0), page(second, total=2)], scopes=scopes)
+    assert spotting.reconcile_spot(reading) == Fetch(indexes=(second + 1, third))
+    whole = [page(0), page(second, total=2), page(second + 1, total=2), page(third, version="other")]
+    settled = spotting.reconcile_spot(Reading(round=1, rereads=0, pages=whole, scopes=scopes))
+    assert isinstance(settled, Settle)
+    assert [scope.is_consistent for scope in settled.scopes] == [True, True, True]
+    torn = [page(0), page(second, total=2), page(second + 1, total=2, version="other"), page(third)]
+    settled = spotting.reconcile_spot(Reading(round=1, rereads=3, pages=torn, scopes=scopes))
+    assert [scope.is_consistent for scope in settled.scopes] == [True, False, True]
+
+
+def location(**more) -> Location:
+    """Make a location."""
+    values = {"name": "hq", "state": LocationState.VALID, "token_expires": NOW + timedelta(days=100)}
+    return Location(**dict.fromkeys(Location.__dataclass_fields__) | values | more)
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "words"),
+    [
+        (location(), "valid", ""),
+        (location(token_expires=NOW + timedelta(days=20)), "expiring", "in 20 days, on 2026-01-21"),
+        (location(token_expires=NOW + HOUR), "expiring", "less than a day"),
+        (location(token_expires=NOW - HOUR), "expired", "date has passed"),
+        (location(state=LocationState.REVOKED), "revoked", "was revoked"),
+        (location(state=LocationState.WRONG), "wrong", "does not know"),
+        (location(state=LocationState.FOREIGN), "foreign", "pageturner accept"),
+        (location(state=LocationState.EXPIRED, problem="Apple said so."), "expired", "Apple said so."),
+    ],
+)
+def test_how_a_token_stands(given, state, words):
+    """Each state has one sentence, which says what to do."""
+    told = standing.of_token(given, NOW)
+    assert told.state == state
+    assert words in (told.words or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "words"),
+    [
+        (stream(published_at=NOW), "in step", ""),
+        (stream(), "new", ""),
+        (stream(held_deletes=30), "held", "pageturner accept hq"),
+        (stream(full_wanted=Reason.TORN, torn_fulls=1), "torn", "the next sync"),
+        (stream(full_wanted=Reason.TORN, torn_fulls=4, full_after=NOW), "torn", "torn 4 times"),
+        (stream(problem="Apple is away."), "failing", "Apple is away."),
+    ],
+)
+def test_how_a_stream_stands(given, state, words):
+    """What holds a stream back is told in one sentence."""
+    told = standing.of_stream(location(), given)
+    assert told.state == state
+    assert words in (told.words or "")
+    assert standing.of_stream(location(state=LocationState.REVOKED), given).state == "revoked"
