@@ -1,5 +1,6 @@
 """The client on the wire: against a server that does what no server should."""
 
+import json
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from apple.client import Client
 from apple.errors import AppleError, BadAnswer, Overdue, Unreachable
 from apple.questions import Question
 from apple.resources import RESOURCES
-from apple.tokens import Token
+from apple.tokens import Token, parse_token
 
 FIRST = Question(resource=RESOURCES["assets"])
 PAGE_3 = Question(resource=RESOURCES["assets"], index=3)
@@ -146,3 +147,35 @@ def test_a_token_that_is_no_header():
     with pytest.raises(AppleError) as caught:
         Client("http://127.0.0.1:9").prepare_page(FIRST, bad)()
     assert "c2VjcmV0" not in str(caught.value)
+
+
+def test_a_legacy_token_is_in_the_body_alone():
+    """The legacy service gets the token in its body, and neither in a header nor in the address."""
+    question = Question(resource=RESOURCES["licenses"], index=2, cursor="b")
+    with serving(GOOD) as (origin, asked):
+        Client(origin).prepare_page(question, TOKEN)()
+    head, _, body = b"".join(asked).partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /mdm/getVPPLicensesSrv ")
+    assert TOKEN.text.encode() not in head
+    assert json.loads(body) == {"sToken": TOKEN.text, "batchToken": "b", "overrideIndex": 2}
+
+
+def test_a_cursor_goes_back_as_it_came():
+    """A cursor is text that nobody looks into, whatever signs it is made of."""
+    question = Question(resource=RESOURCES["subscriptions"], index=1, cursor="a+/=&?# é")
+    with serving(GOOD) as (origin, asked):
+        Client(origin).prepare_page(question, TOKEN)()
+    assert b"GET /mdm/v2/subscriptions?cursor=a%2B%2F%3D%26%3F%23+%C3%A9 " in asked[0]
+
+
+def test_addresses_move(simulate):
+    """Addresses of the service config are used where they stay on the host, and a token never goes to another."""
+    apple = simulate("--latency", "0", "--assignments", "10", "--switch", "urls=moved")
+    token = parse_token(apple.token.encode())
+    client = Client(apple.origin)
+    for urls, path in (("moved", "/mdm/v2-moved/assets"), ("elsewhere", "/mdm/v2/assets"), ("none", "/mdm/v2/assets")):
+        apple.switch(urls=urls)
+        apple.forget_traffic()
+        client.service_config()
+        assert client.prepare_page(FIRST, token)().status == 200
+        assert apple.traffic()["by_path"] == {path: 1}

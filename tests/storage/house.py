@@ -74,17 +74,24 @@ class Store:
         consistent: bool = True,
         version: str = "v1",
         wanted: Wanted | None = None,
+        **envelope: object,
     ) -> Crawl:
         """Make a settled crawl of some pages."""
         crawl_id = self.open(stream, wanted).crawl_id
-        for index, records in enumerate(lists):
-            body = msgspec.json.encode({RESOURCES[stream.resource].member: records})
-            fact = PageFact(index=index, round=0, outcome=Outcome.STORED, version=version, records=len(records))
-            self.pages.store(crawl_id, fact, Content(body=pack(body)))
+        self.keep(crawl_id, stream.resource, *lists, version=version, **envelope)
         self.crawls.note_first(crawl_id, version, len(lists))
         crawl = self.crawls.get(crawl_id)
         assert self.crawls.settle(crawl, is_consistent=consistent, version=version, total=len(lists))
         return self.crawls.get(crawl_id)
+
+    def keep(
+        self, crawl_id: int, resource: str, *lists: list[dict[str, object]], version: str = "v1", **envelope
+    ) -> None:
+        """Keep the pages of a crawl."""
+        for index, records in enumerate(lists):
+            body = msgspec.json.encode({RESOURCES[resource].member: records} | envelope)
+            fact = PageFact(index=index, round=0, outcome=Outcome.STORED, version=version, records=len(records))
+            self.pages.store(crawl_id, fact, Content(body=pack(body)))
 
     def publish(self, crawl: Crawl, judge: Judge = let_through) -> Published | None:
         """Publish a crawl."""

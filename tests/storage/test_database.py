@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -13,6 +15,7 @@ from storage.database import Database, open_database
 from storage.errors import DatabaseAway, DatabaseTooNew, WrongDatabase
 from storage.mirrors import MIRRORS
 from storage.schema import REVISIONS, metadata
+from storage.streams import Streams
 from tests.support.processes import COMMAND
 
 
@@ -27,6 +30,34 @@ def test_the_newest_revision_is_known():
     """The code knows every revision that there is."""
     scripts = ScriptDirectory("storage/migrations")
     assert tuple(one.revision for one in reversed(list(scripts.walk_revisions()))) == REVISIONS
+
+
+def test_data_of_an_older_schema(postgresql_database, tmp_path):
+    """A database of the first version keeps what it holds, and knows when everything was last read."""
+    for url in (postgresql_database, f"sqlite:///{tmp_path / 'old.db'}"):
+        old = Database(url)
+        with old.write() as connection:
+            config = Config()
+            config.set_main_option("script_location", "storage:migrations")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+            moment = "'2026-01-02 03:04:05'"
+            location = (
+                f"INSERT INTO locations (name, uid, token_expires, added_at) VALUES ('hq', '1', {moment}, {moment})"
+            )
+            columns = "location_id, resource, version, complete_version, published_at"
+            streams = f"INSERT INTO streams ({columns}) VALUES "
+            streams += f"(1, 'assets', 'v1', 'v1', {moment}), (1, 'users', 'v1', NULL, NULL)"
+            connection.exec_driver_sql(location)
+            connection.exec_driver_sql(streams)
+        old.close()
+        new = open_database(url)
+        streams = Streams(new).watched(1)
+        new.close()
+        assert [(one.resource, one.full_at) for one in streams] == [
+            ("assets", streams[0].published_at),
+            ("users", None),
+        ]
 
 
 def test_a_newer_schema_is_refused(database: Database):

@@ -1,0 +1,132 @@
+"""What each kind of crawl may do to the mirror: a delta deletes nothing, a spot nothing but its own."""
+
+import sqlalchemy as sa
+
+from storage.counts import Counts, Disagreement, Look
+from storage.crawls import Scope
+from storage.schema import CrawlKind
+from storage.syncs import Wanted
+from tests.apple.test_resources import RECORDS
+
+from .house import LONG_AGO, Store
+
+DELTA = CrawlKind.DELTA
+
+
+def assignment(number: int, adam_id: str = "1", **more) -> dict[str, object]:
+    """Make an assignment."""
+    return {"adamId": adam_id, "pricingParam": "STDQ", "serialNumber": f"S{number}", **more}
+
+
+def delta(store: Store, stream, *lists, **more):
+    """Make a settled delta of some pages."""
+    stream = store.streams.get(stream.id)
+    return store.read(stream, *lists, wanted=Wanted(stream=stream, kind=DELTA, since=stream.version), **more)
+
+
+def test_every_resource_has_its_mirror(store: Store):
+    """Each resource is published under its own key, and changed by it."""
+    location = store.add()
+    for name, record in RECORDS.items():
+        stream = store.stream(location, name)
+        more = {"batchToken": "b"} if name in {"licenses", "legacy-users"} else {}
+        crawl = store.read(stream, [record], **more)
+        assert store.publish(crawl).inserted == 1
+        assert store.mirror(stream) == [record]
+        assert store.publish(store.read(stream, [record | {"novelty": 1}], version="v2", **more)).updated == 1
+        keys = [change.key for change in store.feed.after(0) if change.resource == name]
+        assert keys[0] == keys[1]
+
+
+def test_a_number_is_a_text(store: Store):
+    """An Adam id is a text in every table, though some come as numbers; the record keeps Apple's way."""
+    location = store.add()
+    stream = store.stream(location, "subscriptions")
+    store.publish(store.read(stream, [RECORDS["subscriptions"]]))
+    with store.database.read() as connection:
+        rows = connection.execute(sa.text("SELECT adam_id, parent_adam_id FROM mirror_subscriptions")).all()
+    assert rows == [("6450000002", "6450000001")]
+
+
+def test_a_delta_deletes_nothing(store: Store):
+    """A delta inserts and updates, moves the version, and leaves the rest as it is."""
+    stream = store.stream(store.add(), "assignments")
+    store.publish(store.read(stream, [assignment(1), assignment(2)]))
+    published = store.publish(delta(store, stream, [assignment(3), assignment(2, idHash="h")], version="v2"))
+    assert (published.inserted, published.updated, published.deleted) == (1, 1, 0)
+    after = store.streams.get(stream.id)
+    assert (after.version, after.complete_version, after.records) == ("v2", "v1", 3)
+
+
+def test_a_torn_delta_keeps_its_base(store: Store):
+    """What moved between the pages of a delta is asked for again: the next goes on from the same version."""
+    stream = store.stream(store.add(), "assignments")
+    store.publish(store.read(stream, [assignment(1)]))
+    store.publish(delta(store, stream, [assignment(2)], version="v2", consistent=False))
+    assert store.streams.get(stream.id).version == "v1"
+    twice = [assignment(3)], [assignment(3)]
+    store.publish(delta(store, stream, *twice, version="v3"))
+    assert store.streams.get(stream.id).version == "v1"
+    assert len(store.mirror(stream)) == 3
+
+
+def test_a_delta_of_users(store: Store):
+    """A delta touches active users alone, and a retired one wants all of them read."""
+    stream = store.stream(store.add(), "users")
+    old: dict[str, object] = {"clientUserId": "a", "status": "Retired"}
+    active: dict[str, object] = {"clientUserId": "a", "status": "Associated"}
+    store.publish(store.read(stream, [old, old, active]))
+    store.publish(delta(store, stream, [active | {"email": "new"}, old], version="v2"))
+    assert store.mirror(stream) == [active | {"email": "new"}, old, old]
+    assert store.streams.get(stream.id).full_wanted == "retired users"
+
+
+def test_a_spot_deletes_its_own(store: Store):
+    """A spot settles the assets that it read whole, and leaves the others, and the versions, alone."""
+    stream = store.stream(store.add(), "assignments")
+    store.publish(store.read(stream, [assignment(1), assignment(2), assignment(3, "2"), assignment(4, "3")]))
+    scopes = tuple(Scope(adam_id=adam_id, pricing_param="STDQ", is_consistent=adam_id != "2") for adam_id in "12")
+    stream = store.streams.get(stream.id)
+    crawl_id = store.open(stream, Wanted(stream=stream, kind=CrawlKind.SPOT, scopes=scopes)).crawl_id
+    store.keep(crawl_id, "assignments", [assignment(1)])
+    crawl = store.crawls.get(crawl_id)
+    assert store.crawls.settle(crawl, is_consistent=True, version=None, total=None, scopes=scopes)
+    published = store.publish(store.crawls.get(crawl_id))
+    assert (published.inserted, published.deleted) == (0, 1)
+    assert store.mirror(stream) == [assignment(1), assignment(3, "2"), assignment(4, "3")]
+    after = store.streams.get(stream.id)
+    assert (after.version, after.complete_version, after.records) == ("v1", "v1", 3)
+
+
+def test_the_first_batch_may_come_twice(store: Store):
+    """A first answer that is batch 1 as well tears nothing; anything else that comes twice does."""
+    stream = store.stream(store.add(), "licenses")
+    licences = [{"licenseIdStr": str(number)} for number in range(4)]
+    store.publish(store.read(stream, licences[:2], licences[:2], licences[2:], batchToken="b"))
+    assert len(store.mirror(stream)) == 4
+    assert store.streams.get(stream.id).complete_version == "v1"
+    torn = store.read(stream, licences[:1], licences[1:2], licences[1:2], batchToken="b", version="v2")
+    assert store.publish(torn).deleted == 0
+    assert store.streams.get(stream.id).complete_version == "v1"
+
+
+def test_counts(store: Store):
+    """An asset whose count is not the number of its assignments is found, and forgotten once they agree."""
+    location = store.add()
+    counts = Counts(store.database)
+    assets = store.stream(location, "assets")
+    store.publish(store.read(assets, [{"adamId": "1", "pricingParam": "STDQ", "assignedCount": 2}]))
+    unknown: dict[str, object] = {"adamId": "9", "pricingParam": "STDQ"}
+    store.publish(store.read(store.stream(location, "assignments"), [assignment(1)]))
+    [one] = counts.differing(location.id)
+    assert one == Disagreement(adam_id="1", pricing_param="STDQ", counted=2, listed=1)
+    look = Look(counted=2, listed=1, attempts=1, again_at=LONG_AGO)
+    counts.note(location.id, [Disagreement(**{**vars(one), "last": look})])
+    assert counts.known(location.id)[0].last == look
+    store.publish(
+        store.read(assets, [{"adamId": "1", "pricingParam": "STDQ", "assignedCount": 1}, unknown], version="v2")
+    )
+    assert counts.differing(location.id) == []
+    counts.forget_all_but(location.id, [])
+    with store.database.read() as connection:
+        assert connection.execute(sa.text("SELECT * FROM disagreements")).all() == []
