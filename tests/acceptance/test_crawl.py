@@ -146,7 +146,7 @@ def test_two_locations_keep_five_each(crew):
 
 def test_no_token_anywhere(crew):
     """Neither Redis nor the logs nor any output ever holds a token."""
-    place = crew.add()
+    place = crew.add("assignments", "subscriptions", "licenses")
     location = next(one for one in crew.apple.locations if one["uid"] == place.uid)
     place.change(resource="assignments", at_request=30, insert=3)
     running = crew.start("sync", place.name)

@@ -14,7 +14,7 @@ from apple.resources import RESOURCES, USUAL
 from apple.service import read_service_config
 
 #: A record of each resource with every field that Apple documents.
-RECORDS = {
+RECORDS: dict[str, dict[str, object]] = {
     "assets": {
         "adamId": "1001",
         "pricingParam": "STDQ",

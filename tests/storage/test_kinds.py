@@ -27,6 +27,7 @@ def delta(store: Store, stream, *lists, **more):
 def test_every_resource_has_its_mirror(store: Store):
     """Each resource is published under its own key, and changed by it."""
     location = store.add()
+    record: dict[str, object]
     for name, record in RECORDS.items():
         stream = store.stream(location, name)
         more = {"batchToken": "b"} if name in {"licenses", "legacy-users"} else {}
