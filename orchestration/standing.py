@@ -3,10 +3,11 @@
 One sentence each, the same on every surface.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.counts import Disagreement
+from storage.counts import Disagreement, Look
 from storage.ending import Reason
 from storage.locations import Location
 from storage.schema import LocationState
@@ -14,6 +15,9 @@ from storage.streams import Stream
 
 #: Days before a token's end on which it is time to say so, ever more urgently.
 WARN_DAYS = (30, 14, 7, 1)
+
+#: Of assets whose counts disagree, so many are told one by one.
+TOLD = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +61,19 @@ def of_stream(location: Location, stream: Stream) -> Standing:
     return Standing(state="in step" if stream.published_at else "new")
 
 
-def of_count(one: Disagreement) -> str:
-    """Say that Apple's count of an asset does not agree with its list, and that this is not hunted for ever."""
-    assert one.last is not None  # noqa: S101 - only what was looked into is told
+def of_counts(disagreements: Sequence[Disagreement]) -> list[str]:
+    """Say that Apple's counts do not agree with its lists, and that this is not hunted for ever; of many, the first."""
+    told = [_of_count(one, one.last) for one in disagreements[:TOLD] if one.last is not None]
+    rest = len(disagreements) - TOLD
+    return told if rest <= 0 else [*told, f"{rest} more assets are counted and listed differently: status --json."]
+
+
+def _of_count(one: Disagreement, last: Look) -> str:
     numbers = (
         f"Apple counts {one.counted} assignments of asset {one.adam_id} {one.pricing_param} and lists {one.listed}"
     )
-    return (
-        f"{numbers}; looked into {one.last.attempts} times, and again from {one.last.again_at:%Y-%m-%d %H:%M} UTC on."
-    )
+    times = "once" if last.attempts == 1 else f"{last.attempts} times"
+    return f"{numbers}; looked into {times}, and again from {last.again_at:%Y-%m-%d %H:%M} UTC on."
 
 
 def _torn(stream: Stream) -> str:

@@ -67,8 +67,8 @@ class _Seen:
         for stream, standing in self.streams:
             if standing.words and standing.words != self.token.words:
                 yield f" {stream.resource}: {standing.words}"
-        for one in self.counts:
-            yield f" assignments: {standing_.of_count(one)}"
+        for words in standing_.of_counts(self.counts):
+            yield f" assignments: {words}"
 
 
 def _look(house: "House", location: Location, now: datetime) -> _Seen:

@@ -239,3 +239,14 @@ def test_how_a_stream_stands(given, state, words):
     assert told.state == state
     assert words in (told.words or "")
     assert standing.of_stream(location(state=LocationState.REVOKED), given).state == "revoked"
+
+
+def test_how_counts_are_told():
+    """The first few are told one by one, the others as a number."""
+    assert (
+        "counts 12 assignments of asset 1 STDQ and lists 10; looked into once"
+        in standing.of_counts([differs(attempts=1)])[0]
+    )
+    many = standing.of_counts([differs(attempts=2)] * 9)
+    assert len(many) == standing.TOLD + 1
+    assert many[-1].startswith("6 more")
