@@ -4,10 +4,18 @@ Every step depends on the one before, so there is never more than one to take. A
 that was read before it doubtful: the chain starts over, a bounded number of times, and then goes on as torn.
 """
 
+from storage.crawls import Crawl
+from storage.pages import PageFact
 from storage.schema import Outcome
 
 from .decisions import PAGE_LIMIT, REREAD_LIMIT, Decision, Fail, Reading, Settle, StartOver, Step
 from .reconciling import failure, is_askable
+
+
+def goes_straight_on(crawl: Crawl, step: PageFact) -> bool:
+    """Tell whether a step leaves nothing to decide: it is of the first one's version, and another follows."""
+    is_one = step.version is not None and step.version == crawl.version
+    return step.outcome is Outcome.STORED and not step.is_last and is_one and step.index + 1 < PAGE_LIMIT
 
 
 def follow_cursors(reading: Reading) -> Decision:

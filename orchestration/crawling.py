@@ -13,6 +13,7 @@ from storage.schema import CrawlState, Outcome
 from storage.streams import Streams
 
 from . import retrying
+from .chaining import goes_straight_on
 from .deciding import decide, is_unchanged
 from .decisions import Decision, Fail, Fetch, Settle, StartOver, Step
 from .fetching import Fetching, Later, StartedOver
@@ -70,6 +71,9 @@ class Crawling:
             return
         step = self._fetch(order, index)
         if step is None or (index == 0 and self._ends_here(crawl, step)):
+            return
+        if goes_straight_on(crawl, step):
+            self._sending.follow(crawl.uid, crawl_id, round_, index + 1)
             return
         decision = decide(crawl, self._stores.pages.facts(crawl_id, crawl.floor))
         if decision == Step(index=index):  # its own message is still here: it comes again by itself

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from apple.answers import Answer
-from apple.errors import AppleError, OtherLocation, OtherOwner
+from apple.errors import AppleError, BadAnswer, OtherLocation, OtherOwner
 from apple.pages import Page, read_page
 from apple.questions import AssetKey, Question
 from apple.resources import RESOURCES, Paging
@@ -77,6 +77,8 @@ class Fetching:
         message = message_id(crawl.id, crawl.round, index)
         answer = self._asking.page(crawl.uid, message, question, token)
         page = read_page(question, answer.body)
+        if page.cursor is not None and page.cursor == question.cursor and question.resource.paging is Paging.CURSOR:
+            raise BadAnswer(f"({question}: its cursor leads back to it)")
         self._check_owner(location, page)
         self._note_token(location, page)
         return self._store(crawl, index, page, answer, attempts)
