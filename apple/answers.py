@@ -45,7 +45,7 @@ class Answer:
 def _read_problem(body: bytes) -> _Problem:
     try:
         return msgspec.json.decode(body, type=_Problem, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Problem()  # HTML, or nothing at all: the status has to do
 
 
@@ -55,7 +55,7 @@ def read_json(body: bytes, kind: type[Any], what: str) -> Any:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise BadAnswer(f"({what}: {error})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadAnswer(f"({what}: the body is not JSON, or breaks off)") from None
 
 

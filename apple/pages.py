@@ -38,13 +38,14 @@ class _Envelope(msgspec.Struct, kw_only=True, rename="camel"):
     since_modified_token: str | None = None
     batch_count: int | None = None
     total_batch_count: int | None = None
+    total_count: int | None = None
     u_id: str | None = None
     mdm_info: _Owner | None = None
     token_expiration_date: str | None = None
     expiration_millis: int | None = None
 
 
-_COUNTS = ("total_pages", "size", "next_page_index", "batch_count", "total_batch_count")
+_COUNTS = ("total_pages", "size", "next_page_index", "batch_count", "total_batch_count", "total_count")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Page:
     #: has no states: there, the version is the token to ask for later changes by, which comes with the last batch.
     total: int | None
     version: str | None
-    #: How many records Apple says are on this page.
+    #: How many records Apple says are on this page; the first answer of the legacy service says how many are in all.
     size: int | None
     #: None where the answer has no list at all, which is not the same as an empty one.
     records: Records | None
@@ -89,7 +90,7 @@ def _read_indexed(question: Question, envelope: _Envelope, records: Records | No
     return Page(
         index=question.index,
         next_index=envelope.next_page_index,
-        total=envelope.total_pages,
+        total=1 if envelope.total_pages == 0 else envelope.total_pages,  # nothing at all is one empty page
         version=envelope.version_id,
         size=envelope.size,
         records=records,
@@ -128,7 +129,7 @@ def _read_batched(question: Question, envelope: _Envelope, records: Records | No
         next_index=None if envelope.since_modified_token is not None else question.index + 1,
         total=total,
         version=envelope.since_modified_token,
-        size=envelope.batch_count,
+        size=envelope.batch_count if envelope.total_count is None else envelope.total_count,
         records=records if has_token or not is_only else None,  # no token at all is never the end of a list
         cursor=envelope.batch_token,
         **_common(envelope),
@@ -151,7 +152,7 @@ def _decode(question: Question, body: bytes) -> tuple[_Envelope, Records | None]
         return _quickly(question.resource, body)
     except msgspec.ValidationError:
         pass  # a field that nobody knew of, or a wrong type: the careful way tells them apart
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadAnswer(f"({question}: the body is not JSON, or breaks off)") from None
     try:
         return _carefully(question.resource, body)

@@ -4,12 +4,15 @@ Known fields are typed; what Apple adds later is kept beside the record it came 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Annotated, Any, NewType
 
 import msgspec
 
 #: An Adam id where Apple sends a number; elsewhere it sends a text, and as a text it is kept.
 AdamNumber = NewType("AdamNumber", int)
+
+#: A number that every database can hold.
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Record(msgspec.Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
@@ -22,10 +25,10 @@ class Asset(Record, frozen=True):
     adam_id: str
     pricing_param: str
     product_type: str | None = None
-    assigned_count: int | None = None
-    available_count: int | None = None
-    retired_count: int | None = None
-    total_count: int | None = None
+    assigned_count: Number | None = None
+    available_count: Number | None = None
+    retired_count: Number | None = None
+    total_count: Number | None = None
     device_assignable: bool | None = None
     revocable: bool | None = None
     supported_platforms: list[str] | None = None
@@ -69,13 +72,16 @@ class Subscription(Record, frozen=True):
     status: str | None = None
     period_end_date: str | None = None
     #: `assigned`, `available` and `total`, each with `renewing` and `expiring`, and whatever Apple adds to them.
-    counts: dict[str, dict[str, Any]] | None = None
+    counts: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the counts, which stay a document so that nothing in them is dropped."""
         for seat in _SEATS:
+            seats = (self.counts or {}).get(seat)
+            if seats is not None and not isinstance(seats, dict):
+                raise TypeError(f"Expected `object`, got `{type(seats).__name__}` in counts.{seat}")
             for kind in _KINDS_OF_SEAT:
-                count = (self.counts or {}).get(seat, {}).get(kind)
+                count = (seats or {}).get(kind)
                 if count is not None and type(count) is not int:
                     raise TypeError(f"Expected `int`, got `{type(count).__name__}` in counts.{seat}.{kind}")
 
@@ -101,15 +107,15 @@ class License(Record, frozen=True):
     """One licence of the legacy service, given to somebody or not."""
 
     license_id_str: str
-    license_id: int | None = None
+    license_id: Number | None = None
     adam_id: AdamNumber | None = None
     adam_id_str: str | None = None
     pricing_param: str | None = None
-    product_type_id: int | None = None
+    product_type_id: Number | None = None
     product_type_name: str | None = None
     is_irrevocable: bool | None = None
     status: str | None = None
-    user_id: int | None = None
+    user_id: Number | None = None
     user_id_str: str | None = None
     client_user_id_str: str | None = None
     its_id_hash: str | None = None
@@ -119,7 +125,7 @@ class License(Record, frozen=True):
 class LegacyUser(Record, frozen=True):
     """A user as the legacy service shows it, which gives every one an identity."""
 
-    user_id: int
+    user_id: Number
     user_id_str: str | None = None
     client_user_id_str: str | None = None
     email: str | None = None

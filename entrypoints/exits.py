@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from apple.errors import AppleError, Away, NotOurs, SlowDown, TokenRefused
 from apple.tokens import MalformedToken
 from orchestration.gate import NotNow
-from orchestration.syncing import TokenOutOfDate
+from orchestration.syncing import NeedsPerson
 from settings import WrongSettings
 from storage.errors import DatabaseAway, StorageError, UnknownLocation
 
@@ -35,7 +35,7 @@ class Failure(Exception):
 #: The first class that fits decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((WrongSettings, UnknownLocation), Exit.USAGE),
-    ((TokenRefused, NotOurs, TokenOutOfDate), Exit.PERSON),
+    ((TokenRefused, NotOurs, NeedsPerson), Exit.PERSON),
     ((Away, SlowDown, NotNow, DatabaseAway), Exit.AWAY),
     ((AppleError, StorageError), Exit.FAILED),
 )
@@ -47,7 +47,7 @@ KNOWN = (
     AppleError,
     StorageError,
     NotNow,
-    TokenOutOfDate,
+    NeedsPerson,
     MalformedToken,
     RedisError,
     OperationalError,

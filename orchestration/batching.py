@@ -1,12 +1,10 @@
 """Batches of the legacy service: from what the ledger knows of them to what to do next. Pure.
 
 The legacy service shows no versions. Batch N is asked for first after the first answer, since it brings the token by
-which later changes are asked for: what changes while the others are read is then in a delta from that token. At the end
-the first batch is asked for again, and such a delta: only if all agree on the total, and nothing changed meanwhile, was
-all of it of one moment.
+which later changes are asked for: what changes while the others are read is then in a delta from that token. The first
+answer came before that, so it is asked for again at the end, and what it says then is what counts. After it comes such
+a delta: only if all agree on the totals, and nothing changed meanwhile, was all of it of one moment.
 """
-
-from dataclasses import replace
 
 from storage.pages import AGAIN, CHECK, PageFact
 from storage.schema import Outcome
@@ -45,7 +43,7 @@ def _complete(reading: Reading, batches: dict[int, PageFact]) -> Decision:
         return torn
     if _has_drifted(batches, total):
         return StartOver() if reading.restarts < REREAD_LIMIT else torn
-    return replace(torn, is_consistent=True) if reading.is_delta else _check(reading, batches, torn)
+    return _check(reading, batches, torn)
 
 
 def _has_drifted(batches: dict[int, PageFact], total: int) -> bool:
@@ -61,14 +59,16 @@ def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
 
 
 def _check(reading: Reading, batches: dict[int, PageFact], torn: Settle) -> Decision:
-    """Ask once more, to prove that nothing changed while the batches were read."""
-    unasked = tuple(index for index in (AGAIN, CHECK) if _is_missing(batches.get(index)))
-    if unasked and reading.round < ROUND_LIMIT:
-        return Fetch(indexes=unasked)
+    """Ask once more, to prove that nothing changed while the batches were read: the list after all that was read."""
+    for index in (AGAIN, CHECK):
+        if _is_missing(batches.get(index)) and reading.round < ROUND_LIMIT:
+            return Fetch(indexes=(index,))
     check, again = batches.get(CHECK), batches.get(AGAIN)
     if check is None or again is None or again.outcome is not Outcome.STORED:
         return torn
     if check.outcome is not Outcome.STORED or check.records or not check.is_last:
+        return torn
+    if again.size != batches[0].size:  # a removal is in no list of changes, and still makes the list shorter
         return torn
     return Settle(is_consistent=True, version=check.version, total=torn.total)
 

@@ -134,7 +134,8 @@ class Crawling:
         stream = self._stores.streams.get(crawl.stream_id)
         if first.outcome is not Outcome.STORED or not is_unchanged(crawl, first, stream.complete_version):
             return False
-        self._stores.crawls.end_unchanged(crawl, first.version)
+        if not self._stores.crawls.end_unchanged(crawl, first.version):
+            return False
         self._syncing.advance(crawl.sync_id)
         return True
 

@@ -8,12 +8,12 @@ from apple.answers import Answer
 from apple.errors import AppleError, BadAnswer, OtherLocation, OtherOwner
 from apple.pages import Page, read_page
 from apple.questions import AssetKey, Question
-from apple.resources import RESOURCES, Paging
+from apple.resources import RESOURCES, Paging, Resource
 from apple.tokens import Token
-from storage.crawls import Crawl, Crawls
+from storage.crawls import PAGES_A_SCOPE, Crawl, Crawls
 from storage.locations import Location, Locations
 from storage.orders import Order
-from storage.pages import AGAIN, CHECK, PAGES_A_SCOPE, Content, PageFact, Pages
+from storage.pages import AGAIN, CHECK, Content, PageFact, Pages
 from storage.schema import CrawlKind, LocationState, Outcome
 
 from . import retrying
@@ -80,7 +80,7 @@ class Fetching:
         if page.cursor is not None and page.cursor == question.cursor and question.resource.paging is Paging.CURSOR:
             raise BadAnswer(f"({question}: its cursor leads back to it)")
         self._check_owner(location, page)
-        self._note_token(location, page)
+        self._note_token(location, question.resource, page)
         return self._store(crawl, index, page, answer, attempts)
 
     def _question(self, crawl: Crawl, index: int) -> Question:
@@ -139,10 +139,13 @@ class Fetching:
             case retrying.Afresh(reason=reason):
                 self._start_over(crawl, reason)
             case retrying.GiveUp(reason=reason, trouble=trouble):
-                self._stores.pages.store(crawl.id, replace(fact, outcome=Outcome.FAILED, reason=reason))
-                self._stores.crawls.fail(crawl, f"{_name(crawl, fact.index)}: {reason}", trouble)
+                failed = replace(fact, outcome=Outcome.FAILED, reason=f"{_name(crawl, fact.index)}: {reason}")
+                self._stores.pages.store(crawl.id, failed)
+                if crawl.kind is CrawlKind.SPOT and trouble is retrying.Trouble.AWAY:
+                    return failed  # the other assets may well be read
+                self._stores.crawls.fail(crawl, failed.reason or "", trouble)
             case retrying.Stop(reason=reason, state=state):
-                self._stop(order.location, reason, state)
+                self._stop(order.location, order.token, reason, state)
         return None
 
     def _start_over(self, crawl: Crawl, reason: str) -> None:
@@ -151,15 +154,19 @@ class Fetching:
         elif self._stores.crawls.restart(crawl):
             raise StartedOver
 
-    def _stop(self, location: Location, reason: str, state: LocationState) -> None:
+    def _stop(self, location: Location, token: Token | None, reason: str, state: LocationState) -> None:
         """Ask nothing more of a location. What was read of it stays, and is gone on from once a person has acted."""
+        if token is not None and not self._stores.locations.has_token(location.id, token):
+            raise Later(0.0)  # it was asked with a token that another has taken the place of meanwhile
         self._stores.locations.mark(location.id, state, reason)
         for crawl in self._stores.crawls.reading(location.id):
             self._stores.crawls.fail(crawl, reason, retrying.Trouble.PERSON)
 
-    def _note_token(self, location: Location, page: Page) -> None:
-        if location.state is not LocationState.VALID:
-            self._stores.locations.mark(location.id, LocationState.VALID, None)
+    def _note_token(self, location: Location, resource: Resource, page: Page) -> None:
+        # Only lists that would show another owner prove that there is none.
+        is_proof = location.state is not LocationState.FOREIGN or resource.paging is Paging.INDEX
+        if location.state is not LocationState.VALID and is_proof:
+            self._stores.locations.mark(location.id, LocationState.VALID, None, seen=location.state)
         if page.token_expires is not None and abs(page.token_expires - location.token_expires) > _SAME_MOMENT:
             self._stores.locations.note_expiry(location.id, page.token_expires)
 
@@ -191,6 +198,7 @@ def _name(crawl: Crawl, index: int) -> str:
 
 
 def _lacks_its_token(crawl: Crawl, page: Page) -> bool:
-    """Tell whether the last batch came without the token that it has to bring: then it is asked for again."""
-    is_last = RESOURCES[crawl.resource].is_legacy and page.total is not None and page.index == page.total - 1
-    return is_last and page.version is None
+    """Tell whether a batch came without the token that it has to bring: then it is asked for again."""
+    if not RESOURCES[crawl.resource].is_legacy or page.version is not None:
+        return False
+    return page.cursor is None if page.total is None else page.index == page.total - 1

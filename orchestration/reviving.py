@@ -1,5 +1,6 @@
 """Reviving: look after unfinished syncs, and send again what was lost on its way."""
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +16,8 @@ from .retrying import Trouble
 from .sending import Sending, message_prefix
 from .syncing import Syncing
 from .tending import Nudge, Stillness, nudge
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +44,19 @@ class Reviving:
     def tend(self, sync_ids: list[int] | None = None) -> None:
         """Look after unfinished syncs, all or some: revive their crawls that nothing is working on, and see them on."""
         for sync_id in self._stores.syncs.open_ones() if sync_ids is None else sync_ids:
-            for crawl in self._stores.crawls.of_sync(sync_id):
-                if crawl.is_unfinished:
-                    self._gate.touch(crawl.uid)
-                    self._revive(crawl, nudge(self._stillness(crawl), datetime.now(UTC)))
-            self._syncing.advance(sync_id)
+            try:
+                self._tend(sync_id)
+            except Exception:  # the outer rim of one sync: what is wrong with it must not keep the others waiting
+                if sync_ids is not None:
+                    raise
+                log.exception("Sync %s could not be tended.", sync_id)
+
+    def _tend(self, sync_id: int) -> None:
+        for crawl in self._stores.crawls.of_sync(sync_id):
+            if crawl.is_unfinished:
+                self._gate.touch(crawl.uid)
+                self._revive(crawl, nudge(self._stillness(crawl), datetime.now(UTC)))
+        self._syncing.advance(sync_id)
 
     def _stillness(self, crawl: Crawl) -> Stillness:
         return Stillness(

@@ -6,19 +6,16 @@ looked into again when its numbers have changed, or after a wait that doubles ea
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from storage.counts import Disagreement, Look
-from storage.crawls import Crawl, Scope
+from storage.crawls import PAGES_A_SCOPE, Crawl, Scope
 from storage.ending import Reason
-from storage.pages import PAGES_A_SCOPE, PageFact
-from storage.schema import CrawlKind
+from storage.pages import PageFact
+from storage.schema import CrawlKind, Outcome
 
 from .decisions import Decision, Fail, Fetch, Reading, Settle
 from .reconciling import reconcile
-
-FIRST_WAIT = timedelta(minutes=5)
-LONGEST_WAIT = timedelta(days=1)
 
 #: Looked into so often, an asset waits even if its numbers move: they may be moving for no reason.
 EAGER_LIMIT = 6
@@ -26,10 +23,15 @@ EAGER_LIMIT = 6
 #: More assets than this are not looked into one by one, whatever a full crawl would cost.
 SPOT_LIMIT = 500
 
+#: So many assets of a spot may be unreadable before all of it fails.
+FAILURES = 3
 
-def is_done(crawls: Sequence[Crawl]) -> bool:
-    """Tell whether a sync looked into disagreements already: once is enough."""
-    return any(crawl.kind is CrawlKind.SPOT or crawl.forced_by == Reason.COUNTS for crawl in crawls)
+
+def since_last_look(crawls: Sequence[Crawl]) -> tuple[Crawl | None, list[Crawl]]:
+    """Find a sync's last look into disagreements, and what it read of assets and assignments since."""
+    looks = [crawl for crawl in crawls if crawl.kind is CrawlKind.SPOT or crawl.forced_by == Reason.COUNTS]
+    last = looks[-1] if looks else None
+    return last, [crawl for crawl in crawls if last is None or crawl.id > last.id]
 
 
 def after(differing: Sequence[Disagreement]) -> list[Disagreement]:
@@ -40,16 +42,15 @@ def after(differing: Sequence[Disagreement]) -> list[Disagreement]:
 
 def are_counts_old(crawls: Sequence[Crawl]) -> bool:
     """Tell whether the counts were read before the assignments: read once more, they may well agree."""
-    assets = [crawl for crawl in crawls if crawl.resource == "assets"]
+    assets = [crawl.opened_at for crawl in crawls if crawl.resource == "assets"]
     lists = [crawl.moved_at for crawl in crawls if crawl.resource == "assignments"]
-    if len(assets) > 1:  # once a sync
-        return False
-    return not assets or (bool(lists) and assets[0].opened_at < max(lists))
+    return not assets or (bool(lists) and max(assets) < max(lists))
 
 
 def due(differing: Sequence[Disagreement], now: datetime) -> list[Disagreement]:
-    """Choose which assets to look into now, each with its next look noted."""
-    return [replace(one, last=_look(one, now)) for one in differing if _is_due(one, now)]
+    """Choose which assets to look into now. Until that is done, they are noted as due."""
+    chosen = (one for one in differing if _is_due(one, now))
+    return [replace(one, last=_pending(one, now)) for one in chosen]
 
 
 def is_full_cheaper(chosen: Sequence[Disagreement], pages: int | None, records: int) -> bool:
@@ -62,18 +63,31 @@ def is_full_cheaper(chosen: Sequence[Disagreement], pages: int | None, records: 
 
 def reconcile_spot(reading: Reading) -> Decision:
     """Decide what a spot needs next: each asset is a list of its own."""
-    decisions = [reconcile(_of(reading, place)) for place in range(len(reading.scopes))]
-    for decision in decisions:
-        if isinstance(decision, Fail):
-            return decision
+    decisions = [_decide(reading, place) for place in range(len(reading.scopes))]
+    failures = [decision for decision in decisions if isinstance(decision, Fail)]
+    if len(failures) > FAILURES or len(failures) == len(decisions):
+        return failures[0]
     fetches = [(place, one) for place, one in enumerate(decisions) if isinstance(one, Fetch)]
     if fetches:
         indexes = [place * PAGES_A_SCOPE + index for place, one in fetches for index in one.indexes]
         return Fetch(indexes=tuple(indexes), is_reread=any(one.is_reread for _, one in fetches))
-    settled = [one for one in decisions if isinstance(one, Settle)]
-    pairs = zip(reading.scopes, settled, strict=True)
-    scopes = tuple(replace(scope, is_consistent=one.is_consistent) for scope, one in pairs)
+    pairs = zip(reading.scopes, decisions, strict=True)
+    scopes = tuple(_settled(scope, one) for scope, one in pairs)
     return Settle(is_consistent=any(scope.is_consistent for scope in scopes), version=None, total=None, scopes=scopes)
+
+
+def _decide(reading: Reading, place: int) -> Decision:
+    mine = _of(reading, place)
+    first = next((page for page in mine.pages if page.index == 0), None)
+    if first is not None and first.outcome is Outcome.BEYOND and reading.scopes[place].counted == 0:
+        return Settle(is_consistent=True, version=None, total=0)  # Apple counts none, and has no first page of none
+    return reconcile(mine)
+
+
+def _settled(scope: Scope, decision: Decision) -> Scope:
+    if isinstance(decision, Settle):
+        return replace(scope, is_consistent=decision.is_consistent, total=decision.total)
+    return replace(scope, total=0)  # it could not be read: nothing of it counts
 
 
 def _of(reading: Reading, place: int) -> Reading:
@@ -89,12 +103,20 @@ def _is_due(one: Disagreement, now: datetime) -> bool:
     return last.attempts < EAGER_LIMIT and (last.counted, last.listed) != (one.counted, one.listed)
 
 
-def _look(one: Disagreement, now: datetime) -> Look:
-    attempts = (one.last.attempts if one.last is not None else 0) + 1
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 16))
-    return Look(counted=one.counted, listed=one.listed, attempts=attempts, again_at=now + wait)
+def _pending(one: Disagreement, now: datetime) -> Look:
+    attempts = one.last.attempts if one.last is not None else 0
+    return Look(counted=one.counted, listed=one.listed, attempts=attempts, again_at=now)
 
 
 def scopes_of(chosen: Sequence[Disagreement]) -> tuple[Scope, ...]:
     """Name the assets to read."""
-    return tuple(Scope(adam_id=one.adam_id, pricing_param=one.pricing_param) for one in chosen)
+    return tuple(
+        Scope(
+            adam_id=one.adam_id,
+            pricing_param=one.pricing_param,
+            counted=one.counted,
+            listed=one.listed,
+            attempts=one.last.attempts if one.last is not None else 0,
+        )
+        for one in chosen
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from apple.resources import RESOURCES, Paging
-from storage.counts import Counts
+from storage.counts import Counts, Disagreement
 from storage.crawls import Crawl, Crawls
 from storage.ending import Reason
 from storage.locations import Location, Locations
@@ -33,11 +33,19 @@ PAGED = tuple(name for name, resource in RESOURCES.items() if resource.paging is
 _COUNTED = ("assets", "assignments")
 
 
-class TokenOutOfDate(Exception):
-    """The token's date has passed: download a new one from Apple and give it to `pageturner locations rotate`."""
+class NeedsPerson(Exception):
+    """A person has to act before anything of a location is read."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
+
+
+class TokenOutOfDate(NeedsPerson):
+    """The token's date has passed: download a new one from Apple and give it to `pageturner locations rotate`."""
+
+
+class HeldByAnother(NeedsPerson):
+    """Another management service took this location over: `pageturner accept` says that this is meant to be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,10 @@ class Syncing:
             for stream in self._stores.streams.watched(location.id)
             if resources is None or stream.resource in resources
         ]
+        if location.state is LocationState.FOREIGN:  # only these lists would show that it is ours again
+            wanted = [one for one in wanted if RESOURCES[one.stream.resource].paging is Paging.INDEX]
+            if not wanted:
+                raise HeldByAnother
         if not wanted:
             return None
         sync_id, opened = self._stores.syncs.open(location.id, wanted, now - RESUME_WITHIN)
@@ -151,24 +163,36 @@ class Syncing:
         """Want those assets read alone whose counts and assignments disagree."""
         counted = [crawl for crawl in crawls if crawl.resource in _COUNTED]
         both = {stream.resource: stream for stream in streams if stream.resource in _COUNTED and stream.published_at}
-        if len(both) < len(_COUNTED) or not any(map(choosing.is_touched, counted)):
+        look, since = spotting.since_last_look(counted)
+        now = datetime.now(UTC)
+        if len(both) < len(_COUNTED) or not counted:
             return []
-        differing = self._stores.counts.differing(sync.location_id)
-        self._stores.counts.forget_all_but(sync.location_id, differing)
-        if spotting.is_done(counted):  # what still disagrees does so with the numbers of now
-            self._stores.counts.note(sync.location_id, spotting.after(differing))
+        if look is not None and not any(map(choosing.is_touched, since)):
+            self._note_look(sync, look)
             return []
-        assignments, now = both["assignments"], datetime.now(UTC)
-        due = spotting.due(differing, now)
+        if not any(map(choosing.is_touched, since)) and not self._stores.counts.is_due(sync.location_id, now):
+            return []
+        due = spotting.due(self._stores.counts.differing(sync.location_id), now)
+        self._stores.counts.forget_agreeing(sync.location_id)
         if not due:
             return []
         if spotting.are_counts_old(counted):
             return [Wanted(stream=both["assets"])]
+        return [self._look_into(sync, both["assignments"], due)]
+
+    def _look_into(self, sync: Sync, assignments: Stream, due: list[Disagreement]) -> Wanted:
         self._stores.counts.note(sync.location_id, due)
         pages = self._stores.crawls.last_total(assignments.id)
         if spotting.is_full_cheaper(due, pages, assignments.records):
-            return [Wanted(stream=assignments, forced_by=Reason.COUNTS)]
-        return [Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spotting.scopes_of(due))]
+            return Wanted(stream=assignments, forced_by=Reason.COUNTS)
+        return Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spotting.scopes_of(due))
+
+    def _note_look(self, sync: Sync, look: Crawl) -> None:
+        """After a look, what still disagrees does so with the numbers of now; one that failed is due again."""
+        if look.state is CrawlState.PUBLISHED:
+            self._stores.counts.forget_agreeing(sync.location_id)
+            differing = self._stores.counts.differing(sync.location_id)
+            self._stores.counts.note(sync.location_id, spotting.after(differing))
 
 
 def _paged(crawls: list[Crawl]) -> list[Crawl]:

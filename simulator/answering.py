@@ -123,7 +123,7 @@ class Apple:
     async def _answer(self, call: Call, answer: Callable[[Call], Response]) -> Response:
         location, resource = call.location, call.resource
         location.change(resource, location.traffic.note(resource, _label(call), call.request.url.path))
-        fault = location.fault(resource, call.index)
+        fault = location.fault(resource, call.index, of_asset="adamId" in call.request.query_params)
         if fault is not None and fault.kind == "drip":
             return await _drip()
         await self._wait()

@@ -49,6 +49,12 @@ class Listing:
         self.removed.append(Entry(gone.record, self.move + 1))
         return gone.record
 
+    def drop(self, head: list[bytes]) -> None:
+        """Take all records away that begin so."""
+        start = b',"'.join(head) + b","
+        self.removed += [Entry(one.record, self.move + 1) for one in self.entries if one.record.startswith(start)]
+        self.entries = [one for one in self.entries if not one.record.startswith(start)]
+
     def pick(self) -> int:
         """Pick any place."""
         return self.dice.randrange(len(self.entries))

@@ -77,9 +77,9 @@ class Location:
         else:
             self.batches.forget()
 
-    def fault(self, resource: str, index: int) -> Fault | None:
+    def fault(self, resource: str, index: int, *, of_asset: bool) -> Fault | None:
         """Find the fault that strikes this request."""
-        return next((one for one in self.faults if one.hits(resource, index)), None)
+        return next((one for one in self.faults if one.hits(resource, index, of_asset=of_asset)), None)
 
 
 def make_location(number: int, size: Size, seed: int, switches: Switches) -> Location:

@@ -67,12 +67,12 @@ class Organisation:
             self._count()
 
     def remove(self, resource: str, count: int, where: Where) -> None:
-        """Take records away from a place. Assets that are assigned stay."""
+        """Take records away from a place; an asset takes its assignments along."""
         listing = self.listings[resource]
-        if resource == "assets":
-            return
         for _ in range(min(count, len(listing.entries))):
-            listing.remove(where)
+            gone = listing.remove(where)
+            if resource == "assets":
+                self.listings["assignments"].drop(gone.split(b',"', 2)[:2])
         if resource == "assignments":
             self._count()
 
@@ -103,10 +103,10 @@ class Organisation:
         listing.dice.shuffle(listing.entries)
 
     def touch(self, resource: str) -> None:
-        """Move the version: a write happened. Assignments are counted in the assets, so those move with them."""
-        self.listings[resource].touch()
-        if resource == "assignments":
-            self.listings["assets"].touch()
+        """Move the version: a write happened. Assets and assignments move together, for the ones count the others."""
+        together = ("assets", "assignments")
+        for name in together if resource in together else (resource,):
+            self.listings[name].touch()
 
     def _fill(self) -> None:
         for name, listing in self.listings.items():

@@ -79,7 +79,8 @@ class Pages:
         if self._switches.optional == "present":
             envelope |= {"currentPageIndex": index, "size": len(records)}
         if self._switches.totals != "absent":
-            envelope["totalPages"] = len(pages)
+            is_nothing = pages == [[]] and self._switches.nothing == "no page"
+            envelope["totalPages"] = 0 if is_nothing else len(pages)
         if index + 1 < len(pages):
             envelope["nextPageIndex"] = index + 1
         if cut.after is not None and not records and self._switches.optional == "missing":

@@ -20,6 +20,8 @@ class Switches:
     batch_tokens: Literal["first", "all"] = "all"
     #: How totals are written: the legacy service's as a number or a text, the others' as a number or not at all.
     totals: Literal["number", "string", "absent"] = "number"
+    #: How many pages a list without records has.
+    nothing: Literal["one page", "no page"] = "one page"
     #: Whether some pages are empty though others follow.
     empty_pages: Literal["none", "some"] = "none"
     #: The HTTP status of errors: the one that is documented, or 200.

@@ -58,10 +58,14 @@ class Fault:
     status: int = 400
     number: int = 9602
     headers: dict[str, str] = field(default_factory=dict)
+    #: True for a request that asks for one asset alone, False for others; None for both.
+    of_asset: bool | None = None
 
-    def hits(self, resource: str, index: int) -> bool:
+    def hits(self, resource: str, index: int, *, of_asset: bool = False) -> bool:
         """Tell whether it strikes this request, and use it up by one."""
         if self.times <= 0 or self.resource not in {resource, "*"} or self.page not in {None, index}:
+            return False
+        if self.of_asset not in {None, of_asset}:
             return False
         self.times -= 1
         return True

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from .crawls import Crawl, Scope
 from .database import Database
 from .mirrors import MIRRORS
 from .schema import disagreements
@@ -35,6 +36,11 @@ class Disagreement:
     last: Look | None = None
 
 
+#: How long an asset waits after it was looked into in vain, doubled by each further time.
+FIRST_WAIT = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(days=1)
+
+
 class Counts:
     """Compares counts."""
 
@@ -42,47 +48,91 @@ class Counts:
         self._database = database
 
     def differing(self, location_id: int) -> list[Disagreement]:
-        """Give the assets of a location whose counts disagree."""
-        assets, assignments = MIRRORS["assets"].table, MIRRORS["assignments"].table
-        listed = (
-            sa.select(assignments.c.adam_id, assignments.c.pricing_param, sa.func.count().label("listed"))
-            .where(assignments.c.location_id == location_id)
-            .group_by(assignments.c.adam_id, assignments.c.pricing_param)
-            .subquery()
-        )
-        number = sa.func.coalesce(listed.c.listed, 0)
-        query = (
-            sa.select(assets.c.adam_id, assets.c.pricing_param, assets.c.assigned_count, number, disagreements)
-            .outerjoin(listed, _same_asset(assets, listed))
-            .outerjoin(disagreements, _same_asset(assets, disagreements) & (disagreements.c.location_id == location_id))
-            .where((assets.c.location_id == location_id) & (assets.c.assigned_count != number))
-            .order_by(assets.c.adam_id, assets.c.pricing_param)
-        )
+        """Give the assets of a location whose counts disagree, those among them that Apple no longer lists."""
         with self._database.read() as connection:
-            return [_disagreement(row) for row in connection.execute(query)]
+            return [_disagreement(row) for row in connection.execute(_differing(location_id))]
+
+    def is_due(self, location_id: int, now: datetime) -> bool:
+        """Tell whether anything that was noted is to be looked into again."""
+        here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now)
+        with self._database.once() as connection:
+            return bool(connection.scalar(sa.select(sa.exists().where(here))))
 
     def note(self, location_id: int, looks: Sequence[Disagreement]) -> None:
-        """Note that disagreements are being looked into."""
+        """Note when disagreements are to be looked into again."""
         with self._database.write() as connection:
-            for one in looks:
-                assert one.last is not None  # noqa: S101 - a look is what is noted
-                values: dict[str, Any] = {"counted": one.last.counted, "listed": one.last.listed}
-                values |= {"attempts": one.last.attempts, "again_at": one.last.again_at}
-                keys = {"location_id": location_id, "adam_id": one.adam_id, "pricing_param": one.pricing_param}
-                statement = insert_or(connection, disagreements).values(keys | values)
-                connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=values))
+            rows = [{**_names(location_id, one), **vars(one.last)} for one in looks if one.last is not None]
+            _note(connection, rows)
 
-    def forget_all_but(self, location_id: int, differing: Sequence[Disagreement]) -> None:
+    def forget_agreeing(self, location_id: int) -> None:
         """Forget what agrees again."""
-        kept = [(one.adam_id, one.pricing_param) for one in differing]
-        here = disagreements.c.location_id == location_id
-        asset = sa.tuple_(disagreements.c.adam_id, disagreements.c.pricing_param)
+        differing = _differing(location_id).subquery()
+        still = sa.exists().where(_same_asset(disagreements, differing))
         with self._database.write() as connection:
-            connection.execute(sa.delete(disagreements).where(here & asset.not_in(kept)))
+            connection.execute(sa.delete(disagreements).where((disagreements.c.location_id == location_id) & ~still))
 
     def known(self, location_id: int) -> list[Disagreement]:
         """Give the disagreements that were looked into, and did not end."""
-        return [one for one in self.differing(location_id) if one.last is not None]
+        return [one for one in self.differing(location_id) if one.last is not None and one.last.attempts]
+
+
+def note_looks(connection: sa.Connection, crawl: Crawl, now: datetime) -> None:
+    """Note that the assets of a crawl were looked into: its publish does, so that one that fails did not look."""
+    rows = []
+    for scope in crawl.scopes:
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(scope.attempts, 16))
+        look = Look(counted=scope.counted, listed=scope.listed, attempts=scope.attempts + 1, again_at=now + wait)
+        rows.append({**_names(crawl.location_id, scope), **vars(look)})
+    _note(connection, rows)
+
+
+def note_full_look(connection: sa.Connection, location_id: int, now: datetime) -> None:
+    """Note that everything was read because of counts: all that was due was looked into."""
+    here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now)
+    due = connection.execute(sa.select(disagreements).where(here)).all()
+    waits = [min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.attempts, 16)) for row in due]
+    rows = [
+        {**row._asdict(), "attempts": row.attempts + 1, "again_at": now + wait}
+        for row, wait in zip(due, waits, strict=True)
+    ]
+    _note(connection, rows)
+
+
+def _note(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        statement = insert_or(connection, disagreements)
+        kept = {name: statement.excluded[name] for name in ("counted", "listed", "attempts", "again_at")}
+        keys = ["location_id", "adam_id", "pricing_param"]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), rows)
+
+
+def _names(location_id: int, asset: Disagreement | Scope) -> dict[str, Any]:
+    return {"location_id": location_id, "adam_id": asset.adam_id, "pricing_param": asset.pricing_param}
+
+
+def _differing(location_id: int) -> sa.Select[Any]:
+    assets, assignments = MIRRORS["assets"].table, MIRRORS["assignments"].table
+    listed = (
+        sa.select(assignments.c.adam_id, assignments.c.pricing_param, sa.func.count().label("listed"))
+        .where(assignments.c.location_id == location_id)
+        .group_by(assignments.c.adam_id, assignments.c.pricing_param)
+        .subquery()
+    )
+    number = sa.func.coalesce(listed.c.listed, 0).label("listed")
+    here = assets.c.location_id == location_id
+    counted = (
+        sa.select(assets.c.adam_id, assets.c.pricing_param, assets.c.assigned_count.label("counted"), number)
+        .outerjoin(listed, _same_asset(assets, listed))
+        .where(here & (assets.c.assigned_count != number))
+    )
+    gone = sa.select(listed.c.adam_id, listed.c.pricing_param, sa.literal(0), listed.c.listed).where(
+        ~sa.exists().where(here & _same_asset(assets, listed))
+    )
+    both = counted.union_all(gone).subquery()
+    last = disagreements
+    mine = _same_asset(both, last) & (last.c.location_id == location_id)
+    noted = (last.c.counted.label("last_counted"), last.c.listed.label("last_listed"), last.c.attempts, last.c.again_at)
+    return sa.select(both, *noted).outerjoin(last, mine).order_by(both.c.adam_id, both.c.pricing_param)
 
 
 def _same_asset(one: Any, other: Any) -> Any:
@@ -92,5 +142,7 @@ def _same_asset(one: Any, other: Any) -> Any:
 def _disagreement(row: Any) -> Disagreement:
     last = None
     if row.again_at is not None:
-        last = Look(counted=row.counted, listed=row.listed, attempts=row.attempts, again_at=row.again_at)
-    return Disagreement(adam_id=row[0], pricing_param=row[1], counted=row[2], listed=row[3], last=last)
+        last = Look(counted=row.last_counted, listed=row.last_listed, attempts=row.attempts, again_at=row.again_at)
+    return Disagreement(
+        adam_id=row.adam_id, pricing_param=row.pricing_param, counted=row.counted, listed=row.listed, last=last
+    )

@@ -10,14 +10,23 @@ from .database import Database
 from .rows import Columns, own_columns, pick
 from .schema import UNFINISHED, CrawlKind, CrawlState, crawls, locations, streams
 
+#: In the ledger of a spot, each asset has so many places; no list is as long.
+PAGES_A_SCOPE = 1_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """One asset of a spot, and whether what was read of it is of one moment."""
+    """One asset of a spot: why it is looked into, how often it was, and what came of it."""
 
     adam_id: str
     pricing_param: str
+    #: Apple's count, and the assignments that were listed here, when it was chosen.
+    counted: int = 0
+    listed: int = 0
+    attempts: int = 0
+    #: Whether what was read of it is of one moment, and how many pages that is.
     is_consistent: bool = False
+    total: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,13 @@ class Crawl:
     trouble: str | None
     opened_at: datetime
     moved_at: datetime
+
+    def has_place(self, index: int) -> bool:
+        """Tell whether a place in the ledger is one of a page that still exists: of a spot, each asset has its own."""
+        if self.kind is not CrawlKind.SPOT:
+            return True
+        total = self.scopes[index // PAGES_A_SCOPE].total
+        return total is None or index % PAGES_A_SCOPE < total
 
     @property
     def is_unfinished(self) -> bool:
@@ -141,7 +157,15 @@ class Crawls:
         """Open -> unchanged: the mirror already is what Apple has. A delta moves the version all the same."""
         now = datetime.now(UTC)
         with self._database.write() as connection:
-            if not _end(connection, crawl, CrawlState.UNCHANGED, (CrawlState.OPEN,), {"version": version}):
+            # Somebody may have asked for everything since the crawl was looked at.
+            is_free = (crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)
+            if not _end(
+                connection,
+                crawl,
+                CrawlState.UNCHANGED,
+                is_free & (crawls.c.state == CrawlState.OPEN),
+                {"version": version},
+            ):
                 return False
             values: dict[str, Any] = {"published_at": now, "problem": None}
             if version is not None:
@@ -155,7 +179,7 @@ class Crawls:
         """Open | settled -> failed, with its reason, which the stream shows until a crawl does better."""
         with self._database.write() as connection:
             values = {"reason": reason, "trouble": trouble}
-            if not _end(connection, crawl, CrawlState.FAILED, UNFINISHED, values):
+            if not _end(connection, crawl, CrawlState.FAILED, crawls.c.state.in_(UNFINISHED), values):
                 return False
             connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(problem=reason))
             return True
@@ -187,13 +211,13 @@ def _end(
     connection: sa.Connection,
     crawl: Crawl,
     state: CrawlState,
-    before: tuple[CrawlState, ...],
+    condition: Any,
     values: dict[str, Any],
 ) -> bool:
     now = datetime.now(UTC)
     row = connection.execute(
         sa.update(crawls)
-        .where((crawls.c.id == crawl.id) & crawls.c.state.in_(before))
+        .where((crawls.c.id == crawl.id) & condition)
         .values(values | {"state": state, "moved_at": now, "ended_at": now})
         .returning(crawls.c.id)
     ).one_or_none()

@@ -107,9 +107,19 @@ class Locations:
         """Find the watched location that keeps exactly this token."""
         return next((one for one in self.watched() if self.token(one).text == text), None)
 
-    def mark(self, location_id: int, state: LocationState, problem: str | None) -> None:
-        """Note what is known of the token."""
+    def has_token(self, location_id: int, token: Token) -> bool:
+        """Tell whether this is the token that a location has now."""
+        with self._database.read() as connection:
+            sealed = connection.scalar(sa.select(locations.c.sealed_token).where(locations.c.id == location_id))
+        return sealed is not None and self._sealer.open(sealed) == token.text
+
+    def mark(
+        self, location_id: int, state: LocationState, problem: str | None, *, seen: LocationState | None = None
+    ) -> None:
+        """Note what is known of the token; where a state was seen before, only if it is that still."""
         changed = (locations.c.state != state) | locations.c.problem.is_distinct_from(problem)
+        if seen is not None:
+            changed &= locations.c.state == seen
         with self._database.write() as connection:
             connection.execute(
                 sa.update(locations)

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 import sqlalchemy as sa
@@ -26,7 +26,7 @@ _TYPES: dict[Any, Any] = {
     bool: sa.Boolean(),
     AdamNumber: sa.Text(),  # a text everywhere, so that tables can be joined by it
     list[str]: Document,
-    dict[str, dict[str, Any]]: Document,
+    dict[str, Any]: Document,
 }
 
 #: One record as it stands in a table: the key, the other fields, the unknown rest, and the whole as JSON.
@@ -56,7 +56,8 @@ class Mirror:
 
 def _plain(annotation: Any) -> Any:
     """Give the type of a field that may also be absent."""
-    return get_args(annotation)[0] if get_origin(annotation) in {Union, UnionType} else annotation
+    plain = get_args(annotation)[0] if get_origin(annotation) in {Union, UnionType} else annotation
+    return get_args(plain)[0] if get_origin(plain) is Annotated else plain
 
 
 def _type(annotation: Any) -> Any:
@@ -161,7 +162,7 @@ def _texts(records: Records) -> list[str]:
 _WRITTEN: dict[Any, Callable[[Any], str | None]] = {
     AdamNumber: lambda number: None if number is None else str(number),
     list[str]: dump_document,
-    dict[str, dict[str, Any]]: dump_document,
+    dict[str, Any]: dump_document,
 }
 
 #: The mirror of every resource.

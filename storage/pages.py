@@ -18,9 +18,6 @@ from .upserts import insert_or
 #: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
 KEPT = timedelta(days=1)
 
-#: In the ledger of a spot, each asset has so many places; no list is as long.
-PAGES_A_SCOPE = 1_000_000
-
 #: Places in the ledger of a legacy crawl for what is asked only to check: the first batch again, and a delta.
 AGAIN = -1
 CHECK = -2
@@ -129,7 +126,7 @@ class Pages:
 def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, bytes]]]:
     """Give the stored pages of a crawl in the order in which they were fetched, some at a time."""
     order = sa.select(pages.c.index).where(_counting(crawl)).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
-    indexes = list(connection.scalars(order))
+    indexes = [index for index in connection.scalars(order) if crawl.has_place(index)]
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
         some = indexes[start : start + _BODIES_AT_ONCE]
         chosen = (pages.c.crawl_id == crawl.id) & pages.c.index.in_(some)
@@ -149,8 +146,15 @@ def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
 def _counting(crawl: Crawl) -> Any:
     """Choose the pages that count: of the last start, within the total, and not there for a check alone."""
     stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == Outcome.STORED) & (pages.c.round >= crawl.floor)
+    least = 0
+    if RESOURCES[crawl.resource].is_legacy and (crawl.total or 0) > 1:
+        # The first answer is older than the token to go on from; asked for again, it is what it is then. Torn, each of
+        # the two may hold what slipped past the other.
+        least = AGAIN
+        if crawl.is_consistent:
+            stored &= pages.c.index != 0
     below = sa.true() if crawl.total is None else pages.c.index < crawl.total
-    return stored & (pages.c.index >= 0) & below
+    return stored & (pages.c.index >= least) & below
 
 
 #: Where the fields of a fact come from.

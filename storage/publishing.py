@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from .applying import apply_difference, insert_new
+from .counts import note_full_look, note_looks
 from .crawls import Crawl
 from .database import Database
 from .difference import Difference
-from .ending import Reading, ending
+from .ending import Reading, Reason, ending
 from .feed import write_feed
 from .mirrors import MIRRORS, Mirror
 from .pages import is_of_one_moment
@@ -201,6 +202,10 @@ class _Publication:
         )
         values = outcome | {"records": self._records(published), "published_at": now, "problem": None}
         self._connection.execute(sa.update(streams).where(streams.c.id == self._stream.id).values(values))
+        if self._crawl.kind is CrawlKind.SPOT:
+            note_looks(self._connection, self._crawl, now)
+        elif self._crawl.forced_by == Reason.COUNTS:
+            note_full_look(self._connection, self._crawl.location_id, now)
         done = {"inserted": published.inserted, "updated": published.updated, "deleted": published.deleted}
         self._connection.execute(
             sa.update(crawls)

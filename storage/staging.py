@@ -11,9 +11,9 @@ from apple.pages import read_page
 from apple.questions import Question
 from apple.resources import Paging
 
-from .crawls import Crawl
+from .crawls import PAGES_A_SCOPE, Crawl
 from .mirrors import Mirror, Row
-from .pages import PAGES_A_SCOPE, bodies
+from .pages import AGAIN, bodies
 
 #: Where a staged record stood in the order of fetching: of two with one key, the one fetched last wins.
 POSITION = "position"
@@ -67,7 +67,7 @@ class Stage:
         for index, packed in some:
             page = read_page(_asked(self._mirror, index), unpack(packed, BODY_LIMIT_BYTES))
             if page.records is not None:
-                if index == 0:
+                if index in {0, AGAIN}:
                     self._first_page = (self.rows + 1, self.rows + len(page.records))
                 yield from self._mirror.make_rows(page.records)
 
@@ -107,6 +107,8 @@ class Stage:
 
 def _asked(mirror: Mirror, index: int) -> Question:
     """Say again what a stored page was the answer to, as far as reading it depends on that."""
+    if index == AGAIN:
+        return Question(resource=mirror.resource)
     cursor = "" if index and mirror.resource.paging is not Paging.INDEX else None
     return Question(resource=mirror.resource, index=index % PAGES_A_SCOPE, cursor=cursor)
 

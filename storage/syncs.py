@@ -133,10 +133,14 @@ def _join(connection: sa.Connection, location_id: int, resources: list[str]) -> 
 def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old: datetime) -> Opened:
     now = datetime.now(UTC)
     mine = crawls.c.stream_id == wanted.stream.id
+    is_still = crawls.c.moved_at < too_old
+    is_still &= ~sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= too_old))
     connection.execute(
         sa.update(crawls)
-        .where(mine & (crawls.c.state == CrawlState.OPEN) & (crawls.c.opened_at < too_old))
-        .values(state=CrawlState.FAILED, reason="Left unfinished too long ago.", trouble="away", ended_at=now)
+        .where(mine & (crawls.c.state == CrawlState.OPEN) & is_still)
+        .values(
+            state=CrawlState.FAILED, reason="Left unfinished too long ago.", trouble="away", ended_at=crawls.c.moved_at
+        )
     )
     values: dict[str, Any] = {"sync_id": sync_id}
     if wanted.forced_by is not None:
@@ -145,8 +149,8 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
     found = connection.execute(unfinished.values(values).returning(crawls.c.id, crawls.c.kind)).one_or_none()
     if found is not None:
         if wanted.forced_by is not None and found.kind != CrawlKind.FULL:  # it does not read everything: the next must
-            asked = sa.update(streams).where((streams.c.id == wanted.stream.id) & streams.c.full_wanted.is_(None))
-            connection.execute(asked.values(full_wanted=wanted.forced_by))
+            asked = sa.update(streams).where(streams.c.id == wanted.stream.id)
+            connection.execute(asked.values(full_wanted=wanted.forced_by, full_after=None))
         return Opened(crawl_id=found.id, origin=Origin.FOUND)
     reopened = _reopen(connection, wanted, too_old, values)
     if reopened is not None:
@@ -170,7 +174,7 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
         return None
     last = sa.select(sa.func.max(crawls.c.id)).where(crawls.c.stream_id == wanted.stream.id).scalar_subquery()
     same = (crawls.c.kind == wanted.kind) & crawls.c.since.is_not_distinct_from(wanted.since)
-    is_young = (crawls.c.opened_at >= too_old) & crawls.c.trouble.in_(("away", "person"))
+    is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_(("away", "person"))
     stored = pages.c.outcome == Outcome.STORED
     has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
     afresh = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}

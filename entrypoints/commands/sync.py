@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.standing import of_token
-from orchestration.syncing import TokenOutOfDate
+from orchestration.syncing import NeedsPerson
 from storage.locations import Location
 from storage.pages import KEPT
 from storage.progress import ProgressReport
@@ -90,7 +90,7 @@ def _open(
     for location in locations:
         try:
             sync_id = house.syncing.open(location, resources, full=full)
-        except TokenOutOfDate as error:
+        except NeedsPerson as error:
             say(f"{location.name}: {error}")
             unsynced.append(Unsynced(location=location.name, uid=location.uid, problem=str(error)))
         else:

@@ -72,6 +72,17 @@ def test_a_removal_arrives_with_the_next_sync(crew):
     assert_exact(place, ["assets", "assignments"])
 
 
+def test_a_spot_that_fails_is_made_again(crew):
+    """A removal that could not be looked into is looked into by the next sync, though nothing has changed since."""
+    place = crew.add("assets", "assignments")
+    place.sync()
+    place.change(resource="assignments", remove=1, where="random")
+    place.fail({"resource": "assignments", "of_asset": True, "kind": "error", "number": 9602})
+    assert crew.run("sync", place.name).returncode == 3
+    assert kinds(place.sync(), "assignments") == [("delta", "unchanged"), ("spot", "published")]
+    assert_exact(place, ["assets", "assignments"])
+
+
 def test_many_removals_are_read_in_full(crew):
     """Where so many assets disagree that reading each costs more than reading everything, everything is read."""
     place = crew.add("assets", "assignments")
@@ -174,6 +185,30 @@ def test_batches_by_what_changed(crew):
     place.change(resource="licenses", remove=4, where="random")
     place.sync("--full")
     assert_exact(place, LEGACY)
+
+
+@pytest.mark.parametrize("first_batch", ["inside", "outside"])
+@pytest.mark.parametrize("change", [{"remove": 1}, {"update": 90}, {"insert": 3, "remove": 3}], ids=str)
+def test_the_first_batch_moves(crew, first_batch, change):
+    """What changes right after the first answer is not taken for unchanged, in full or by what changed."""
+    place = crew.add("licenses")
+    crew.apple.switch(first_batch=first_batch)
+    try:
+        place.sync()
+        for options in (["--full"], []):
+            place.change(resource="licenses", update=120)
+            asked = place.traffic()["by_resource"]["licenses"]
+            place.change(resource="licenses", at_request=asked + 2, where="front", **change)
+            place.sync(*options)
+            living = place.truth("licenses")
+            gone = {change.key["licenseIdStr"] for change in place.changes("licenses") if change.op == "delete"}
+            assert not [record for record in living if json.loads(record)["licenseIdStr"] in gone]
+            place.sync()
+            assert not living - place.mirror("licenses")
+        place.sync("--full")
+    finally:
+        crew.apple.switch(first_batch="inside")
+    assert_exact(place, ["licenses"])
 
 
 @pytest.mark.parametrize("at", [3, 6, 7])

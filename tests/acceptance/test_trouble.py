@@ -72,7 +72,7 @@ def test_a_token_that_is_refused(crew, state, words):
 
 def test_another_owner(crew):
     """Another service that takes the location stops it, until a person accepts that."""
-    place = crew.add("assets")
+    place = crew.add("assets", "subscriptions", "licenses")
     crew.apple.set_owner({"id": "one", "name": "One", "metadata": ""}, place.uid)
     place.sync("--full")
     crew.apple.set_owner({"id": "two", "name": "Two", "metadata": ""}, place.uid)
@@ -82,7 +82,10 @@ def test_another_owner(crew):
     assert "'one'" in words
     assert "'two'" in words
     assert "pageturner accept" in words
-    assert crew.run("sync", place.name, "--full").returncode == 5
+    for _ in range(2):  # lists that show no owner prove nothing
+        assert crew.run("sync", place.name, "--full").returncode == 5
+        assert location(place)[0] == "foreign"
+    assert crew.run("sync", place.name, "--resource", "subscriptions").returncode == 5
     assert crew.run("accept", place.name).returncode == 0
     place.sync("--full")
     assert location(place)[0] == "valid"

@@ -130,6 +130,33 @@ def test_a_wrong_count_is_named():
         read("subscriptions", [RECORDS["subscriptions"] | {"counts": counts}])
 
 
+def test_counts_may_grow():
+    """What Apple adds to the counts is kept, and a seat that is null is absent."""
+    counts = {"assigned": None, "asOf": "2027-01-01", "total": {"renewing": 1, "novelty": [1]}}
+    page = read("subscriptions", [RECORDS["subscriptions"] | {"counts": counts}])
+    assert page.records.known[0].counts == counts
+
+
+@pytest.mark.parametrize("name", ["assets", "licenses"])
+def test_a_number_beyond_all_bounds_is_named(name):
+    """A number that no database holds is refused with its field, before it is kept."""
+    field = {"assets": "assignedCount", "licenses": "licenseId"}[name]
+    with pytest.raises(BadAnswer, match=field):
+        read(name, [RECORDS[name] | {field: 10**19}], batchToken="b")
+
+
+def test_endless_nesting():
+    """A body that is nested without end is no JSON to anybody."""
+    with pytest.raises(BadAnswer):
+        read_page(Question(resource=RESOURCES["users"]), b'{"novelty": ' + b"[" * 100_000)
+
+
+def test_no_pages_at_all():
+    """A total of no pages is a list without records: one empty page."""
+    page = read("assignments", [], totalPages=0, size=0)
+    assert (page.total, len(page.records)) == (1, 0)
+
+
 def test_endless_assets_apart():
     """Assets in a list of their own are assets, whether or not the size counts them."""
     for size in (1, 2):

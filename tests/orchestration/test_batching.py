@@ -32,7 +32,7 @@ def decide(*batches, **more):
         ((FIRST,), (3,)),
         ((FIRST, LAST), (1, 2)),
         ((FIRST, SECOND, LAST), (2,)),
-        (ALL, (AGAIN, CHECK)),
+        (ALL, (AGAIN,)),
         ((*ALL, SAME), (CHECK,)),
         ((FIRST, batch(3, outcome=Outcome.LOST, attempts=1)), (3,)),
         ((batch(0, outcome=Outcome.LOST, attempts=1),), (0,)),
@@ -84,9 +84,16 @@ def test_a_total_that_grows():
     assert decide(FIRST, batch(1, total=6), LAST) == Fetch(indexes=(5,))
 
 
-def test_a_delta_needs_no_proof():
-    """A delta deletes nothing: it is done when its batches are there."""
-    assert decide(*ALL, is_delta=True) == Settle(is_consistent=True, version="t1", total=4)
+def test_a_list_that_became_shorter():
+    """A removal is in no list of changes; it makes the whole list shorter all the same."""
+    batches = (batch(0, size=20), SECOND, THIRD, LAST)
+    assert decide(*batches, batch(AGAIN, size=19), NOTHING).is_consistent is False
+    assert decide(*batches, batch(AGAIN, size=20), NOTHING).is_consistent is True
+
+
+def test_a_long_delta_is_proven_too():
+    """What changes between the batches of a delta may slip past all of them."""
+    assert decide(*ALL, is_delta=True) == Fetch(indexes=(AGAIN,))
 
 
 def test_a_last_batch_that_never_brings_its_token():

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestration import choosing, spotting, standing
-from orchestration.decisions import Fetch, Reading, Settle
+from orchestration.decisions import Fail, Fetch, Reading, Settle
 from storage.counts import Disagreement, Look
-from storage.crawls import Crawl, Scope
+from storage.crawls import PAGES_A_SCOPE, Crawl, Scope
 from storage.ending import Reading as Found
 from storage.ending import Reason, ending
 from storage.locations import Location
-from storage.pages import PAGES_A_SCOPE, PageFact
+from storage.pages import PageFact
 from storage.schema import CrawlKind, CrawlState, LocationState, Outcome
 from storage.streams import Stream
 
@@ -137,15 +137,7 @@ def test_disagreements_back_off(one, is_due):
     due = spotting.due([one], NOW)
     assert bool(due) is is_due
     if due:
-        assert due[0].last.attempts == (one.last.attempts if one.last else 0) + 1
-        assert due[0].last.again_at > NOW
-
-
-def test_a_disagreement_waits_longer_each_time():
-    """The wait doubles, up to a day."""
-    waits = [spotting.due([differs(attempts=n, again=NOW)], NOW)[0].last.again_at - NOW for n in range(1, 20)]
-    assert waits == sorted(waits)
-    assert waits[-1] == spotting.LONGEST_WAIT
+        assert due[0].last.again_at == NOW  # due until it was looked into
 
 
 @pytest.mark.parametrize(
@@ -164,6 +156,14 @@ def test_counts_that_are_old():
     assert spotting.are_counts_old([assets, crawl()])
     assert not spotting.are_counts_old([assets, crawl(), crawl(resource="assets")])
     assert not spotting.are_counts_old([crawl(moved_at=NOW - 2 * HOUR), assets])
+
+
+def test_what_came_after_a_look():
+    """Only what was read since the last look calls for another."""
+    first, spot, later = crawl(id=1), crawl(id=2, kind=CrawlKind.SPOT), crawl(id=3)
+    assert spotting.since_last_look([first]) == (None, [first])
+    assert spotting.since_last_look([first, spot]) == (spot, [])
+    assert spotting.since_last_look([first, spot, later]) == (spot, [later])
 
 
 def page(index, *, total=1, version="v1") -> PageFact:
@@ -190,10 +190,22 @@ def test_a_spot_is_many_lists():
     whole = [page(0), page(second, total=2), page(second + 1, total=2), page(third, version="other")]
     settled = spotting.reconcile_spot(Reading(round=1, rereads=0, pages=whole, scopes=scopes))
     assert isinstance(settled, Settle)
-    assert [scope.is_consistent for scope in settled.scopes] == [True, True, True]
+    assert [(scope.is_consistent, scope.total) for scope in settled.scopes] == [(True, 1), (True, 2), (True, 1)]
     torn = [page(0), page(second, total=2), page(second + 1, total=2, version="other"), page(third)]
     settled = spotting.reconcile_spot(Reading(round=1, rereads=3, pages=torn, scopes=scopes))
     assert [scope.is_consistent for scope in settled.scopes] == [True, False, True]
+
+
+def test_an_asset_that_cannot_be_read():
+    """One of several costs nothing but itself, all of them the spot; none at all may be Apple's way to say no page."""
+    scopes = (Scope(adam_id="1", pricing_param="STDQ", counted=3), Scope(adam_id="2", pricing_param="STDQ", counted=0))
+    failed = PageFact(index=0, round=1, outcome=Outcome.FAILED, reason="Apple is away.")
+    beyond = PageFact(index=PAGES_A_SCOPE, round=1, outcome=Outcome.BEYOND, attempts=1)
+    settled = spotting.reconcile_spot(Reading(round=1, rereads=0, pages=[failed, beyond], scopes=scopes))
+    assert [(scope.is_consistent, scope.total) for scope in settled.scopes] == [(False, 0), (True, 0)]
+    assert spotting.reconcile_spot(Reading(round=1, rereads=0, pages=[failed], scopes=scopes[:1])) == Fail(
+        reason="Apple is away."
+    )
 
 
 def location(**more) -> Location:

@@ -1,10 +1,13 @@
 """What each kind of crawl may do to the mirror: a delta deletes nothing, a spot nothing but its own."""
 
+import msgspec
 import sqlalchemy as sa
 
+from apple.answers import pack
 from storage.counts import Counts, Disagreement, Look
 from storage.crawls import Scope
-from storage.schema import CrawlKind
+from storage.pages import AGAIN, Content, PageFact
+from storage.schema import CrawlKind, Outcome
 from storage.syncs import Wanted
 from tests.apple.test_resources import RECORDS
 
@@ -86,10 +89,12 @@ def test_a_spot_deletes_its_own(store: Store):
     """A spot settles the assets that it read whole, and leaves the others, and the versions, alone."""
     stream = store.stream(store.add(), "assignments")
     store.publish(store.read(stream, [assignment(1), assignment(2), assignment(3, "2"), assignment(4, "3")]))
-    scopes = tuple(Scope(adam_id=adam_id, pricing_param="STDQ", is_consistent=adam_id != "2") for adam_id in "12")
+    scopes = tuple(
+        Scope(adam_id=adam_id, pricing_param="STDQ", is_consistent=adam_id != "2", total=1) for adam_id in "12"
+    )
     stream = store.streams.get(stream.id)
     crawl_id = store.open(stream, Wanted(stream=stream, kind=CrawlKind.SPOT, scopes=scopes)).crawl_id
-    store.keep(crawl_id, "assignments", [assignment(1)])
+    store.keep(crawl_id, "assignments", [assignment(1)], [assignment(2)])  # the second page is no more
     crawl = store.crawls.get(crawl_id)
     assert store.crawls.settle(crawl, is_consistent=True, version=None, total=None, scopes=scopes)
     published = store.publish(store.crawls.get(crawl_id))
@@ -99,16 +104,48 @@ def test_a_spot_deletes_its_own(store: Store):
     assert (after.version, after.complete_version, after.records) == ("v1", "v1", 3)
 
 
-def test_the_first_batch_may_come_twice(store: Store):
-    """A first answer that is batch 1 as well tears nothing; anything else that comes twice does."""
+def batches(store: Store, stream, first, again, *others, consistent=True, version="v1"):
+    """Make a settled crawl of batches whose first answer was asked for again."""
+    crawl_id = store.open(stream).crawl_id
+    store.keep(crawl_id, "licenses", first, *others, version=version, batchToken="b")
+    body = pack(msgspec.json.encode({"licenses": again, "batchToken": "b"}))
+    fact = PageFact(index=AGAIN, round=2, outcome=Outcome.STORED, total=1 + len(others), records=len(again))
+    store.pages.store(crawl_id, fact, Content(body=body))
+    crawl = store.crawls.get(crawl_id)
+    assert store.crawls.settle(crawl, is_consistent=consistent, version=version, total=1 + len(others))
+    return store.crawls.get(crawl_id)
+
+
+def test_the_first_answer_as_it_was_asked_for_again(store: Store):
+    """What the first answer says when asked again counts, whether or not it is batch 1 as well."""
     stream = store.stream(store.add(), "licenses")
-    licences = [{"licenseIdStr": str(number)} for number in range(4)]
-    store.publish(store.read(stream, licences[:2], licences[:2], licences[2:], batchToken="b"))
-    assert len(store.mirror(stream)) == 4
+    old, *new = ({"licenseIdStr": str(number)} for number in range(5))
+    store.publish(batches(store, stream, [old, *new[:1]], new[:2], new[:2], new[2:]))
+    assert store.mirror(stream) == new
     assert store.streams.get(stream.id).complete_version == "v1"
-    torn = store.read(stream, licences[:1], licences[1:2], licences[1:2], batchToken="b", version="v2")
-    assert store.publish(torn).deleted == 0
+    twice = batches(store, stream, new[:1], new[:1], new[1:2], new[1:2], version="v2")
+    assert store.publish(twice).deleted == 0
     assert store.streams.get(stream.id).complete_version == "v1"
+
+
+def test_a_torn_reading_keeps_both_first_answers(store: Store):
+    """Torn, each of the two may hold what slipped past the other."""
+    stream = store.stream(store.add(), "licenses")
+    one, two, three = ({"licenseIdStr": str(number)} for number in range(3))
+    store.publish(batches(store, stream, [one], [two], [three], consistent=False))
+    assert store.mirror(stream) == [one, two, three]
+
+
+def test_an_asset_that_is_gone(store: Store):
+    """Assignments of an asset that Apple no longer lists are counted as none."""
+    location = store.add()
+    store.publish(
+        store.read(store.stream(location, "assets"), [{"adamId": "1", "pricingParam": "STDQ", "assignedCount": 1}])
+    )
+    store.publish(store.read(store.stream(location, "assignments"), [assignment(1), assignment(2, "2")]))
+    assert [(one.adam_id, one.counted, one.listed) for one in Counts(store.database).differing(location.id)] == [
+        ("2", 0, 1)
+    ]
 
 
 def test_counts(store: Store):
@@ -128,6 +165,6 @@ def test_counts(store: Store):
         store.read(assets, [{"adamId": "1", "pricingParam": "STDQ", "assignedCount": 1}, unknown], version="v2")
     )
     assert counts.differing(location.id) == []
-    counts.forget_all_but(location.id, [])
+    counts.forget_agreeing(location.id)
     with store.database.read() as connection:
         assert connection.execute(sa.text("SELECT * FROM disagreements")).all() == []

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from storage.pages import PageFact
-from storage.schema import CrawlKind, CrawlState, Outcome, SyncState
+from storage.schema import CrawlKind, CrawlState, Outcome, SyncState, crawls
 from storage.syncs import Origin, Wanted
 
 from .house import LONG_AGO, Store
@@ -96,6 +96,27 @@ def test_a_crawl_from_long_ago_is_given_up(store: Store):
     again = store.open(stream, too_old=datetime.now(UTC) + timedelta(seconds=1))
     assert again.origin is Origin.NEW
     assert store.crawls.get(crawl.id).state is CrawlState.FAILED
+
+
+def test_a_crawl_that_moves_is_not_given_up(store: Store):
+    """However long ago a crawl was opened: one that stores pages is not too old."""
+    stream, crawl = opened(store)
+    with store.database.write() as connection:
+        connection.execute(crawls.update().values(opened_at=LONG_AGO, moved_at=LONG_AGO))
+    store.pages.store(crawl.id, fact())
+    again = store.open(stream, too_old=datetime.now(UTC) - timedelta(minutes=5))
+    assert (again.crawl_id, again.origin) == (crawl.id, Origin.FOUND)
+
+
+def test_what_was_asked_for_is_not_skipped(store: Store):
+    """Where somebody asks for everything meanwhile, a crawl does not end as unchanged, and a delta is not all."""
+    stream, crawl = opened(store)
+    store.open(stream, forced_by="asked for")
+    assert not store.crawls.end_unchanged(crawl, "v1")
+    store.crawls.fail(crawl, "A bug.", "bug")
+    store.open(stream, Wanted(stream=stream, kind=CrawlKind.DELTA, since="v0"))
+    store.open(stream, forced_by="asked for")
+    assert store.streams.get(stream.id).full_wanted == "asked for"
 
 
 def test_a_failure_is_told(store: Store):
