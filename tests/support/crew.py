@@ -20,7 +20,7 @@ from storage.feed import Change, Feed
 from storage.locations import Locations
 from storage.sealing import Sealer, make_key
 
-from .processes import COMMAND, Apple, running_simulator, running_workers
+from .processes import COMMAND, Apple, Doorman, running_doorman, running_simulator, running_workers
 from .servers import make_database, postgresql_server, redis_server
 
 _PATIENCE_SECONDS = 120
@@ -42,10 +42,13 @@ class Crew:
     apple: Apple
     home: Path
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    doorman: "Doorman | None" = None
     _used: int = 0
 
     def run(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, whatever that is."""
+        if self.doorman is not None and not more:
+            return self.doorman.run(arguments)
         return subprocess.run(
             [COMMAND, *arguments],
             env=self.env | more,
@@ -190,4 +193,5 @@ def running_crew(
             client.set("gate:epoch", 0)
         with running_workers(env, processes_=processes, threads=8, log=home / "workers.log") as workers:
             crew.workers = workers
-            yield crew
+            with running_doorman(env, home) as crew.doorman:
+                yield crew

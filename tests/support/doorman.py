@@ -1,0 +1,50 @@
+"""Runs commands in forks of one process that has imported everything: a second of each command is its imports.
+
+usage: doorman.py, with a JSON line a command on standard input: arguments, and files for its output. Each is answered
+with its exit status.
+"""
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+
+def main() -> None:
+    """Run one command after the other, each in a process of its own."""
+    import tasks.house  # noqa: F401 - what commands import when they need it
+    from entrypoints.main import run
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _become(order, run)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _become(order: dict[str, Any], run: Any) -> None:
+    """Be the command, and never come back."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.argv = ["pageturner", *order["arguments"]]
+    status: Any = 1
+    try:
+        run()
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    except BaseException:  # noqa: BLE001 - whatever it is, it is this command's
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else 1)
+
+
+if __name__ == "__main__":
+    main()
