@@ -1,7 +1,7 @@
 """Spots: assets whose count disagrees with their assignments, looked into one by one. Pure.
 
 Apple's counts and lists are not of one moment, and some may never agree. So what was looked into and did not agree is
-looked into again when its numbers have changed, or after a wait that doubles each time.
+looked into again when it is off by another number, or after a wait that doubles each time.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from storage.schema import CrawlKind, Outcome
 from .decisions import Decision, Fail, Fetch, Reading, Settle
 from .reconciling import reconcile
 
-#: Looked into so often, an asset waits even if its numbers move: they may be moving for no reason.
+#: Looked into so often, an asset waits in any case: its numbers may be moving for no reason.
 EAGER_LIMIT = 6
 
 #: More assets than this are not looked into one by one, whatever a full crawl would cost.
@@ -100,7 +100,8 @@ def _is_due(one: Disagreement, now: datetime) -> bool:
     last = one.last
     if last is None or last.again_at <= now:
         return True
-    return last.attempts < EAGER_LIMIT and (last.counted, last.listed) != (one.counted, one.listed)
+    # A count that is off by the same number as before is most likely off for the same reason.
+    return last.attempts < EAGER_LIMIT and last.counted - last.listed != one.counted - one.listed
 
 
 def _pending(one: Disagreement, now: datetime) -> Look:

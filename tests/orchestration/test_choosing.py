@@ -126,6 +126,7 @@ def differs(*, counted=12, listed=10, attempts=0, last=(12, 10), again=NOW + HOU
     [
         (differs(), True),
         (differs(attempts=1), False),
+        (differs(attempts=1, counted=15, listed=13), False),
         (differs(attempts=1, listed=11), True),
         (differs(attempts=1, again=NOW), True),
         (differs(attempts=spotting.EAGER_LIMIT, listed=11), False),
@@ -133,7 +134,7 @@ def differs(*, counted=12, listed=10, attempts=0, last=(12, 10), again=NOW + HOU
     ],
 )
 def test_disagreements_back_off(one, is_due):
-    """What did not agree is looked into again when its numbers move, or later and later."""
+    """What did not agree is looked into again when it is off by another number, or later and later."""
     due = spotting.due([one], NOW)
     assert bool(due) is is_due
     if due:
