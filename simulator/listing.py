@@ -49,11 +49,10 @@ class Listing:
         self.removed.append(Entry(gone.record, self.move + 1))
         return gone.record
 
-    def drop(self, head: list[bytes]) -> None:
+    def drop(self, head: bytes) -> None:
         """Take all records away that begin so."""
-        start = b',"'.join(head) + b","
-        self.removed += [Entry(one.record, self.move + 1) for one in self.entries if one.record.startswith(start)]
-        self.entries = [one for one in self.entries if not one.record.startswith(start)]
+        self.removed += [Entry(one.record, self.move + 1) for one in self.entries if one.record.startswith(head)]
+        self.entries = [one for one in self.entries if not one.record.startswith(head)]
 
     def pick(self) -> int:
         """Pick any place."""

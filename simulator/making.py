@@ -7,6 +7,7 @@ from typing import Any
 
 _PLATFORMS = (["iOS"], ["iOS", "macOS"], ["macOS"], ["iOS", "tvOS", "visionOS"])
 _SUBSCRIPTIONS_FROM = 6_450_000_000
+_OTHER_HOLDERS = 1_000_000
 
 
 def encode(record: dict[str, Any]) -> bytes:
@@ -27,6 +28,7 @@ class Maker:
         self._dice = dice
         self._made: dict[str, int] = {}
         self._assets = [self.asset() for _ in range(assets)]
+        self._assigned = self._assets
 
     def number(self, what: str) -> int:
         """Count up."""
@@ -57,11 +59,17 @@ class Maker:
             }
         )
 
+    def forget_asset(self, head: bytes) -> None:
+        """Make no more assignments of an asset that is gone; the last one stays, so that there is any."""
+        if len(self._assigned) > 1:
+            self._assigned = [asset for asset in self._assigned if not asset.startswith(head)]
+
     def assignment(self) -> bytes:
         """Make an assignment of one of the first assets, to a device or a user."""
         number = self.number("assignments")
-        asset = json.loads(self._assets[number % len(self._assets)])
-        holder = number // len(self._assets)
+        asset = json.loads(self._assigned[number % len(self._assigned)])
+        is_whole = len(self._assigned) == len(self._assets)  # then each holder in turn gets each asset
+        holder = number // len(self._assets) if is_whole else _OTHER_HOLDERS + number
         kept_by_user = holder % 8 == 7  # noqa: PLR2004 - one in eight
         assignee = {"clientUserId": f"user-{holder:06d}"} if kept_by_user else {"serialNumber": f"F9FX{holder:08X}"}
         return encode({"adamId": asset["adamId"], "pricingParam": asset["pricingParam"], **assignee})

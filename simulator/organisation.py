@@ -72,7 +72,9 @@ class Organisation:
         for _ in range(min(count, len(listing.entries))):
             gone = listing.remove(where)
             if resource == "assets":
-                self.listings["assignments"].drop(gone.split(b',"', 2)[:2])
+                head = b',"'.join(gone.split(b',"', 2)[:2]) + b","
+                self.listings["assignments"].drop(head)
+                self._maker.forget_asset(head)
         if resource == "assignments":
             self._count()
 
