@@ -3,10 +3,11 @@
 The legacy service shows no versions. Batch N is asked for first after the first answer, since it brings the token by
 which later changes are asked for: what changes while the others are read is then in a delta from that token. The first
 answer came before that, so it is asked for again at the end, and what it says then is what counts. After it comes such
-a delta: only if all agree on the totals, and nothing changed meanwhile, was all of it of one moment.
+a delta. Removals are in no delta, so the number of all records is compared too, as it was right after batch N and at the
+end. Only if nothing is new and nothing is gone was all of it of one moment.
 """
 
-from storage.pages import AGAIN, CHECK, PageFact
+from storage.pages import AGAIN, BASE, CHECK, PageFact
 from storage.schema import Outcome
 
 from .decisions import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, Decision, Fail, Fetch, Reading, Settle, StartOver
@@ -52,9 +53,10 @@ def _has_drifted(batches: dict[int, PageFact], total: int) -> bool:
 
 
 def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
-    """Name the batches to ask for: the last alone first, for its token has to be older than the others."""
-    if _is_missing(batches.get(total - 1)):
-        return (total - 1,)
+    """Name the batches to ask for: the last alone first, whose token has to be older than the others, then the base."""
+    for index in (total - 1, BASE):
+        if _is_missing(batches.get(index)):
+            return (index,)
     return tuple(index for index in range(1, total) if _is_missing(batches.get(index)))
 
 
@@ -64,11 +66,11 @@ def _check(reading: Reading, batches: dict[int, PageFact], torn: Settle) -> Deci
         if _is_missing(batches.get(index)) and reading.round < ROUND_LIMIT:
             return Fetch(indexes=(index,))
     check, again = batches.get(CHECK), batches.get(AGAIN)
-    if check is None or again is None or again.outcome is not Outcome.STORED:
+    if check is None or again is None or {again.outcome, batches[BASE].outcome} != {Outcome.STORED}:
         return torn
     if check.outcome is not Outcome.STORED or check.records or not check.is_last:
         return torn
-    if again.size != batches[0].size:  # a removal is in no list of changes, and still makes the list shorter
+    if again.size != batches[BASE].size:  # a removal is in no list of changes, and still makes the list shorter
         return torn
     return Settle(is_consistent=True, version=check.version, total=torn.total)
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from apple.resources import RESOURCES, Paging
+from storage.counts import Counts
 from storage.crawls import Crawl, Crawls
 from storage.errors import StorageError
 from storage.orders import Order, Orders
 from storage.pages import PageFact, Pages
 from storage.publishing import Publishing
-from storage.schema import CrawlState, Outcome
+from storage.schema import CrawlKind, CrawlState, Outcome
 from storage.streams import Streams
 
 from . import retrying
@@ -34,6 +35,7 @@ class Stores:
     crawls: Crawls
     pages: Pages
     orders: Orders
+    counts: Counts
     publishing: Publishing
 
 
@@ -104,7 +106,8 @@ class Crawling:
 
     def fail(self, crawl: Crawl, reason: str, trouble: retrying.Trouble) -> None:
         """Fail a crawl, and see its sync on."""
-        self._stores.crawls.fail(crawl, reason, trouble)
+        if self._stores.crawls.fail(crawl, reason, trouble) and crawl.kind is CrawlKind.SPOT:
+            self._stores.counts.note_failure(crawl)
         self._syncing.advance(crawl.sync_id)
 
     def fail_for_bug(self, crawl_id: int, error: Exception) -> None:

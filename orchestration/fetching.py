@@ -13,7 +13,7 @@ from apple.tokens import Token
 from storage.crawls import PAGES_A_SCOPE, Crawl, Crawls
 from storage.locations import Location, Locations
 from storage.orders import Order
-from storage.pages import AGAIN, CHECK, Content, PageFact, Pages
+from storage.pages import AGAIN, BASE, CHECK, Content, PageFact, Pages
 from storage.schema import CrawlKind, LocationState, Outcome
 
 from . import retrying
@@ -91,7 +91,7 @@ class Fetching:
             return Question(resource=resource, index=index % PAGES_A_SCOPE, asset=asset)
         if resource.paging is Paging.INDEX:
             return Question(resource=resource, index=index, since=crawl.since)
-        if index in {0, AGAIN}:
+        if index in {0, AGAIN, BASE}:
             return Question(resource=resource, since=crawl.since)
         if resource.paging is Paging.CURSOR:
             return Question(resource=resource, index=index, cursor=self._stores.pages.cursor(crawl.id, index - 1))
@@ -141,7 +141,7 @@ class Fetching:
             case retrying.GiveUp(reason=reason, trouble=trouble):
                 failed = replace(fact, outcome=Outcome.FAILED, reason=f"{_name(crawl, fact.index)}: {reason}")
                 self._stores.pages.store(crawl.id, failed)
-                if crawl.kind is CrawlKind.SPOT and trouble is retrying.Trouble.AWAY:
+                if crawl.kind is CrawlKind.SPOT:
                     return failed  # the other assets may well be read
                 self._stores.crawls.fail(crawl, failed.reason or "", trouble)
             case retrying.Stop(reason=reason, state=state):

@@ -15,16 +15,13 @@ from storage.pages import PageFact
 from storage.schema import CrawlKind, Outcome
 
 from .decisions import Decision, Fail, Fetch, Reading, Settle
-from .reconciling import reconcile
+from .reconciling import is_askable, reconcile
 
 #: Looked into so often, an asset waits in any case: its numbers may be moving for no reason.
 EAGER_LIMIT = 6
 
 #: More assets than this are not looked into one by one, whatever a full crawl would cost.
 SPOT_LIMIT = 500
-
-#: So many assets of a spot may be unreadable before all of it fails.
-FAILURES = 3
 
 
 def since_last_look(crawls: Sequence[Crawl]) -> tuple[Crawl | None, list[Crawl]]:
@@ -65,7 +62,7 @@ def reconcile_spot(reading: Reading) -> Decision:
     """Decide what a spot needs next: each asset is a list of its own."""
     decisions = [_decide(reading, place) for place in range(len(reading.scopes))]
     failures = [decision for decision in decisions if isinstance(decision, Fail)]
-    if len(failures) > FAILURES or len(failures) == len(decisions):
+    if len(failures) == len(decisions):
         return failures[0]
     fetches = [(place, one) for place, one in enumerate(decisions) if isinstance(one, Fetch)]
     if fetches:
@@ -79,7 +76,8 @@ def reconcile_spot(reading: Reading) -> Decision:
 def _decide(reading: Reading, place: int) -> Decision:
     mine = _of(reading, place)
     first = next((page for page in mine.pages if page.index == 0), None)
-    if first is not None and first.outcome is Outcome.BEYOND and reading.scopes[place].counted == 0:
+    is_none = first is not None and first.outcome in {Outcome.BEYOND, Outcome.LOST} and not is_askable(first)
+    if is_none and reading.scopes[place].counted == 0:
         return Settle(is_consistent=True, version=None, total=0)  # Apple counts none, and has no first page of none
     return reconcile(mine)
 

@@ -20,6 +20,7 @@ from . import choosing, spotting
 from .deciding import decide
 from .decisions import Step
 from .gate import Gate
+from .retrying import Trouble
 from .sending import Sending, message_prefix
 from .tending import QUIET
 
@@ -108,7 +109,7 @@ class Syncing:
             return
         wanted = self._further(sync, crawls)
         if wanted:
-            self._begin(self._stores.syncs.go_on(sync, wanted, datetime.now(UTC) - RESUME_WITHIN))
+            self._begin(self._stores.syncs.go_on(sync, wanted))
         elif not any(crawl.is_unfinished for crawl in crawls):
             self._stores.syncs.end(sync)
 
@@ -151,7 +152,9 @@ class Syncing:
         self._sending.follow(crawl.uid, crawl.id, crawl.round, index)
 
     def _further(self, sync: Sync, crawls: list[Crawl]) -> list[Wanted]:
-        """Find what this sync should read besides what it set out to."""
+        """Find what this sync should read besides what it set out to: nothing where a person has to act first."""
+        if any(crawl.trouble == Trouble.PERSON for crawl in crawls):
+            return []
         by_stream = itertools.groupby(sorted(_paged(crawls), key=lambda one: (one.stream_id, one.id)), _stream_of)
         made = {stream_id: list(group) for stream_id, group in by_stream}
         streams = {stream.id: stream for stream in self._stores.streams.watched(sync.location_id)}
@@ -167,8 +170,9 @@ class Syncing:
         now = datetime.now(UTC)
         if len(both) < len(_COUNTED) or not counted:
             return []
-        if look is not None and not any(map(choosing.is_touched, since)):
-            self._note_look(sync, look)
+        if look is not None:  # one a sync; what came since is looked into by the next
+            if not any(map(choosing.is_touched, since)):
+                self._note_look(sync, look)
             return []
         if not any(map(choosing.is_touched, since)) and not self._stores.counts.is_due(sync.location_id, now):
             return []
@@ -178,14 +182,16 @@ class Syncing:
             return []
         if spotting.are_counts_old(counted):
             return [Wanted(stream=both["assets"])]
-        return [self._look_into(sync, both["assignments"], due)]
+        return self._look_into(sync, both["assignments"], due)
 
-    def _look_into(self, sync: Sync, assignments: Stream, due: list[Disagreement]) -> Wanted:
+    def _look_into(self, sync: Sync, assignments: Stream, due: list[Disagreement]) -> list[Wanted]:
         self._stores.counts.note(sync.location_id, due)
         pages = self._stores.crawls.last_total(assignments.id)
-        if spotting.is_full_cheaper(due, pages, assignments.records):
-            return Wanted(stream=assignments, forced_by=Reason.COUNTS)
-        return Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spotting.scopes_of(due))
+        if not spotting.is_full_cheaper(due, pages, assignments.records):
+            return [Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spotting.scopes_of(due))]
+        if assignments.full_after is not None and assignments.full_after > datetime.now(UTC):
+            return []  # full readings come out torn, and wait
+        return [Wanted(stream=assignments, forced_by=Reason.COUNTS)]
 
     def _note_look(self, sync: Sync, look: Crawl) -> None:
         """After a look, what still disagrees does so with the numbers of now; one that failed is due again."""

@@ -32,10 +32,12 @@ class Rendering:
         self._organisation = organisation
         self._switches = switches
         self._shown: dict[Cut, list[bytes]] = {}
+        self._cut: dict[Cut, list[Sequence[bytes]]] = {}
 
     def forget(self) -> None:
         """Drop what was rendered: the data changed."""
         self._shown.clear()
+        self._cut.clear()
 
     @property
     def may_be_kept(self) -> bool:
@@ -51,6 +53,11 @@ class Rendering:
 
     def pages(self, cut: Cut) -> list[Sequence[bytes]]:
         """Cut the records into pages; no records are one empty page."""
+        if cut not in self._cut or not self.may_be_kept:
+            self._cut[cut] = self._cut_up(cut)
+        return self._cut[cut]
+
+    def _cut_up(self, cut: Cut) -> list[Sequence[bytes]]:
         size = self._organisation.size.page_size
         records = self.records(cut)
         pages: list[Sequence[bytes]] = [records[start : start + size] for start in range(0, len(records), size)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,9 @@ class Disagreement:
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(days=1)
 
+#: By so much the clocks of hosts may differ.
+_SKEW = timedelta(minutes=2)
+
 
 class Counts:
     """Compares counts."""
@@ -64,6 +67,11 @@ class Counts:
             rows = [{**_names(location_id, one), **vars(one.last)} for one in looks if one.last is not None]
             _note(connection, rows)
 
+    def note_failure(self, crawl: Crawl) -> None:
+        """Note that the assets of a crawl could not be looked into."""
+        with self._database.write() as connection:
+            note_looks(connection, crawl, datetime.now(UTC))
+
     def forget_agreeing(self, location_id: int) -> None:
         """Forget what agrees again."""
         differing = _differing(location_id).subquery()
@@ -77,10 +85,11 @@ class Counts:
 
 
 def note_looks(connection: sa.Connection, crawl: Crawl, now: datetime) -> None:
-    """Note that the assets of a crawl were looked into: its publish does, so that one that fails did not look."""
+    """Note that the assets of a crawl were looked into, or that this failed."""
     rows = []
     for scope in crawl.scopes:
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(scope.attempts, 16))
+        is_first_failure = scope.attempts == 0 and not scope.is_consistent  # then the next sync may try at once
+        wait = timedelta() if is_first_failure else min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(scope.attempts, 16))
         look = Look(counted=scope.counted, listed=scope.listed, attempts=scope.attempts + 1, again_at=now + wait)
         rows.append({**_names(crawl.location_id, scope), **vars(look)})
     _note(connection, rows)
@@ -88,7 +97,7 @@ def note_looks(connection: sa.Connection, crawl: Crawl, now: datetime) -> None:
 
 def note_full_look(connection: sa.Connection, location_id: int, now: datetime) -> None:
     """Note that everything was read because of counts: all that was due was looked into."""
-    here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now)
+    here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now + _SKEW)
     due = connection.execute(sa.select(disagreements).where(here)).all()
     waits = [min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.attempts, 16)) for row in due]
     rows = [

@@ -18,9 +18,11 @@ from .upserts import insert_or
 #: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
 KEPT = timedelta(days=1)
 
-#: Places in the ledger of a legacy crawl for what is asked only to check: the first batch again, and a delta.
+#: Places in the ledger of a legacy crawl for what is asked only to check: the first batch again, a delta, and the first
+#: batch as it was right after the last.
 AGAIN = -1
 CHECK = -2
+BASE = -3
 
 _BODIES_AT_ONCE = 32
 
@@ -150,7 +152,7 @@ def _counting(crawl: Crawl) -> Any:
     if RESOURCES[crawl.resource].is_legacy and (crawl.total or 0) > 1:
         # The first answer is older than the token to go on from; asked for again, it is what it is then. Torn, each of
         # the two may hold what slipped past the other.
-        least = AGAIN
+        least = AGAIN  # and nothing that is asked only to compare it with
         if crawl.is_consistent:
             stored &= pages.c.index != 0
     below = sa.true() if crawl.total is None else pages.c.index < crawl.total

@@ -77,13 +77,16 @@ class Syncs:
             sync_id = _join(connection, location_id, [one.stream.resource for one in wanted])
             return sync_id, [_open_crawl(connection, sync_id, one, too_old) for one in wanted]
 
-    def go_on(self, sync: Sync, wanted: Sequence[Wanted], too_old: datetime) -> list[Opened]:
-        """Open -> open, one step on, with more to read: nothing for all but one of those who saw the same step."""
+    def go_on(self, sync: Sync, wanted: Sequence[Wanted]) -> list[Opened]:
+        """Open -> open, one step on, with more to read: nothing for all but one of those who saw the same step.
+
+        A crawl that failed is not opened again by its own sync: that would go on for ever.
+        """
         with self._database.write() as connection:
             _lock_crawls(connection, wanted)
             if not _move(connection, sync, {"step": sync.step + 1}, syncs.c.step == sync.step):
                 return []
-            return [_open_crawl(connection, sync.id, one, too_old) for one in wanted]
+            return [_open_crawl(connection, sync.id, one, None) for one in wanted]
 
     def hand_over(self, sync: Sync, paged: Sequence[str]) -> bool:
         """Hand the cursor streams over, once no paged stream is read any more: true for exactly one caller."""
@@ -130,18 +133,11 @@ def _join(connection: sa.Connection, location_id: int, resources: list[str]) -> 
     return int(row.id)
 
 
-def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old: datetime) -> Opened:
+def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old: datetime | None) -> Opened:
     now = datetime.now(UTC)
     mine = crawls.c.stream_id == wanted.stream.id
-    is_still = crawls.c.moved_at < too_old
-    is_still &= ~sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= too_old))
-    connection.execute(
-        sa.update(crawls)
-        .where(mine & (crawls.c.state == CrawlState.OPEN) & is_still)
-        .values(
-            state=CrawlState.FAILED, reason="Left unfinished too long ago.", trouble="away", ended_at=crawls.c.moved_at
-        )
-    )
+    if too_old is not None:
+        _give_up(connection, mine, too_old)
     values: dict[str, Any] = {"sync_id": sync_id}
     if wanted.forced_by is not None:
         values["forced_by"] = wanted.forced_by
@@ -152,7 +148,7 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
             asked = sa.update(streams).where(streams.c.id == wanted.stream.id)
             connection.execute(asked.values(full_wanted=wanted.forced_by, full_after=None))
         return Opened(crawl_id=found.id, origin=Origin.FOUND)
-    reopened = _reopen(connection, wanted, too_old, values)
+    reopened = None if too_old is None else _reopen(connection, wanted, too_old, values)
     if reopened is not None:
         return Opened(crawl_id=reopened, origin=Origin.REOPENED)
     values |= {"kind": wanted.kind, "since": wanted.since, "scopes": dump_scopes(wanted.scopes)}
@@ -166,6 +162,15 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
         crawl_id=connection.execute(unfinished.values(sync_id=sync_id).returning(crawls.c.id)).scalar_one(),
         origin=Origin.FOUND,
     )
+
+
+def _give_up(connection: sa.Connection, mine: Any, too_old: datetime) -> None:
+    """Open -> failed, where nothing has moved for so long that what was read is of another time."""
+    is_still = crawls.c.moved_at < too_old
+    is_still &= ~sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= too_old))
+    values = {"state": CrawlState.FAILED, "reason": "Left unfinished too long ago.", "trouble": "away"}
+    stale = sa.update(crawls).where(mine & (crawls.c.state == CrawlState.OPEN) & is_still)
+    connection.execute(stale.values(values | {"ended_at": crawls.c.moved_at}))
 
 
 def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values: dict[str, Any]) -> int | None:

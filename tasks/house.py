@@ -136,7 +136,12 @@ class _Work:
         kept = self.kept
         fetched = FetchStores(locations=kept.locations, crawls=kept.crawls, pages=kept.pages)
         stores = Stores(
-            streams=kept.streams, crawls=kept.crawls, pages=kept.pages, orders=orders, publishing=publishing
+            streams=kept.streams,
+            crawls=kept.crawls,
+            pages=kept.pages,
+            counts=kept.counts,
+            orders=orders,
+            publishing=publishing,
         )
         return Crawling(stores, Fetching(fetched, self.asking), syncing, self.gate, self.sending)
 

@@ -71,6 +71,8 @@ def sync(
 
 def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
     """Decide how a sync ended, of what became of its crawls."""
+    last = {(report.uid, report.resource, report.kind == "spot"): report for report in reports}
+    reports = list(last.values())  # a crawl that was followed by another of its stream no longer counts
     failed = [report for report in reports if not report.is_in_step]
     if not failed and not unsynced:
         return Exit.PERSON if any(report.held_deletes for report in reports) else Exit.IN_STEP

@@ -163,8 +163,8 @@ def test_batches(crew, first_batch):
     last = 6 if first_batch == "inside" else 5
     assert order[:2] == ["licenses/0", f"licenses/{last}"]
     assert {page: count for page, count in traffic["by_page"].items() if count > 1} == {
-        "licenses/0": 2,
-        "legacy-users/0": 2,
+        "licenses/0": 3,
+        "legacy-users/0": 3,
     }
     crew.apple.forget_traffic(place.uid)
     place.sync("--full")

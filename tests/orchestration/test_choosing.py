@@ -201,7 +201,7 @@ def test_an_asset_that_cannot_be_read():
     """One of several costs nothing but itself, all of them the spot; none at all may be Apple's way to say no page."""
     scopes = (Scope(adam_id="1", pricing_param="STDQ", counted=3), Scope(adam_id="2", pricing_param="STDQ", counted=0))
     failed = PageFact(index=0, round=1, outcome=Outcome.FAILED, reason="Apple is away.")
-    beyond = PageFact(index=PAGES_A_SCOPE, round=1, outcome=Outcome.BEYOND, attempts=1)
+    beyond = PageFact(index=PAGES_A_SCOPE, round=1, outcome=Outcome.BEYOND, attempts=3)
     settled = spotting.reconcile_spot(Reading(round=1, rereads=0, pages=[failed, beyond], scopes=scopes))
     assert [(scope.is_consistent, scope.total) for scope in settled.scopes] == [(False, 0), (True, 0)]
     assert spotting.reconcile_spot(Reading(round=1, rereads=0, pages=[failed], scopes=scopes[:1])) == Fail(

@@ -1,5 +1,6 @@
 """The small decisions: retrying, holding, tending, and how a sync ended."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -155,10 +156,15 @@ def test_tending(stillness, wanted):
     assert nudge(stillness, NOW) is wanted
 
 
-def report(state=CrawlState.PUBLISHED, trouble=None, held=0) -> ProgressReport:
+_numbers = itertools.count()
+
+
+def report(state=CrawlState.PUBLISHED, trouble=None, held=0, **more) -> ProgressReport:
     """Make a report."""
     empty = dict.fromkeys(ProgressReport.__dataclass_fields__)
-    return ProgressReport(**empty | {"state": state, "trouble": trouble, "held_deletes": held})
+    number = next(_numbers)
+    values = {"state": state, "trouble": trouble, "held_deletes": held, "uid": "1", "resource": f"r{number}"}
+    return ProgressReport(**empty | values | more)
 
 
 FAILED = CrawlState.FAILED
@@ -178,6 +184,13 @@ FAILED = CrawlState.FAILED
 def test_how_a_sync_ended(reports, status):
     """The exit status says what to do about it."""
     assert verdict(reports, []) is status
+
+
+def test_a_crawl_that_was_followed_by_a_better_one():
+    """Of the crawls of one stream the last counts; a look at some assets is another thing."""
+    one = {"uid": "1", "resource": "assets"}
+    assert verdict([report(FAILED, "away", **one), report(**one)], []) is Exit.IN_STEP
+    assert verdict([report(**one), report(FAILED, "away", kind=CrawlKind.SPOT, **one)], []) is Exit.PARTLY
 
 
 def test_a_location_that_was_not_asked_for():

@@ -152,8 +152,8 @@ def test_only_one_sees_a_sync_on(store: Store):
     assert not store.syncs.hand_over(sync, [stream.resource])
     store.crawls.end_unchanged(crawl, "v1")
     assert [store.syncs.hand_over(sync, [stream.resource]) for _ in range(2)] == [True, False]
-    assert len(store.syncs.go_on(sync, [Wanted(stream=stream)], LONG_AGO)) == 1
-    assert store.syncs.go_on(sync, [Wanted(stream=stream)], LONG_AGO) == []
+    assert len(store.syncs.go_on(sync, [Wanted(stream=stream)])) == 1
+    assert store.syncs.go_on(sync, [Wanted(stream=stream)]) == []
     assert not store.syncs.end(sync)
 
 
@@ -168,6 +168,15 @@ def test_a_failed_crawl_is_gone_on_from(store: Store):
     assert [page.index for page in store.pages.facts(crawl.id)] == [0]
     store.crawls.fail(store.crawls.get(crawl.id), "A bug.", "bug")
     assert store.open(stream).origin is Origin.NEW
+
+
+def test_a_sync_does_not_open_its_own_failures_again(store: Store):
+    """What a sync reads besides what it set out to is read anew: a crawl that failed could fail for ever."""
+    stream, crawl = opened(store)
+    store.pages.store(crawl.id, fact())
+    store.crawls.fail(crawl, "Apple could not be reached.", "away")
+    [again] = store.syncs.go_on(store.syncs.get(crawl.sync_id), [Wanted(stream=stream)])
+    assert again.origin is Origin.NEW
 
 
 def test_a_restart_forgets_what_was_read(store: Store):
