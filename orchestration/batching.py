@@ -3,8 +3,8 @@
 The legacy service shows no versions. Batch N is asked for first after the first answer, since it brings the token by
 which later changes are asked for: what changes while the others are read is then in a delta from that token. The first
 answer came before that, so it is asked for again at the end, and what it says then is what counts. After it comes such
-a delta. Removals are in no delta, so the number of all records is compared too, as it was right after batch N and at the
-end. Only if nothing is new and nothing is gone was all of it of one moment.
+a delta. Removals are in no delta, so the number of all records is compared too, as it was right after batch N and at
+the end. Only if nothing is new and nothing is gone was all of it of one moment.
 """
 
 from storage.pages import AGAIN, BASE, CHECK, PageFact
