@@ -1,6 +1,7 @@
 """The client on the wire: against a server that does what no server should."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -22,6 +23,17 @@ TOKEN = Token(text="c2VjcmV0" * 8, expires=datetime(2099, 1, 1, tzinfo=UTC), org
 GOOD = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"assets":[]}'
 
 
+def receive(connection: socket.socket) -> bytes:
+    """Receive one request with its body, however many packets those are."""
+    request = connection.recv(65536)
+    head, _, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    while length is not None and len(body) < int(length.group(1)):
+        more = connection.recv(65536)
+        request, body = request + more, body + more
+    return request
+
+
 @contextmanager
 def serving(*parts: bytes, every: float = 0.0) -> Iterator[tuple[str, list[bytes]]]:
     """Serve each connection the same bytes, part by part, and keep what was asked."""
@@ -36,7 +48,7 @@ def serving(*parts: bytes, every: float = 0.0) -> Iterator[tuple[str, list[bytes
                 return
             with connection:
                 try:
-                    while request := connection.recv(65536):
+                    while request := receive(connection):
                         asked.append(request)
                         for part in parts:
                             connection.sendall(part)
