@@ -93,9 +93,21 @@ def test_status_and_export(laptop):
 
 def test_help_has_examples(laptop):
     """Every command explains itself with an example."""
-    for command in ("demo", "sync", "status", "export", "changes", "worker", "beat", "simulate", "migrate", "key"):
+    for command in (
+        "demo",
+        "sync",
+        "status",
+        "accept",
+        "export",
+        "changes",
+        "worker",
+        "beat",
+        "simulate",
+        "migrate",
+        "key",
+    ):
         done = laptop.run(command, "--help")
         assert done.returncode == 0
         assert f"pageturner {command}" in done.stdout
-    for command in ("add", "list", "remove", "rotate"):
+    for command in ("add", "list", "watch", "remove", "rotate"):
         assert f"pageturner locations {command}" in laptop.run("locations", command, "--help").stdout

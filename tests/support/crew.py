@@ -4,6 +4,7 @@ import collections
 import contextlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -69,6 +70,8 @@ class Crew:
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
+            # What a shell starts in its background ignores Ctrl-C, and so would all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
 
     def add(self, *resources: str) -> "Place":
