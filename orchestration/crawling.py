@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from apple.resources import RESOURCES, Paging
 from storage.counts import Counts
 from storage.crawls import Crawl, Crawls
 from storage.errors import StorageError
@@ -170,7 +169,7 @@ class Crawling:
             self._syncing.advance(crawl.sync_id)
 
     def _begin_again(self, crawl: Crawl) -> None:
-        if RESOURCES[crawl.resource].paging is Paging.CURSOR:
+        if crawl.is_chained:
             self._sending.follow(crawl.uid, crawl.id, crawl.round + 1, 0)
         else:
             self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)

@@ -185,7 +185,7 @@ def _is_done(crawl: Crawl, page: PageFact) -> bool:
     """Tell whether nothing more is to be done for a page in this round."""
     if page.outcome is Outcome.TRYING:
         return False
-    if RESOURCES[crawl.resource].paging is Paging.CURSOR:  # a chain has no rounds: it goes on until it starts over
+    if crawl.is_chained:  # a chain has no rounds: it goes on until it starts over
         return page.round >= crawl.floor and page.outcome is not Outcome.LOST
     return page.round >= crawl.round
 

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from apple.resources import RESOURCES, Paging
 from storage.crawls import Crawl, Crawls
 from storage.pages import Pages
 from storage.schema import CrawlState
@@ -69,9 +68,9 @@ class Reviving:
 
     def _is_its_turn(self, crawl: Crawl) -> bool:
         """Tell whether a stream is to be read now: cursor streams wait for the others, and for each other."""
-        if crawl.state is not CrawlState.OPEN or not _is_cursor(crawl):
+        if crawl.state is not CrawlState.OPEN or not crawl.is_chained:
             return True
-        others = [one for one in self._stores.crawls.of_sync(crawl.sync_id) if one.id < crawl.id and _is_cursor(one)]
+        others = [one for one in self._stores.crawls.of_sync(crawl.sync_id) if one.id < crawl.id and one.is_chained]
         is_first = not any(one.state is CrawlState.OPEN for one in others)
         return is_first and self._stores.syncs.get(crawl.sync_id).is_handed_over
 
@@ -91,7 +90,3 @@ class Reviving:
                 self._sending.publish(crawl.id)
             else:
                 self._crawling.go_on(crawl)
-
-
-def _is_cursor(crawl: Crawl) -> bool:
-    return RESOURCES[crawl.resource].paging is Paging.CURSOR

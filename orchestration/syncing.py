@@ -120,7 +120,7 @@ class Syncing:
     def _begin(self, opened: list[Opened]) -> None:
         for one in opened:
             crawl = self._stores.crawls.get(one.crawl_id)
-            if RESOURCES[crawl.resource].paging is Paging.CURSOR:
+            if crawl.is_chained:
                 continue  # walked when it is its turn
             if one.origin is Origin.NEW and crawl.kind is not CrawlKind.SPOT:
                 self._sending.seed(crawl.uid, crawl.id, crawl.round)
@@ -144,7 +144,7 @@ class Syncing:
 
     def _follow(self, crawls: list[Crawl]) -> None:
         """Send the step that is next in the first cursor stream that is not through. Sent twice, it is sent once."""
-        crawl = next((one for one in crawls if _is_cursor(one) and one.state is CrawlState.OPEN), None)
+        crawl = next((one for one in crawls if one.is_chained and one.state is CrawlState.OPEN), None)
         if crawl is None:
             return
         decision = decide(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
@@ -202,11 +202,7 @@ class Syncing:
 
 
 def _paged(crawls: list[Crawl]) -> list[Crawl]:
-    return [crawl for crawl in crawls if not _is_cursor(crawl)]
-
-
-def _is_cursor(crawl: Crawl) -> bool:
-    return RESOURCES[crawl.resource].paging is Paging.CURSOR
+    return [crawl for crawl in crawls if not crawl.is_chained]
 
 
 def _stream_of(crawl: Crawl) -> int:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from apple.resources import RESOURCES, Paging
 from storage.crawls import Crawl
 from storage.schema import CrawlKind, CrawlState
 
@@ -53,7 +52,7 @@ def nudge(stillness: Stillness, now: datetime) -> Nudge:
         return Nudge.FAIL
     if crawl.state is CrawlState.SETTLED:
         return Nudge.PUBLISH
-    if RESOURCES[crawl.resource].paging is Paging.CURSOR:
+    if crawl.is_chained:
         return Nudge.FOLLOW
     has_begun = stillness.has_first_page or crawl.kind is CrawlKind.SPOT
     return Nudge.ADVANCE if has_begun else Nudge.SEED

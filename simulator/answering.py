@@ -1,6 +1,7 @@
 """How Apple answers: every endpoint, each behind the count of what is in flight."""
 
 import asyncio
+import gzip
 import json
 import random
 from collections.abc import AsyncIterator, Callable
@@ -222,8 +223,6 @@ def _label(call: Call) -> str:
 
 
 def _plain(answer: Response) -> bytes:
-    import gzip
-
     body = bytes(answer.body)
     return gzip.decompress(body) if answer.headers.get("content-encoding") == "gzip" else body
 

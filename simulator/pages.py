@@ -55,11 +55,6 @@ class Pages:
             self._rendered[key] = self._render(cut, index, expires)
         return self._rendered[key]
 
-    def without_list(self, cut: Cut, index: int, expires: str) -> Rendered:
-        """Give a page whose list of records is missing altogether."""
-        envelope = json.loads(self.page(cut, index, expires).plain)
-        return both({name: value for name, value in envelope.items() if name != MEMBERS[cut.resource]})
-
     def common(self, resource: str, expires: str) -> dict[str, Any]:
         """Give what stands around the records of every page."""
         organisation, switches = self._organisation, self._switches

@@ -89,7 +89,7 @@ def note_looks(connection: sa.Connection, crawl: Crawl, now: datetime) -> None:
     rows = []
     for scope in crawl.scopes:
         is_first_failure = scope.attempts == 0 and not scope.is_consistent  # then the next sync may try at once
-        wait = timedelta() if is_first_failure else min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(scope.attempts, 16))
+        wait = timedelta() if is_first_failure else _wait_after(scope.attempts)
         look = Look(counted=scope.counted, listed=scope.listed, attempts=scope.attempts + 1, again_at=now + wait)
         rows.append({**_names(crawl.location_id, scope), **vars(look)})
     _note(connection, rows)
@@ -99,12 +99,13 @@ def note_full_look(connection: sa.Connection, location_id: int, now: datetime) -
     """Note that everything was read because of counts: all that was due was looked into."""
     here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now + _SKEW)
     due = connection.execute(sa.select(disagreements).where(here)).all()
-    waits = [min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.attempts, 16)) for row in due]
-    rows = [
-        {**row._asdict(), "attempts": row.attempts + 1, "again_at": now + wait}
-        for row, wait in zip(due, waits, strict=True)
-    ]
+    rows = [{**row._asdict(), "attempts": row.attempts + 1, "again_at": now + _wait_after(row.attempts)} for row in due]
     _note(connection, rows)
+
+
+def _wait_after(attempts: int) -> timedelta:
+    wait: timedelta = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts, 16))
+    return wait
 
 
 def _note(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from apple.resources import RESOURCES, Paging
+
 from .database import Database
 from .rows import Columns, own_columns, pick
 from .schema import UNFINISHED, CrawlKind, CrawlState, crawls, locations, streams
@@ -65,6 +67,11 @@ class Crawl:
             return True
         total = self.scopes[index // PAGES_A_SCOPE].total
         return total is None or index % PAGES_A_SCOPE < total
+
+    @property
+    def is_chained(self) -> bool:
+        """Tell whether it goes along cursors, one request after the other."""
+        return RESOURCES[self.resource].paging is Paging.CURSOR
 
     @property
     def is_unfinished(self) -> bool:

@@ -50,13 +50,6 @@ class Streams:
         with self._database.once() as connection:
             return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id)).one())
 
-    def want_full(self, stream_id: int, reason: str) -> None:
-        """Have the next crawl read everything, whatever its first page says."""
-        with self._database.write() as connection:
-            connection.execute(
-                sa.update(streams).where(streams.c.id == stream_id).values(full_wanted=reason, full_after=None)
-            )
-
     def accept_deletes(self, stream_id: int) -> None:
         """Note that a person accepts the deletes that are held."""
         here = (streams.c.id == stream_id) & streams.c.held_deletes.is_not(None)

@@ -182,12 +182,13 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
     is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_(("away", "person"))
     stored = pages.c.outcome == Outcome.STORED
     has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
+    now = datetime.now(UTC)
     afresh = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}
     row = connection.execute(
         sa.update(crawls)
         .where((crawls.c.id == last) & (crawls.c.state == CrawlState.FAILED) & same & is_young & has_pages)
         .values(
-            values | afresh | {"state": CrawlState.OPEN, "round": crawls.c.round + 1, "moved_at": datetime.now(UTC)}
+            values | afresh | {"state": CrawlState.OPEN, "round": crawls.c.round + 1, "opened_at": now, "moved_at": now}
         )
         .returning(crawls.c.id)
     ).one_or_none()
