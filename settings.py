@@ -14,6 +14,16 @@ from apple.resources import RESOURCES
 #: Where Apple answers.
 APPLE_URL = "https://vpp.itunes.apple.com"
 
+#: More often is no use to anybody: notices tell sooner. Less often than this is never.
+LEAST_INTERVAL = timedelta(seconds=5)
+LONGEST_INTERVAL = timedelta(days=366)
+
+#: A shorter webhook secret can be guessed.
+SECRET_LEAST = 16
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DIGITS = 9
+
 
 class WrongSettings(Exception):
     """A setting cannot be used; says which, and what to do."""
@@ -30,8 +40,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     apple_url: str = APPLE_URL
     secret_keys: SecretStr | None = None
-    #: How often everything is read where Apple would also list what changed: hours, by resource.
-    full_hours: str = ""
+    #: Secrets that any notice may bring, whatever location it is about; by commas.
+    webhook_secret: SecretStr | None = None
+    #: How often a stream is looked at, everything is listed, and everything is read: `15m`, or by resource.
+    delta_every: str = ""
+    full_every: str = ""
+    deep_every: str = ""
     #: The embedded servers' socket, set by the command that started them for the workers that it starts.
     embedded_socket: Path | None = None
 
@@ -45,15 +59,29 @@ class Settings(BaseSettings):
             if url is not None and not _is_url(_text(url)):
                 words = "is no URL: signs such as / and # in its password are written as %2F and %23."
                 raise ValueError(f"PAGETURNER_{name}_URL {words}")
-        _hours(self.full_hours)
+        if any(len(one) < SECRET_LEAST for one in self.webhook_secrets):
+            raise ValueError(
+                f"PAGETURNER_WEBHOOK_SECRET must be {SECRET_LEAST} signs or longer: it is all that is asked."
+            )
+        for kind in ("delta", "full", "deep"):
+            self.intervals(kind)
         if self.redis_url is None and self.broker_url is not None:
             raise ValueError("PAGETURNER_BROKER_URL is set: PAGETURNER_REDIS_URL must be too, for the gate.")
         return self
 
-    @cached_property
-    def full_every(self) -> dict[str, timedelta]:
-        """How old the last full reading of a resource may become; what is not named here keeps its default."""
-        return {name: timedelta(hours=hours) for name, hours in _hours(self.full_hours).items()}
+    def intervals(self, kind: str) -> dict[str, timedelta]:
+        """Give the intervals of a kind by resource; what is not named here keeps its default."""
+        text: str = getattr(self, f"{kind}_every")
+        name = f"PAGETURNER_{kind.upper()}_EVERY"
+        given = [one.rpartition("=") for one in text.replace(",", " ").split()]
+        unknown = [resource for resource, sign, _ in given if sign and resource not in RESOURCES]
+        if unknown:
+            raise ValueError(f"{name} names {', '.join(unknown)}; there are {', '.join(RESOURCES)}.")
+        try:
+            every = {resource: read_duration(duration) for resource, _, duration in given}
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        return dict.fromkeys(RESOURCES, every.pop("")) | every if "" in every else every
 
     @property
     def is_embedded(self) -> bool:
@@ -83,11 +111,12 @@ class Settings(BaseSettings):
     @property
     def keys(self) -> list[str]:
         """The keys that seal tokens, the first of them new ones; empty where none is given."""
-        return (
-            []
-            if self.secret_keys is None
-            else [one for one in _text(self.secret_keys).replace(",", " ").split() if one]
-        )
+        return _texts(self.secret_keys)
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """The secrets that any notice may bring; empty where each location has its own alone."""
+        return _texts(self.webhook_secret)
 
 
 def read_settings() -> Settings:
@@ -108,19 +137,15 @@ def celery_url(redis_url: str) -> str:
     return f"redis+socket://{path}?virtual_host={database}"
 
 
-def _hours(text: str) -> dict[str, float]:
-    """Read `assignments=6,users=24`."""
-    pairs = [one.partition("=") for one in text.replace(",", " ").split()]
-    unknown = [name for name, _, _ in pairs if name not in RESOURCES]
-    if unknown:
-        raise ValueError(f"PAGETURNER_FULL_HOURS names {', '.join(unknown)}; there are {', '.join(RESOURCES)}.")
-    try:
-        hours = {name: float(number) for name, _, number in pairs}
-    except ValueError:
-        hours = {"": -1.0}
-    if not all(0 < number < 100_000 for number in hours.values()):  # noqa: PLR2004 - more than ten years
-        raise ValueError("PAGETURNER_FULL_HOURS must be hours by resource, such as assignments=6,users=24.")
-    return hours
+def read_duration(text: str) -> timedelta:
+    """Read `90s`, `15m`, `6h` or `7d`."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isascii() or not number.isdecimal() or not 0 < len(number) <= _DIGITS:
+        raise ValueError(f"'{text}' is no interval such as 90s, 15m, 6h or 7d.")
+    duration = timedelta(**{_UNITS[unit]: int(number)})
+    if not LEAST_INTERVAL <= duration <= LONGEST_INTERVAL:
+        raise ValueError(f"'{text}' is not between {LEAST_INTERVAL.seconds} s and {LONGEST_INTERVAL.days} days.")
+    return duration
 
 
 def _is_url(text: str) -> bool:
@@ -133,3 +158,7 @@ def _is_url(text: str) -> bool:
 
 def _text(secret: SecretStr) -> str:
     return secret.get_secret_value()
+
+
+def _texts(secret: SecretStr | None) -> list[str]:
+    return [] if secret is None else _text(secret).replace(",", " ").split()

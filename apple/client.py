@@ -1,7 +1,7 @@
 """The client: asks Apple one thing and brings the whole answer within a deadline. It never retries and never stores."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -63,8 +63,10 @@ class ClientConfig:
 
     uid: str
     name: str
+    #: The id of the service that manages it, and what that calls itself.
     owner: str | None
     token_expires: datetime | None
+    owner_name: str | None = None
     country: str | None = None
     platform: str | None = None
     website: str | None = None
@@ -98,6 +100,11 @@ class Client:
     def prepare_client_config(self, token: Token) -> Ask:
         """Prepare to ask whose token this is."""
         return self._prepare("GET", self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH), token)
+
+    def prepare_configuring(self, token: Token, wanted: Mapping[str, Any]) -> Ask:
+        """Prepare to set where notices go, or which service manages the location. Nothing else is ever written."""
+        path = self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH)
+        return self._prepare("POST", path, token, json=dict(wanted))
 
     def service_config(self) -> ServiceConfig:
         """Ask for Apple's limits and addresses, and use these from now on; it needs no token, and nobody's permit."""
@@ -153,7 +160,7 @@ class Client:
 def read_client_config(answer: Answer) -> ClientConfig:
     """Read the answer to `prepare_client_config`."""
     config: _ClientConfig = read_json(answer.body, _ClientConfig, "client/config")
-    owner = config.mdm_info.get("id") if config.mdm_info else None
+    owner, owner_name = ((config.mdm_info or {}).get(name) for name in ("id", "name"))
     try:
         expires = parse_date(config.token_expiration_date) if config.token_expiration_date else None
     except MalformedToken:
@@ -162,6 +169,7 @@ def read_client_config(answer: Answer) -> ClientConfig:
         uid=config.u_id,
         name=config.location_name or "",
         owner=owner if isinstance(owner, str) else None,
+        owner_name=owner_name if isinstance(owner_name, str) else None,
         token_expires=expires,
         country=config.country_iso2_a_code,
         platform=config.default_platform,

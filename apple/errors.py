@@ -18,6 +18,7 @@ AppleError
 │   └── StaleCursor
 ├── BeyondEnd            no page at that index
 ├── WrongRequest         our own mistake
+├── ReceiverRefused      Apple does not send notices there
 └── NotOurs              the answer belongs to somebody else
     ├── OtherLocation    another uId than the token's
     └── OtherOwner       another service took the location
@@ -136,6 +137,14 @@ class WrongRequest(AppleError):
     advice = "Please report this."
 
 
+class ReceiverRefused(AppleError):
+    """Apple does not send notices to this address."""
+
+    advice = (
+        "Check that `pageturner webhook` runs, and that Apple reaches it there by HTTPS: its certificate, its proxy."
+    )
+
+
 class NotOurs(AppleError):
     """The answer does not belong to this location."""
 
@@ -168,8 +177,8 @@ NUMBERS: dict[int, Meaning] = {
     **dict.fromkeys(
         [*range(9604, 9608), *range(9609, 9617), 9618, 9619, 9620, 9623, 9624, *range(9626, 9629)], _WRITES
     ),
-    **dict.fromkeys([9635, 9636, *range(9638, 9644), 9645, *range(9700, 9721), *range(9723, 9726)], _WRITES),
-    **dict.fromkeys([9728, 9811, *range(9814, 9819)], _WRITES),
+    **dict.fromkeys([9635, 9636, *range(9638, 9644), 9645, *range(9700, 9710), *range(9713, 9721)], _WRITES),
+    **dict.fromkeys([*range(9723, 9726), 9811, *range(9814, 9819)], _WRITES),
     9600: Meaning(error=WrongRequest, words="an argument is missing"),
     9601: Meaning(error=TokenWrong, words="a login is required"),
     9602: Meaning(error=WrongRequest, words="an argument is invalid"),
@@ -191,6 +200,10 @@ NUMBERS: dict[int, Meaning] = {
     9647: Meaning(error=TokenForbidden, words="not available for legacy tokens"),
     9649: Meaning(error=WrongRequest, words="the page index is missing"),
     9650: Meaning(error=BeyondEnd, words="the page index is out of range"),
+    9710: Meaning(error=ReceiverRefused, words="the address and its secret go together"),
+    9711: Meaning(error=ReceiverRefused, words="the address is too long"),
+    9712: Meaning(error=ReceiverRefused, words="the address is not valid"),
+    9728: Meaning(error=ReceiverRefused, words="a test notice was not answered with success"),
     9721: Meaning(error=StaleVersion, words="the version is invalid"),
     9722: Meaning(error=TokenWrong, words="the authorization header is malformed"),
     9726: Meaning(error=WrongRequest, words="the method is not allowed"),

@@ -110,6 +110,13 @@ def servers(settings: Settings, kind: str, *, threads: int = 0) -> Iterator["sub
         yield worker
 
 
+def join_if_any(settings: Settings) -> None:
+    """Use the servers of a `worker` in this home; where there is none, go without."""
+    keeper = Home(settings.home).keeper()
+    if keeper.get("kind") == "worker":
+        os.environ[SOCKET_VARIABLE] = keeper["socket"]
+
+
 def join(settings: Settings) -> None:
     """Use the servers that another command keeps in this home."""
     keeper = Home(settings.home).keeper()

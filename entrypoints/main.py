@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from .commands import accept, changes, demo, export, keys, locations, migrate, services, simulate, status, sync
+from .commands import (
+    accept,
+    changes,
+    demo,
+    export,
+    keys,
+    locations,
+    migrate,
+    notices,
+    services,
+    simulate,
+    status,
+    sync,
+    webhook,
+)
 from .exits import KNOWN, Exit, explain
 from .printing import give, say
 
@@ -25,11 +39,13 @@ app.command("demo")(demo.demo)
 app.add_typer(locations.app, name="locations")
 app.command("sync")(sync.sync)
 app.command("status")(status.status)
+app.add_typer(notices.app, name="notices")
 app.command("accept")(accept.accept)
 app.command("export")(export.export)
 app.command("changes")(changes.changes)
 app.command("worker")(services.worker)
 app.command("beat")(services.beat)
+app.command("webhook")(webhook.webhook)
 app.command("simulate")(simulate.simulate)
 app.command("migrate")(migrate.migrate)
 app.command("key")(keys.key)

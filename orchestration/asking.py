@@ -1,5 +1,8 @@
 """Asking Apple: every request that carries a token goes through here, and so through its location's gate."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from apple.answers import Answer
 from apple.client import Ask, Client
 from apple.errors import Moved, SlowDown
@@ -36,9 +39,14 @@ class Asking:
 
     def client_config(self, location: str, token: Token, wait: float) -> Answer:
         """Ask whose token this is."""
-        rate = self._limiting.rate()
-        ask = self._client.prepare_client_config(token)
-        with self._gate.permit(location, rate=rate, wait=wait) as permit:
+        return self._once(location, self._client.prepare_client_config(token), wait)
+
+    def configure(self, location: str, token: Token, wanted: Mapping[str, Any], wait: float) -> Answer:
+        """Set where the notices of a location go."""
+        return self._once(location, self._client.prepare_configuring(token, wanted), wait)
+
+    def _once(self, location: str, ask: Ask, wait: float) -> Answer:
+        with self._gate.permit(location, rate=self._limiting.rate(), wait=wait) as permit:
             return _heed(permit, ask)
 
 

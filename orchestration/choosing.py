@@ -1,7 +1,8 @@
 """Choosing: what a sync reads of each stream, and what it reads further because of what it read. Pure."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from apple.resources import RESOURCES
 from storage.crawls import Crawl
@@ -10,24 +11,28 @@ from storage.schema import CrawlKind, CrawlState
 from storage.streams import Stream
 from storage.syncs import Wanted
 
-#: How old the last full reading of a stream may become before deltas no longer do: they show no removals, or not all.
-FULL_EVERY = timedelta(days=1)
+from .scheduling import Timetable
 
 #: What has everything read in the very sync that found it out: somebody asked for it, or only that can tell.
 _AT_ONCE = (Reason.ASKED, Reason.RETIRED)
 
 
-def choose(stream: Stream, every: Mapping[str, timedelta], now: datetime, *, full: bool) -> Wanted:
+def choose(stream: Stream, timetable: Timetable, now: datetime, *, full: bool) -> Wanted:
     """Choose how much of a stream to read."""
+    return replace(_how_much(stream, timetable, now, full=full), next_due=timetable.next_due(now))
+
+
+def _how_much(stream: Stream, timetable: Timetable, now: datetime, *, full: bool) -> Wanted:
     if full:
         return Wanted(stream=stream, forced_by=Reason.ASKED)
     is_wanted = stream.full_wanted is not None and (stream.full_after is None or stream.full_after <= now)
     if is_wanted:
         return Wanted(stream=stream, forced_by=stream.full_wanted)
+    if timetable.is_deep_due(stream.deep_at, now):
+        return Wanted(stream=stream, forced_by=Reason.DEEP)
     if not RESOURCES[stream.resource].has_delta or stream.version is None:
         return Wanted(stream=stream)
-    is_due = stream.full_at is not None and now - stream.full_at >= every.get(stream.resource, FULL_EVERY)
-    return Wanted(stream=stream) if is_due else delta(stream)
+    return Wanted(stream=stream) if timetable.is_full_due(stream.full_at, now) else delta(stream)
 
 
 def delta(stream: Stream) -> Wanted:

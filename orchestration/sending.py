@@ -7,6 +7,12 @@ from typing import Protocol
 class Sending(Protocol):
     """Sends work on its way. Every id in it is computed, so that sending twice is sending once."""
 
+    def sync(self, location: str) -> None:
+        """Have a location synced, if anything of it is due."""
+
+    def refresh(self, location: str) -> None:
+        """Have Apple asked whose token a location's is, how long it lives, and where notices go."""
+
     def seed(self, location: str, crawl_id: int, round_: int) -> None:
         """Have the first page fetched."""
 

@@ -1,7 +1,6 @@
 """Syncing: open a round over a location, see it through from stream to stream, and tell how far it is."""
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +20,7 @@ from .deciding import decide
 from .decisions import Step
 from .gate import Gate
 from .retrying import Trouble
+from .scheduling import Intervals
 from .sending import Sending, message_prefix
 from .tending import QUIET
 
@@ -65,13 +65,11 @@ class SyncStores:
 class Syncing:
     """Opens syncs and sees them through."""
 
-    def __init__(
-        self, stores: SyncStores, gate: Gate, sending: Sending, full_every: Mapping[str, timedelta] | None = None
-    ) -> None:
+    def __init__(self, stores: SyncStores, gate: Gate, sending: Sending, intervals: Intervals) -> None:
         self._stores = stores
         self._gate = gate
         self._sending = sending
-        self._full_every = full_every or {}
+        self._intervals = intervals
 
     def open(self, location: Location, resources: list[str] | None, *, full: bool) -> int | None:
         """Start what is due at a location, take over what was left unfinished, and give the sync's number."""
@@ -80,7 +78,7 @@ class Syncing:
             self._stores.locations.mark(location.id, LocationState.EXPIRED, TokenOutOfDate.__doc__)
             raise TokenOutOfDate
         wanted = [
-            choosing.choose(stream, self._full_every, now, full=full)
+            choosing.choose(stream, self._intervals.of(location.uid, stream), now, full=full)
             for stream in self._stores.streams.watched(location.id)
             if resources is None or stream.resource in resources
         ]
@@ -110,8 +108,8 @@ class Syncing:
         wanted = self._further(sync, crawls)
         if wanted:
             self._begin(self._stores.syncs.go_on(sync, wanted))
-        elif not any(crawl.is_unfinished for crawl in crawls):
-            self._stores.syncs.end(sync)
+        elif not any(crawl.is_unfinished for crawl in crawls) and self._stores.syncs.end(sync):
+            self._go_round(sync, crawls)
 
     def report(self, sync_ids: list[int]) -> tuple[list[ProgressReport], bool]:
         """Tell how far syncs are, and whether all of them are over."""
@@ -141,6 +139,11 @@ class Syncing:
     def _is_moving(self, crawl: Crawl) -> bool:
         is_young = datetime.now(UTC) - crawl.moved_at < QUIET
         return is_young or self._gate.knows(crawl.uid, message_prefix(crawl.id))
+
+    def _go_round(self, sync: Sync, crawls: list[Crawl]) -> None:
+        """Begin another sync where a notice came during this one."""
+        if crawls and self._stores.streams.is_wanted(sync.location_id):
+            self._sending.sync(crawls[0].uid)
 
     def _follow(self, crawls: list[Crawl]) -> None:
         """Send the step that is next in the first cursor stream that is not through. Sent twice, it is sent once."""

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .location import Location
+from .notifying import TYPES, RefusedConfig
 from .pages import MEMBERS, Rendered
 from .rendering import Cut
 from .traffic import TooMany
@@ -55,8 +56,10 @@ class Apple:
 
     def routes(self) -> list[Route]:
         """List them."""
-        v2 = {**INDEXED, **CURSORED, "client/config": "/client/config"}
+        v2 = {**INDEXED, **CURSORED}
         pages = [Route(base + path, self._v2(name)) for base in (_HERE, _MOVED) for name, path in v2.items()]
+        config = self._v2("client/config")
+        pages += [Route(f"{base}/client/config", config, methods=["GET", "POST"]) for base in (_HERE, _MOVED)]
         legacy = [Route(path, self._v1(name), methods=["POST"]) for name, path in BATCHED.items()]
         return [*pages, *legacy, Route(f"{_HERE}/service/config", self.service_config)]
 
@@ -68,7 +71,9 @@ class Apple:
             limits["maxRequestPerSecond"] = self._world.switches.rate
         codes = [{"errorNumber": 9646, "errorMessage": "Too many requests"}]
         urls = self._urls(str(request.base_url).rstrip("/"))
-        return JSONResponse({"limits": limits, "notificationTypes": [], "urls": urls, "errorCodes": codes})
+        return JSONResponse(
+            {"limits": limits, "notificationTypes": sorted(TYPES.values()), "urls": urls, "errorCodes": codes}
+        )
 
     def _urls(self, origin: str) -> dict[str, str]:
         bases = {"usual": origin + _HERE, "moved": origin + _MOVED, "elsewhere": "http://127.0.0.2:9" + _HERE}
@@ -84,7 +89,8 @@ class Apple:
 
         async def endpoint(request: Request) -> Response:
             token = request.headers.get("authorization", "").removeprefix("Bearer ")
-            return await self._counted(request, resource, token, {}, answer)
+            body = await request.json() if request.method == "POST" else {}
+            return await self._counted(request, resource, token, body, answer)
 
         return endpoint
 
@@ -132,9 +138,25 @@ class Apple:
         if state != "valid":
             number, words = _STATES[state]
             return self.error(resource, 401, number, words)
+        if call.request.method == "POST" and resource not in BATCHED:
+            return await self._configure(call)
         if fault is not None:
             return self._spoil(fault, call, answer(call))
         return answer(call)
+
+    async def _configure(self, call: Call) -> Response:
+        """Take over what a client sets; its receiver is tried out before the answer."""
+        owner = call.body.get("mdmInfo")
+        if owner is not None and set(owner) != {"id", "name", "metadata"}:
+            return self.error(call.resource, 400, 9723, "An mdmInfo needs its id, name and metadata")
+        try:
+            await asyncio.to_thread(call.location.subscription.configure, call.body)
+        except RefusedConfig as refused:
+            return self.error(call.resource, 400, refused.number, str(refused))
+        if owner is not None:
+            call.location.organisation.owner = owner
+            call.location.pages.forget()
+        return self._client_config(call)
 
     def _page(self, call: Call) -> Response:
         listing, query = call.location.organisation.listings[call.resource], call.request.query_params
@@ -169,7 +191,7 @@ class Apple:
             "defaultPlatform": "enterprisestore",
             "locationName": organisation.name,
             "mdmInfo": organisation.owner,
-            "notificationAuthToken": "simulated-notification-secret",
+            **call.location.subscription.described(),
             "tokenExpirationDate": call.location.expires,
             "uId": organisation.uid,
         }

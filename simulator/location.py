@@ -6,6 +6,7 @@ from typing import Literal
 from .batches import Batches
 from .cursors import Cursors
 from .making import make_token
+from .notifying import Subscription
 from .organisation import Organisation, Size
 from .pages import Pages
 from .rendering import Rendering
@@ -29,6 +30,7 @@ class Location:
     cursors: Cursors
     batches: Batches
     switches: Switches
+    subscription: Subscription
     tokens: dict[str, TokenState] = field(default_factory=dict)
     expires: str = EXPIRES
     traffic: Traffic = field(default_factory=Traffic)
@@ -59,6 +61,9 @@ class Location:
             one.apply(self.organisation, self.switches)
         if changes:
             self.pages.forget()
+        times = {"once": 1, "twice": 2, "lost": 0}[self.switches.notices]
+        for one in changes:
+            self.subscription.tell(one.resource, one.told(), times)
 
     def look_different(self) -> None:
         """Move everything: the switches make all records look different."""
@@ -95,6 +100,7 @@ def make_location(number: int, size: Size, seed: int, switches: Switches) -> Loc
         cursors=Cursors(rendering, pages),
         batches=Batches(organisation, rendering, switches),
         switches=switches,
+        subscription=Subscription(uid=uid),
     )
     location.give_token()
     return location

@@ -31,6 +31,7 @@ class Steering:
             Route("/simulator/changes/{uid}", self.changes, methods=["POST", "DELETE"]),
             Route("/simulator/faults/{uid}", self.faults, methods=["POST"]),
             Route("/simulator/tokens/{uid}", self.tokens, methods=["POST"]),
+            Route("/simulator/notices/{uid}", self.notices),
             Route("/simulator/owner/{uid}", self.owner, methods=["POST"]),
             Route("/simulator/expire/{uid}", self.expire, methods=["POST"]),
             Route("/simulator/switches", self.switches, methods=["POST"]),
@@ -91,6 +92,10 @@ class Steering:
             location.expires = wanted["expires"]
             location.pages.forget()
         return JSONResponse({"token": location.token})
+
+    async def notices(self, request: Request) -> Response:
+        """Tell which notices were sent, and how each was answered."""
+        return JSONResponse(self._of(request).subscription.deliveries)
 
     async def owner(self, request: Request) -> Response:
         """Set which service manages the location."""

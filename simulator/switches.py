@@ -42,6 +42,8 @@ class Switches:
     unknown: Literal["absent", "present"] = "absent"
     #: Whether endless assets are in a list of their own.
     unlimited: Literal["absent", "apart"] = "absent"
+    #: How often each notice is sent, if somebody asked for it.
+    notices: Literal["once", "twice", "lost"] = "once"
     #: The addresses that the service config names: the usual ones, none, others, or another host's.
     urls: Literal["usual", "none", "moved", "elsewhere"] = "usual"
 

@@ -46,6 +46,11 @@ class Change:
             organisation.shuffle(self.resource)
         organisation.touch(self.resource)
 
+    def told(self) -> dict[str, Any]:
+        """Say what a notice says of it."""
+        kinds = {"assignments": "DISASSOCIATE" if self.remove else "ASSOCIATE", "users": "UPDATE"}
+        return {"type": kinds[self.resource]} if self.resource in kinds else {}
+
 
 @dataclass(kw_only=True)
 class Fault:

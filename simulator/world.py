@@ -8,7 +8,7 @@ from .organisation import Size
 from .switches import Switches
 
 #: Switches that only say how Apple answers, not what its records look like.
-_ANSWERS_ALONE = {"latency", "jitter", "rate", "beyond_end", "errors", "urls", "removals", "retirements"}
+_ANSWERS_ALONE = {"latency", "jitter", "rate", "beyond_end", "errors", "urls", "removals", "retirements", "notices"}
 
 
 @dataclass(kw_only=True)
@@ -17,10 +17,16 @@ class World:
 
     switches: Switches
     locations: dict[str, Location] = field(default_factory=dict)
+    _opened: dict[str, Location] = field(default_factory=dict)
 
     def of_token(self, text: str) -> Location | None:
         """Find the location that a token opens, or opened."""
-        return next((one for one in self.locations.values() if text in one.tokens), None)
+        found = self._opened.get(text)
+        if found is None:
+            found = next((one for one in self.locations.values() if text in one.tokens), None)
+        if found is not None:
+            self._opened[text] = found
+        return found
 
     def turn(self, wanted: dict[str, Any]) -> None:
         """Turn switches, for all locations at once."""

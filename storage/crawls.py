@@ -1,7 +1,7 @@
 """Crawls: one pass over a stream, as a state machine. A transition is one guarded UPDATE that tells if it happened."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,9 +11,14 @@ from apple.resources import RESOURCES, Paging
 from .database import Database
 from .rows import Columns, own_columns, pick
 from .schema import UNFINISHED, CrawlKind, CrawlState, crawls, locations, streams
+from .streams import lock_stream
 
 #: In the ledger of a spot, each asset has so many places; no list is as long.
 PAGES_A_SCOPE = 1_000_000
+
+#: How long the clock lets a stream rest after a failure, doubled by each further one in a row.
+FIRST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(hours=6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +179,7 @@ class Crawls:
                 {"version": version},
             ):
                 return False
-            values: dict[str, Any] = {"published_at": now, "problem": None}
+            values: dict[str, Any] = {"published_at": now, "problem": None} | in_step(crawl)
             if version is not None:
                 values["version"] = version
             if crawl.kind is CrawlKind.FULL:
@@ -188,7 +193,8 @@ class Crawls:
             values = {"reason": reason, "trouble": trouble}
             if not _end(connection, crawl, CrawlState.FAILED, crawls.c.state.in_(UNFINISHED), values):
                 return False
-            connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(problem=reason))
+            values = {"problem": reason} | _put_off(connection, crawl)
+            connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
             return True
 
     def last_total(self, stream_id: int) -> int | None:
@@ -212,6 +218,25 @@ class Crawls:
         with self._database.write() as connection:
             row = connection.execute(sa.update(crawls).where(here).values(values).returning(crawls.c.id))
             return row.one_or_none() is not None
+
+
+def in_step(crawl: Crawl) -> dict[str, Any]:
+    """Say what a reading that left the mirror in step makes of its stream: it is as young as the reading's begin."""
+    return {"failures": 0, "seen_at": crawl.opened_at}
+
+
+def _put_off(connection: sa.Connection, crawl: Crawl) -> dict[str, Any]:
+    """Let a stream that fails rest, alone, and the longer the more often it does."""
+    if crawl.kind is CrawlKind.SPOT:
+        return {}
+    failures = lock_stream(connection, crawl.stream_id).failures + 1
+    return {"failures": failures, "due_at": datetime.now(UTC) + rest_after(failures)}
+
+
+def rest_after(failures: int) -> timedelta:
+    """Tell how long a stream rests after so many failures in a row."""
+    rest: timedelta = min(LONGEST_REST, FIRST_REST * 2 ** min(failures - 1, 16))
+    return rest
 
 
 def _end(

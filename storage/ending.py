@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from .crawls import Crawl
+from .crawls import Crawl, in_step
 from .schema import CrawlKind
 from .streams import Stream
 
@@ -13,6 +13,9 @@ from .streams import Stream
 #: followed by another with the next sync.
 _TORN_SECONDS = 300.0
 _TORN_LIMIT_SECONDS = 6 * 3600.0
+
+#: When the clock has deletes that are held looked at again.
+HELD_REST = timedelta(minutes=5)
 
 
 class Reason(StrEnum):
@@ -23,6 +26,7 @@ class Reason(StrEnum):
     HELD = "deletes held"
     RETIRED = "retired users"
     COUNTS = "counts disagree"
+    DEEP = "due"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +61,17 @@ def _after_full(crawl: Crawl, stream: Stream, reading: Reading, now: datetime) -
         torn = stream.torn_fulls + 1
         values |= {"full_wanted": Reason.TORN, "torn_fulls": torn, "full_after": now + _wait(torn)}
         return values
-    values |= {"torn_fulls": 0, "full_wanted": None, "full_after": None} | _held(reading, now)
+    values |= {"torn_fulls": 0, "full_wanted": None, "full_after": None, "deep_at": now} | _held(reading, now)
     if not reading.held:
-        values |= {"complete_version": crawl.version, "full_at": now}
+        values |= {"complete_version": crawl.version, "full_at": now} | in_step(crawl)
     return values
 
 
 def _after_delta(crawl: Crawl, stream: Stream, reading: Reading) -> dict[str, Any]:
     # One that is not of one moment may lack what moved between its pages: the next goes on from the same base.
-    values: dict[str, Any] = {"version": crawl.version or stream.version} if reading.is_sound else {}
+    values: dict[str, Any] = {}
+    if reading.is_sound:
+        values |= {"version": crawl.version or stream.version} | in_step(crawl)
     if reading.retired and stream.full_wanted is None:
         values |= {"full_wanted": Reason.RETIRED, "full_after": None}
     return values
@@ -75,7 +81,13 @@ def _held(reading: Reading, now: datetime) -> dict[str, Any]:
     if not reading.held:
         return {"held_deletes": None, "held_digest": None, "held_at": None, "accepted_deletes": None}
     values: dict[str, Any] = {"held_deletes": reading.held, "held_digest": reading.digest, "held_at": now}
-    return values | {"accepted_deletes": None, "full_wanted": Reason.HELD, "full_after": None}
+    # Soon, so that what the second reading shows is the same story.
+    return values | {
+        "accepted_deletes": None,
+        "full_wanted": Reason.HELD,
+        "full_after": None,
+        "due_at": now + HELD_REST,
+    }
 
 
 def _wait(torn: int) -> timedelta:

@@ -1,7 +1,8 @@
 """Locations: one content token each, sealed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,12 @@ class Location:
     state: LocationState
     problem: str | None
     is_watched: bool
+    #: What Apple calls it; several may have the same name there.
+    apple_name: str
+    #: Where its notices go, as Apple said when it was last asked.
+    notice_url: str | None
+    notice_types: list[str] | None
+    asked_at: datetime | None
 
     def token(self, text: str) -> Token:
         """Make its token of the text that was sealed."""
@@ -70,6 +77,20 @@ class Locations:
         """Watch these resources of a location from now on; what was mirrored of others is kept."""
         with self._database.write() as connection:
             _watch(connection, _fetch(connection, (locations.c.name == name) & locations.c.is_watched).id, resources)
+
+    def rename(self, uid: str, name: str) -> None:
+        """Call a location something else here."""
+        with self._database.write() as connection:
+            self._refuse_taken(connection, name, uid)
+            connection.execute(sa.update(locations).where(locations.c.uid == uid).values(name=name))
+
+    def time(self, uid: str, resource: str, every: Mapping[str, int | None]) -> None:
+        """Give a stream intervals of its own, in seconds; None is what everybody has. It is due at once then."""
+        location = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
+        here = (streams.c.location_id == location) & (streams.c.resource == resource)
+        values = {f"{kind}_seconds": seconds for kind, seconds in every.items()} | {"due_at": None}
+        with self._database.write() as connection:
+            connection.execute(sa.update(streams).where(here).values(values))
 
     def remove(self, name: str) -> None:
         """Stop watching: the token is erased, what was mirrored is kept."""
@@ -127,6 +148,23 @@ class Locations:
                 .values(state=state, problem=problem)
             )
 
+    def note_config(self, location_id: int, name: str, notice_url: str | None, notice_types: Sequence[str]) -> None:
+        """Note what Apple calls a location, and where its notices go."""
+        values = {"apple_name": name, "notice_url": notice_url, "notice_types": list(notice_types)}
+        with self._database.write() as connection:
+            noted = values | {"asked_at": datetime.now(UTC)}
+            connection.execute(sa.update(locations).where(locations.c.id == location_id).values(noted))
+
+    def claim_unasked(self, every: timedelta, limit: int) -> list[str]:
+        """Claim the locations about which Apple was not asked for so long: each for exactly one caller."""
+        now = datetime.now(UTC)
+        is_old = locations.c.asked_at.is_(None) | (locations.c.asked_at <= now - every)
+        some = sa.select(locations.c.id).where(locations.c.is_watched & is_old).order_by(locations.c.asked_at)
+        some = some.limit(limit).with_for_update(skip_locked=True)
+        with self._database.write() as connection:
+            claimed = sa.update(locations).where(locations.c.id.in_(some)).values(asked_at=now)
+            return list(connection.scalars(claimed.returning(locations.c.uid)))
+
     def note_expiry(self, location_id: int, expires: datetime) -> None:
         """Note when the token expires, as Apple says."""
         with self._database.write() as connection:
@@ -162,6 +200,9 @@ class Locations:
         ).one_or_none()
         if row is not None:
             raise LocationExists(f"Its name here is '{row.name}'; `locations rotate` gives it a newer token.")
+        self._refuse_taken(connection, name, uid)
+
+    def _refuse_taken(self, connection: sa.Connection, name: str, uid: str) -> None:
         taken = connection.scalar(
             sa.select(locations.c.uid).where((locations.c.name == name) & (locations.c.uid != uid))
         )

@@ -200,7 +200,7 @@ class _Publication:
             Reading(is_sound=self._is_sound, held=published.held, digest=self._verdict.digest, retired=self._retired),
             now,
         )
-        values = outcome | {"records": self._records(published), "published_at": now, "problem": None}
+        values = outcome | {"records": self._records(published), "published_at": now, "problem": None, "failures": 0}
         self._connection.execute(sa.update(streams).where(streams.c.id == self._stream.id).values(values))
         if self._crawl.kind is CrawlKind.SPOT:
             note_looks(self._connection, self._crawl, now)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from .columns import Carried, Document, Identity, Key, Moment
 
 #: The revisions that this code knows, oldest first; the last is what the tables below describe.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -83,6 +83,14 @@ locations = sa.Table(
     sa.Column("problem", sa.Text),
     sa.Column("is_watched", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("added_at", Moment, nullable=False),
+    # What Apple said when it was last asked whose token this is: its own name, which is not unique, and where notices
+    # go, which another service may have changed.
+    sa.Column("apple_name", sa.Text, nullable=False, server_default=""),
+    sa.Column("notice_url", sa.Text),
+    sa.Column("notice_types", Document),
+    sa.Column("asked_at", Moment),
+    # Digests of the secrets that notices may bring; two while one takes the place of another.
+    sa.Column("notice_digests", Document),
 )
 
 streams = sa.Table(
@@ -111,7 +119,59 @@ streams = sa.Table(
     sa.Column("held_digest", sa.Text),
     sa.Column("held_at", Moment),
     sa.Column("accepted_deletes", sa.BigInteger),
+    # When the clock wants it read; null where it never was. A failure puts it off, ever further.
+    sa.Column("due_at", Moment),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    # The mirror is at least as young as this: when the last reading that left it in step was opened.
+    sa.Column("seen_at", Moment),
+    # When everything was last read, without the short cut.
+    sa.Column("deep_at", Moment),
+    # Its own intervals, where they are not everybody's.
+    sa.Column("delta_seconds", sa.Integer),
+    sa.Column("full_seconds", sa.Integer),
+    sa.Column("deep_seconds", sa.Integer),
     sa.UniqueConstraint("location_id", "resource"),
+    sa.Index("streams_due_at_index", "due_at"),
+)
+
+#: Streams that a notice wants read: one row each, however many notices, until a crawl of it is opened.
+wants = sa.Table(
+    "wants",
+    metadata,
+    sa.Column("stream_id", Identity, sa.ForeignKey("streams.id"), primary_key=True),
+    sa.Column("since", Moment, nullable=False),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", Identity, primary_key=True),
+    sa.Column("uid", sa.Text, nullable=False),
+    sa.Column("notification_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("body", Carried, nullable=False),
+    sa.Column("received_at", Moment, nullable=False, index=True),
+    # How often it came: Apple may send one again.
+    sa.Column("deliveries", sa.Integer, nullable=False, server_default="1"),
+    # When its streams were wanted, if there were any to want.
+    sa.Column("handled_at", Moment),
+    # What was wanted; null while it is unhandled, and where its location is not known.
+    sa.Column("wanted", Document),
+    sa.UniqueConstraint("uid", "notification_id"),
+    sa.Index(
+        "notices_unhandled_index",
+        "uid",
+        postgresql_where=sa.text("handled_at IS NULL"),
+        sqlite_where=sa.text("handled_at IS NULL"),
+    ),
+)
+
+#: What the clock did last, and when: a round is claimed here, by one of all the beats.
+rounds = sa.Table(
+    "rounds",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", Moment, nullable=False),
 )
 
 syncs = sa.Table(
@@ -128,6 +188,7 @@ syncs = sa.Table(
     # Goes up by one with each decision to read something more, so that it is taken once.
     sa.Column("step", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("state in ('open', 'ended')", name="state"),
+    sa.Index("syncs_location_id_index", "location_id", "id"),
     sa.Index(
         "syncs_one_open_a_location",
         "location_id",
@@ -169,7 +230,7 @@ crawls = sa.Table(
     sa.Column("trouble", sa.Text),
     sa.Column("opened_at", Moment, nullable=False),
     sa.Column("moved_at", Moment, nullable=False),
-    sa.Column("ended_at", Moment),
+    sa.Column("ended_at", Moment, index=True),
     sa.Column("inserted", sa.BigInteger),
     sa.Column("updated", sa.BigInteger),
     sa.Column("deleted", sa.BigInteger),

@@ -1,14 +1,14 @@
 """Streams: one resource of one location, and how well the mirror is in step with it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from .database import Database
 from .rows import own_columns, pick
-from .schema import streams
+from .schema import UNFINISHED, crawls, locations, streams, wants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,22 @@ class Stream:
     held_digest: str | None
     held_at: datetime | None
     accepted_deletes: int | None
+    due_at: datetime | None
+    failures: int
+    seen_at: datetime | None
+    deep_at: datetime | None
+    delta_seconds: int | None
+    full_seconds: int | None
+    deep_seconds: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A stream that is to be read, and that nobody reads just now."""
+
+    resource: str
+    #: Since when a notice wants it; None where the clock does.
+    wanted_since: datetime | None
 
 
 class Streams:
@@ -50,11 +66,66 @@ class Streams:
         with self._database.once() as connection:
             return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id)).one())
 
+    def due(self, location_id: int, now: datetime) -> list[Due]:
+        """Give the streams of a location that are to be read, but for those that are being read."""
+        query = _due(now).add_columns(streams.c.resource, wants.c.since, _by_clock(now).label("by_clock"))
+        with self._database.once() as connection:
+            rows = connection.execute(query.where(locations.c.id == location_id)).all()
+        return [Due(resource=row.resource, wanted_since=None if row.by_clock else row.since) for row in rows]
+
+    def due_locations(self, now: datetime, limit: int) -> list[str]:
+        """Give the uIds of locations of which something is to be read: first what never was, then the longest due."""
+        first = sa.func.min(sa.func.coalesce(streams.c.due_at, datetime(1970, 1, 1, tzinfo=UTC)))
+        query = _due(now).add_columns(locations.c.uid).group_by(locations.c.uid).order_by(first, locations.c.uid)
+        with self._database.once() as connection:
+            return list(connection.scalars(query.limit(limit)))
+
+    def is_wanted(self, location_id: int) -> bool:
+        """Tell whether a notice wants anything of a location."""
+        mine = sa.select(streams.c.id).where((streams.c.location_id == location_id) & streams.c.is_watched)
+        with self._database.once() as connection:
+            return bool(connection.scalar(sa.select(sa.exists().where(wants.c.stream_id.in_(mine)))))
+
+    def put_off(self, location_id: int, until: datetime) -> None:
+        """Let a location rest: nothing of it is due before, whatever wanted it."""
+        mine = streams.c.location_id == location_id
+        with self._database.write() as connection:
+            connection.execute(sa.delete(wants).where(wants.c.stream_id.in_(sa.select(streams.c.id).where(mine))))
+            connection.execute(sa.update(streams).where(mine).values(due_at=until))
+
+    def oldest_due(self, now: datetime) -> datetime | None:
+        """Tell since when the stream that has waited longest is due; None where nothing is."""
+        due = sa.select(sa.func.min(sa.func.coalesce(streams.c.due_at, locations.c.added_at)))
+        due = due.select_from(streams).join(locations, locations.c.id == streams.c.location_id)
+        with self._database.once() as connection:
+            oldest: datetime | None = connection.scalar(due.where(_is_watched() & _by_clock(now)))
+            return oldest
+
     def accept_deletes(self, stream_id: int) -> None:
         """Note that a person accepts the deletes that are held."""
         here = (streams.c.id == stream_id) & streams.c.held_deletes.is_not(None)
         with self._database.write() as connection:
             connection.execute(sa.update(streams).where(here).values(accepted_deletes=streams.c.held_deletes))
+
+
+def _is_watched() -> Any:
+    return streams.c.is_watched & locations.c.is_watched
+
+
+def _by_clock(now: datetime) -> Any:
+    return streams.c.due_at.is_(None) | (streams.c.due_at <= now)
+
+
+def _due(now: datetime) -> sa.Select[Any]:
+    """Choose the streams that the clock or a notice wants read, and that nobody reads."""
+    is_read = sa.exists().where((crawls.c.stream_id == streams.c.id) & crawls.c.state.in_(UNFINISHED))
+    return (
+        sa.select()
+        .select_from(streams)
+        .join(locations, locations.c.id == streams.c.location_id)
+        .outerjoin(wants, wants.c.stream_id == streams.c.id)
+        .where(_is_watched() & (_by_clock(now) | wants.c.stream_id.is_not(None)) & ~is_read)
+    )
 
 
 def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -11,9 +11,16 @@ import sqlalchemy as sa
 from .crawls import Scope, dump_scopes
 from .database import Database
 from .rows import own_columns, pick
-from .schema import UNFINISHED, CrawlKind, CrawlState, Outcome, SyncState, crawls, pages, streams, syncs
+from .schema import UNFINISHED, CrawlKind, CrawlState, Outcome, SyncState, crawls, pages, streams, syncs, wants
 from .streams import Stream
 from .upserts import insert_or
+
+#: Crawls are kept this long; those that found nothing to read, of which there are many, not so long.
+KEPT = timedelta(days=30)
+UNCHANGED_KEPT = timedelta(days=2)
+
+#: A sweep takes so many at a time: others want to write as well.
+_SWEPT_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,8 @@ class Wanted:
     since: str | None = None
     scopes: tuple[Scope, ...] = ()
     forced_by: str | None = None
+    #: When the clock wants it read again; None where this is no reading that the clock counts.
+    next_due: datetime | None = None
 
 
 class Origin(Enum):
@@ -64,6 +73,18 @@ class Syncs:
         """Give one sync."""
         with self._database.once() as connection:
             return _sync(connection.execute(sa.select(syncs).where(syncs.c.id == sync_id)).one())
+
+    def last_opened(self, location_id: int) -> datetime | None:
+        """Tell when a location was last synced."""
+        last = sa.select(syncs.c.opened_at).where(syncs.c.location_id == location_id)
+        with self._database.once() as connection:
+            opened_at: datetime | None = connection.scalar(last.order_by(syncs.c.id.desc()).limit(1))
+            return opened_at
+
+    def sweep(self, now: datetime) -> int:
+        """Drop crawls and syncs that have been kept long enough; the last crawl of a stream is kept for ever."""
+        with self._database.write() as connection:
+            return _sweep(connection, now)
 
     def open_ones(self) -> list[int]:
         """Give the numbers of all syncs that have not ended."""
@@ -148,6 +169,7 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
             asked = sa.update(streams).where(streams.c.id == wanted.stream.id)
             connection.execute(asked.values(full_wanted=wanted.forced_by, full_after=None))
         return Opened(crawl_id=found.id, origin=Origin.FOUND)
+    _note_begun(connection, wanted)
     reopened = None if too_old is None else _reopen(connection, wanted, too_old, values)
     if reopened is not None:
         return Opened(crawl_id=reopened, origin=Origin.REOPENED)
@@ -162,6 +184,29 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
         crawl_id=connection.execute(unfinished.values(sync_id=sync_id).returning(crawls.c.id)).scalar_one(),
         origin=Origin.FOUND,
     )
+
+
+def _note_begun(connection: sa.Connection, wanted: Wanted) -> None:
+    """Take back what wanted the stream read: what is told from here on wants the next crawl."""
+    if wanted.kind is CrawlKind.SPOT:
+        return
+    connection.execute(sa.delete(wants).where(wants.c.stream_id == wanted.stream.id))
+    if wanted.next_due is not None:
+        here = streams.c.id == wanted.stream.id
+        connection.execute(sa.update(streams).where(here).values(due_at=wanted.next_due))
+
+
+def _sweep(connection: sa.Connection, now: datetime) -> int:
+    last = sa.select(sa.func.max(crawls.c.id)).group_by(crawls.c.stream_id)
+    is_old = crawls.c.ended_at < now - KEPT
+    is_old |= (crawls.c.state == CrawlState.UNCHANGED) & (crawls.c.ended_at < now - UNCHANGED_KEPT)
+    is_bare = ~sa.exists().where(pages.c.crawl_id == crawls.c.id)  # pages have a time of their own
+    some = sa.select(crawls.c.id).where(is_old & is_bare & crawls.c.id.not_in(last)).limit(_SWEPT_AT_ONCE)
+    swept = connection.execute(sa.delete(crawls).where(crawls.c.id.in_(some))).rowcount
+    is_empty = ~sa.exists().where(crawls.c.sync_id == syncs.c.id)
+    is_over = (syncs.c.state == SyncState.ENDED) & (syncs.c.ended_at < now - UNCHANGED_KEPT)
+    empty = sa.select(syncs.c.id).where(is_over & is_empty).limit(_SWEPT_AT_ONCE)
+    return swept + connection.execute(sa.delete(syncs).where(syncs.c.id.in_(empty))).rowcount
 
 
 def _give_up(connection: sa.Connection, mine: Any, too_old: datetime) -> None:

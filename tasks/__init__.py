@@ -1,6 +1,6 @@
 """Celery, and only Celery: `celery -A tasks worker` finds the application here."""
 
-from . import crawling, pump, tending
+from . import clock, crawling, pump
 from .application import app
 
-__all__ = ["app", "crawling", "pump", "tending"]
+__all__ = ["app", "clock", "crawling", "pump"]

@@ -26,12 +26,15 @@ log = logging.getLogger(__name__)
 #: A database or a Redis that is away is asked again after this, by the task that found it away.
 AWAY_SECONDS = 5.0
 
+#: What a broker that is away did not take is offered again after this.
+BROKER_SECONDS = 1.0
+
 #: What a caller hands over that belongs to its own process, and not into a message.
 _NOT_CARRIED = ("add_to_parent", "connection", "router", "result_cls")
 
 
 class GatedTask(Task):
-    """A task that goes through the gate, both ways."""
+    """A task that goes through the gate, both ways. Its first argument is a location's uId, its second a crawl."""
 
     abstract = True
     #: The place of its messages in a gate's queue: lower comes first.
@@ -65,14 +68,22 @@ class GatedTask(Task):
             log.warning("%s: %s. Trying again in %g s.", message_id, type(error).__name__, AWAY_SECONDS)
             self._come_again(location, message_id, AWAY_SECONDS)
         except StorageError as error:
-            house().crawling.fail_for_person(args[1], error)
+            self.give_up_for_person(args, error)
         except Exception as error:  # the outer rim: a bug fails its crawl, with its name, and not the whole chord
             log.exception("%s: a bug.", message_id)
-            house().crawling.fail_for_bug(args[1], error)
+            self.give_up_for_bug(args, error)
         try:
             publish(gate.finish(location, message_id))
         except (RedisError, OperationalError) as error:  # what it did is in the ledger; its admission lapses
             log.warning("%s: ended without a word to the gate (%s).", message_id, type(error).__name__)
+
+    def give_up_for_person(self, args: Any, error: StorageError) -> None:
+        """Fail the crawl for something that only a person can mend."""
+        house().crawling.fail_for_person(args[1], error)
+
+    def give_up_for_bug(self, args: Any, error: Exception) -> None:
+        """Fail the crawl for a mistake of ours."""
+        house().crawling.fail_for_bug(args[1], error)
 
     def _come_again(self, location: str, message_id: str, seconds: float) -> None:
         try:
@@ -80,6 +91,22 @@ class GatedTask(Task):
         except (RedisError, OperationalError) as error:  # tend finds the page missing, and has it asked for again
             log.warning("%s: could not be parked (%s).", message_id, type(error).__name__)
         raise Ignore
+
+
+class LocationTask(GatedTask):
+    """A gated task about a whole location: what goes wrong with it lets that location rest, alone."""
+
+    abstract = True
+
+    def give_up_for_person(self, args: Any, error: StorageError) -> None:
+        """Let the location rest until a person has acted."""
+        log.error("Location %s: %s", args[0], error)
+        house().ticking.put_off(args[0])
+
+    def give_up_for_bug(self, args: Any, error: Exception) -> None:
+        """Let the location rest; the log has the bug."""
+        del error
+        house().ticking.put_off(args[0])
 
 
 class CrawlTask(Task):
@@ -101,15 +128,25 @@ def publish(messages: list[Message], producer: Any = None) -> None:
     With the producer of the caller, where there is one: taking a second one while holding the first froze sixteen
     threads for ever.
     """
-    for message in messages:
-        parts = loads(message.payload)
-        task = app.tasks[parts["task"]]
-        Task.apply_async(
-            task,
-            parts["args"],
-            parts["kwargs"],
-            task_id=message.id,
-            producer=producer,
-            add_to_parent=False,
-            **parts["options"],
-        )
+    waiting = list(messages)
+    try:
+        while waiting:
+            _publish(waiting[0], producer)
+            waiting.pop(0)
+    except OperationalError:  # what the broker did not take waits at its gate, not for somebody to miss it
+        for message in waiting:
+            house().gate.park_again(loads(message.payload)["args"][0], message.id, BROKER_SECONDS)
+        raise
+
+
+def _publish(message: Message, producer: Any) -> None:
+    parts = loads(message.payload)
+    Task.apply_async(
+        app.tasks[parts["task"]],
+        parts["args"],
+        parts["kwargs"],
+        task_id=message.id,
+        producer=producer,
+        add_to_parent=False,
+        **parts["options"],
+    )

@@ -2,11 +2,10 @@
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from redis import Redis
 
@@ -16,95 +15,38 @@ from orchestration.crawling import Crawling, Stores
 from orchestration.fetching import Fetching, FetchStores
 from orchestration.gate import Gate
 from orchestration.limiting import Limiting
+from orchestration.refreshing import Refreshing
 from orchestration.reviving import ReviveStores, Reviving
+from orchestration.scheduling import Intervals
+from orchestration.subscribing import Subscribing
 from orchestration.syncing import Syncing, SyncStores
+from orchestration.ticking import Ticking, TickStores
 from settings import Settings, WrongSettings, read_settings
+from storage.bearers import Bearers
 from storage.counts import Counts
 from storage.crawls import Crawls
 from storage.database import Database, open_database
 from storage.exporting import Exporting
 from storage.feed import Feed
 from storage.locations import Locations
+from storage.notices import Notices
 from storage.orders import Orders
 from storage.pages import Pages
 from storage.progress import Progress
 from storage.publishing import Publishing
+from storage.rounds import Rounds
 from storage.sealing import Sealer, make_key
 from storage.streams import Streams
 from storage.syncs import Syncs
 
 from .sending import CelerySending
 
+_Some = TypeVar("_Some", SyncStores, FetchStores, Stores, ReviveStores, TickStores)
+
 KEY_FILE = "key"
 
 #: No answer of Redis takes this long, but one that comes over a broken connection.
 _REDIS_SECONDS = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class House:
-    """Everything that a task or a door may need."""
-
-    settings: Settings
-    client: Client
-    gate: Gate
-    limiting: Limiting
-    asking: Asking
-    database: Database
-    locations: Locations
-    streams: Streams
-    feed: Feed
-    exporting: Exporting
-    crawling: Crawling
-    reviving: Reviving
-    syncing: Syncing
-    pages: Pages
-    counts: Counts
-
-
-@cache
-def house() -> House:
-    """Give this process' house."""
-    return build(read_settings())
-
-
-def build(settings: Settings) -> House:
-    """Build a house."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = open_database(settings.database)
-    sealer = Sealer(secret_keys(settings))
-    redis = make_redis(settings)
-    client = Client(settings.apple_url)
-    gate = Gate(redis, longest_request=DEADLINE_SECONDS)
-    limiting = Limiting(client)
-    kept = _Kept(
-        locations=Locations(database, sealer),
-        streams=Streams(database),
-        syncs=Syncs(database),
-        crawls=Crawls(database),
-        pages=Pages(database),
-        counts=Counts(database),
-    )
-    work = _Work(kept=kept, gate=gate, asking=Asking(client, gate, limiting), sending=CelerySending())
-    syncing = work.syncing(Progress(database), settings.full_every)
-    crawling = work.crawling(syncing, Orders(database, sealer), Publishing(database))
-    return House(
-        settings=settings,
-        client=client,
-        gate=gate,
-        limiting=limiting,
-        asking=work.asking,
-        database=database,
-        locations=kept.locations,
-        streams=kept.streams,
-        feed=Feed(database),
-        exporting=Exporting(database),
-        crawling=crawling,
-        reviving=work.reviving(crawling, syncing),
-        syncing=syncing,
-        pages=kept.pages,
-        counts=kept.counts,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,37 +59,96 @@ class _Kept:
     crawls: Crawls
     pages: Pages
     counts: Counts
+    notices: Notices
+    bearers: Bearers
+    rounds: Rounds
+    feed: Feed
+    exporting: Exporting
+    progress: Progress
+    orders: Orders
+    publishing: Publishing
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
-    """Puts the use cases together."""
+class House(_Kept):
+    """Everything that a task or a door may need."""
 
-    kept: _Kept
+    settings: Settings
+    database: Database
     gate: Gate
+    client: Client
+    limiting: Limiting
     asking: Asking
     sending: CelerySending
+    intervals: Intervals
+    syncing: Syncing
+    crawling: Crawling
+    reviving: Reviving
+    ticking: Ticking
+    refreshing: Refreshing
+    subscribing: Subscribing
 
-    def syncing(self, progress: Progress, full_every: Mapping[str, timedelta]) -> Syncing:
-        stores = SyncStores(**vars(self.kept), progress=progress)
-        return Syncing(stores, self.gate, self.sending, full_every)
 
-    def crawling(self, syncing: Syncing, orders: Orders, publishing: Publishing) -> Crawling:
-        kept = self.kept
-        fetched = FetchStores(locations=kept.locations, crawls=kept.crawls, pages=kept.pages)
-        stores = Stores(
-            streams=kept.streams,
-            crawls=kept.crawls,
-            pages=kept.pages,
-            counts=kept.counts,
-            orders=orders,
-            publishing=publishing,
-        )
-        return Crawling(stores, Fetching(fetched, self.asking), syncing, self.gate, self.sending)
+@cache
+def house() -> House:
+    """Give this process' house."""
+    return build(read_settings())
 
-    def reviving(self, crawling: Crawling, syncing: Syncing) -> Reviving:
-        stores = ReviveStores(syncs=self.kept.syncs, crawls=self.kept.crawls, pages=self.kept.pages)
-        return Reviving(stores, crawling, syncing, self.gate, self.sending)
+
+def build(settings: Settings) -> House:
+    """Build a house."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = open_database(settings.database)
+    kept = _keep(database, Sealer(secret_keys(settings)))
+    client = Client(settings.apple_url)
+    gate = Gate(make_redis(settings), longest_request=DEADLINE_SECONDS)
+    limiting, sending = Limiting(client), CelerySending()
+    asking = Asking(client, gate, limiting)
+    intervals = Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")})
+    syncing = Syncing(_choose(SyncStores, kept), gate, sending, intervals)
+    fetching = Fetching(_choose(FetchStores, kept), asking)
+    crawling = Crawling(_choose(Stores, kept), fetching, syncing, gate, sending)
+    return House(
+        **vars(kept),
+        settings=settings,
+        database=database,
+        gate=gate,
+        client=client,
+        limiting=limiting,
+        asking=asking,
+        sending=sending,
+        intervals=intervals,
+        syncing=syncing,
+        crawling=crawling,
+        reviving=Reviving(_choose(ReviveStores, kept), crawling, syncing, gate, sending),
+        ticking=Ticking(_choose(TickStores, kept), syncing, sending),
+        refreshing=Refreshing(kept.locations, asking),
+        subscribing=Subscribing(kept.locations, kept.bearers, asking),
+    )
+
+
+def _keep(database: Database, sealer: Sealer) -> _Kept:
+    return _Kept(
+        locations=Locations(database, sealer),
+        streams=Streams(database),
+        syncs=Syncs(database),
+        crawls=Crawls(database),
+        pages=Pages(database),
+        counts=Counts(database),
+        notices=Notices(database),
+        bearers=Bearers(database),
+        rounds=Rounds(database),
+        feed=Feed(database),
+        exporting=Exporting(database),
+        progress=Progress(database),
+        orders=Orders(database, sealer),
+        publishing=Publishing(database),
+    )
+
+
+def _choose(kind: type[_Some], kept: _Kept) -> _Some:
+    """Choose what a use case needs of all that is remembered."""
+    return kind(**{field.name: getattr(kept, field.name) for field in fields(kind)})
 
 
 def make_redis(settings: Settings) -> Redis:

@@ -12,6 +12,14 @@ from .application import app
 class CelerySending:
     """Sends the tasks that the use cases ask for."""
 
+    def sync(self, location: str) -> None:
+        """Have a location synced, if anything of it is due: once, however often it is sent before it begins."""
+        app.tasks["pageturner.sync"].apply_async((location,), task_id=f"sync.{location}")
+
+    def refresh(self, location: str) -> None:
+        """Have Apple asked whose token a location's is, how long it lives, and where notices go."""
+        app.tasks["pageturner.refresh"].apply_async((location,), task_id=f"refresh.{location}")
+
     def seed(self, location: str, crawl_id: int, round_: int) -> None:
         """Have the first page fetched."""
         app.tasks["pageturner.seed"].apply_async((location, crawl_id, round_), task_id=message_id(crawl_id, round_, 0))

@@ -6,6 +6,7 @@ import pytest
 
 from orchestration import choosing, spotting, standing
 from orchestration.decisions import Fail, Fetch, Reading, Settle
+from orchestration.scheduling import Intervals, Timetable
 from storage.counts import Disagreement, Look
 from storage.crawls import PAGES_A_SCOPE, Crawl, Scope
 from storage.ending import Reading as Found
@@ -21,7 +22,14 @@ HOUR = timedelta(hours=1)
 
 def stream(**more) -> Stream:
     """Make a stream in step."""
-    values = {"resource": "assignments", "version": "v1", "records": 100, "torn_fulls": 0, "full_at": NOW - HOUR}
+    values = {
+        "resource": "assignments",
+        "version": "v1",
+        "records": 100,
+        "torn_fulls": 0,
+        "failures": 0,
+        "full_at": NOW - HOUR,
+    }
     return Stream(**dict.fromkeys(Stream.__dataclass_fields__) | values | more)
 
 
@@ -46,17 +54,28 @@ def crawl(**more) -> Crawl:
 )
 def test_how_much_is_read(given, kind, forced_by):
     """What changed, where Apple tells; everything at times, and where something wants it."""
-    wanted = choosing.choose(given, {}, NOW, full=False)
+    wanted = choosing.choose(given, Timetable(uid="1"), NOW, full=False)
     assert (wanted.kind, wanted.forced_by) == (kind, forced_by)
     assert wanted.since == ("v1" if kind is CrawlKind.DELTA else None)
 
 
 def test_everything_is_read_as_often_as_somebody_says():
-    """The interval of full crawls is each resource's own."""
-    every = {"assignments": timedelta(minutes=30)}
-    assert choosing.choose(stream(), every, NOW, full=False).kind is CrawlKind.FULL
-    assert choosing.choose(stream(resource="users"), every, NOW, full=False).kind is CrawlKind.DELTA
-    assert choosing.choose(stream(), {}, NOW, full=True).forced_by == Reason.ASKED
+    """The interval of full crawls is each resource's own, and each stream's before that."""
+    intervals = Intervals(delta={}, full={"assignments": timedelta(minutes=30)}, deep={})
+
+    def kind(given):
+        return choosing.choose(given, intervals.of("1", given), NOW, full=False).kind
+
+    assert kind(stream()) is CrawlKind.FULL
+    assert kind(stream(resource="users")) is CrawlKind.DELTA
+    assert kind(stream(full_seconds=10 * 3600)) is CrawlKind.DELTA
+
+
+def test_what_somebody_asked_for_and_what_is_due():
+    """A full reading takes no short cut where somebody asked for it, and where none was made for a week."""
+    assert choosing.choose(stream(), Timetable(uid="1"), NOW, full=True).forced_by == Reason.ASKED
+    deep = choosing.choose(stream(deep_at=NOW - timedelta(days=7)), Timetable(uid="1"), NOW, full=False)
+    assert (deep.kind, deep.forced_by) == (CrawlKind.FULL, Reason.DEEP)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +128,9 @@ def test_torn_readings_back_off():
 def test_a_delta_moves_the_version():
     """One of one moment moves the base, one without a version or of several moments keeps it."""
     delta = crawl(kind=CrawlKind.DELTA)
-    assert ending(delta, stream(), found(), NOW) == {"version": "v2"}
-    assert ending(crawl(kind=CrawlKind.DELTA, version=None), stream(), found(), NOW) == {"version": "v1"}
+    seen = {"failures": 0, "seen_at": NOW}
+    assert ending(delta, stream(), found(), NOW) == seen | {"version": "v2"}
+    assert ending(crawl(kind=CrawlKind.DELTA, version=None), stream(), found(), NOW) == seen | {"version": "v1"}
     assert ending(delta, stream(), found(is_sound=False), NOW) == {}
     assert ending(delta, stream(), found(retired=1), NOW)["full_wanted"] == Reason.RETIRED
 

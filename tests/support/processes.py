@@ -82,6 +82,11 @@ class Apple:
         """Set when the token expires."""
         self._ask(f"tokens/{uid or self.uid}", {"expires": expires})
 
+    def notices(self, uid: str | None = None) -> list[dict[str, Any]]:
+        """Every notice that was sent, and how each was answered."""
+        notices: list[dict[str, Any]] = self._ask(f"notices/{uid or self.uid}")
+        return notices
+
     def expire(self, *what: str, uid: str | None = None) -> None:
         """Let versions, cursors or batches expire."""
         self._ask(f"expire/{uid or self.uid}", list(what))

@@ -1,0 +1,90 @@
+"""Apple's notices: what one says, and which resources it wants read again.
+
+A notice carries no version and no time, comes at best effort, and may come twice. So it is never applied: it says where
+to look.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from .resources import USUAL
+
+#: Sent while a subscription is set up, to see whether somebody listens.
+TEST = "TEST_NOTIFICATION"
+
+_ASSIGNED = ("assets", "assignments", "licenses")
+_USERS = ("users", "legacy-users")
+
+#: Which notice wants which resources. A retired user loses what was assigned to him, so assignments go with users.
+WANTED: Mapping[str, tuple[str, ...]] = {
+    TEST: (),
+    "ASSET_COUNT": ("assets",),
+    "ASSET_MANAGEMENT": _ASSIGNED,
+    "UNLIMITED_ASSET": _ASSIGNED,
+    "USER_MANAGEMENT": (*_USERS, *_ASSIGNED, "subscription-assignments"),
+    "USER_ASSOCIATED": _USERS,
+    "SUBSCRIPTION_COUNT": ("subscriptions",),
+    "SUBSCRIPTION_MANAGEMENT": ("subscriptions", "subscription-assignments"),
+}
+
+#: What a subscription asks for, where Apple names no types of its own.
+TYPES = tuple(name for name in WANTED if name != TEST)
+
+#: No name of Apple's comes near this.
+_NAME_LIMIT = 255
+
+
+class MalformedNotice(ValueError):
+    """A body that is no notice; says why, in words for a log."""
+
+
+class _Notice(msgspec.Struct, rename="camel"):
+    notification_id: str
+    notification_type: str
+    u_id: str
+    notification: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
+
+
+class _Test(msgspec.Struct, rename="camel"):
+    notification_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One notification of Apple's."""
+
+    uid: str
+    id: str
+    type: str
+    #: What it says happened, as JSON; names people, and is never needed to keep in step.
+    body: str = field(default="{}", repr=False)
+
+
+def read_notice(body: bytes) -> Notice:
+    """Read the body of a notification."""
+    try:
+        raw: Any = msgspec.json.decode(body, type=_Notice)
+        said = bytes(raw.notification).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedNotice("it is not a notification in JSON") from None
+    names = {"uId": raw.u_id, "notificationId": raw.notification_id, "notificationType": raw.notification_type}
+    for name, text in names.items():
+        if not 0 < len(text) <= _NAME_LIMIT or not text.isprintable():
+            raise MalformedNotice(f"its {name} is no name")
+    return Notice(uid=raw.u_id, id=raw.notification_id, type=raw.notification_type, body=said)
+
+
+def wanted_by(type_: str) -> tuple[str, ...]:
+    """Tell which resources a notice wants read; one of a type that is not known says that something moved."""
+    return WANTED.get(type_, USUAL)
+
+
+def is_test(body: bytes) -> bool:
+    """Tell whether a body is a test: of these it is not known what else they say."""
+    try:
+        return bool(msgspec.json.decode(body, type=_Test).notification_type == TEST)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False

@@ -1,0 +1,153 @@
+"""The receiver: bearer first, then the body, then the database, then the answer. A stranger learns nothing from it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from apple.notices import MalformedNotice, Notice, is_test, read_notice
+from storage.errors import DatabaseAway
+
+from .bearing import Bearing
+from .intake import Full, Intake
+from .throttle import Throttle
+
+log = logging.getLogger(__name__)
+
+#: A notice tells of a hundred records at most, some hundred bytes each.
+BODY_LIMIT_BYTES = 1_000_000
+
+#: From the headers to the last byte of the body.
+BODY_SECONDS = 10.0
+
+#: How long the database may take, before Apple is asked to come again.
+STORE_SECONDS = 10.0
+
+_AGAIN_SECONDS = "30"
+
+
+class Refused(Exception):
+    """A request is not taken; only its status is told."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Receiver:
+    """Takes notices in."""
+
+    def __init__(self, bearing: Bearing, intake: Intake) -> None:
+        self._bearing = bearing
+        self._intake = intake
+        self._throttle = Throttle()
+
+    async def receive(self, request: Request) -> Response:
+        """Keep a notice, and answer 200 only then."""
+        try:
+            await self._receive(request)
+        except Refused as refused:
+            return _answer(refused.status)
+        except (DatabaseAway, Full, TimeoutError):
+            return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        except ClientDisconnect:
+            return _answer(HTTPStatus.BAD_REQUEST)
+        except Exception:  # the outer rim: Apple sends it again, and the log has the bug
+            log.exception("A notice could not be taken.")
+            return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        return _answer(HTTPStatus.OK)
+
+    async def _receive(self, request: Request) -> None:
+        uid: str | None = request.path_params.get("uid")
+        source = request.client.host if request.client else ""
+        speaks_for = await self._judge(request, uid, source)
+        body = await _read(request)
+        try:
+            notice = read_notice(body)
+        except MalformedNotice as error:
+            if is_test(body):
+                return
+            log.warning("A notice with a right bearer could not be read: %s.", error)
+            raise Refused(HTTPStatus.BAD_REQUEST) from None
+        if speaks_for not in {None, notice.uid} and self._bearing.knows(notice.uid):
+            log.warning("A notice for location %s came with the bearer of %s.", notice.uid, speaks_for)
+            raise Refused(HTTPStatus.BAD_REQUEST)
+        await self._keep(notice)
+
+    async def _judge(self, request: Request, uid: str | None, source: str) -> str | None:
+        """Tell for whom the bearer speaks; None for all. What else there is to a request is not even looked at."""
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        bearer = bearer.strip() if scheme.lower() == "bearer" else ""
+        if self._bearing.is_stale(bearer):
+            await run_in_threadpool(self._bearing.refresh)
+        is_good, speaks_for = self._bearing.judge(bearer, uid)
+        if is_good:
+            return speaks_for
+        if self._throttle.is_over(source):
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS)
+        self._throttle.count(source)
+        raise Refused(HTTPStatus.UNAUTHORIZED)
+
+    async def _keep(self, notice: Notice) -> None:
+        async with asyncio.timeout(STORE_SECONDS):
+            await self._intake.keep(notice)
+
+
+async def _read(request: Request) -> bytes:
+    """Read a body, no further than its limit and its time."""
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > BODY_LIMIT_BYTES:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_LIMIT_BYTES:
+                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT) from None
+    return bytes(body)
+
+
+def _answer(status: HTTPStatus) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        headers["Retry-After"] = _AGAIN_SECONDS
+    return Response(status_code=status, headers=headers)
+
+
+def make_app(receiver: Receiver, intake: Intake, is_ready: Callable[[], bool]) -> Starlette:
+    """Put the receiver behind its addresses: one for all locations, one for each, and two for whoever watches it."""
+
+    async def healthy(_: Request) -> Response:
+        return _answer(HTTPStatus.OK)
+
+    async def ready(_: Request) -> Response:
+        is_up = await run_in_threadpool(is_ready)
+        return _answer(HTTPStatus.OK if is_up else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        intake.start()
+        yield
+        await run_in_threadpool(intake.stop)
+
+    return Starlette(
+        routes=[
+            Route("/notices", receiver.receive, methods=["POST"]),
+            Route("/notices/{uid}", receiver.receive, methods=["POST"]),
+            Route("/healthz", healthy),
+            Route("/readyz", ready),
+        ],
+        lifespan=life,
+    )

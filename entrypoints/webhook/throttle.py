@@ -1,0 +1,48 @@
+"""Throttle: how many wrong requests a source may send. Right ones are never counted: Apple's bursts are large."""
+
+import ipaddress
+import time
+from collections import OrderedDict
+
+#: A source may be wrong so often at once, and so often a second in the long run.
+BURST = 200
+PER_SECOND = 10.0
+
+#: So many sources are remembered; the ones not heard of longest are forgotten.
+_SOURCES = 10_000
+
+#: One customer has this much of the newer addresses, and can come from any of them.
+_PREFIX = 64
+
+
+class Throttle:
+    """Counts what strangers do."""
+
+    def __init__(self) -> None:
+        self._sources: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def is_over(self, source: str) -> bool:
+        """Tell whether a source has been wrong too often."""
+        return self._left(_key(source), time.monotonic()) < 1
+
+    def count(self, source: str) -> None:
+        """Note that a source was wrong."""
+        key, now = _key(source), time.monotonic()
+        self._sources[key] = (self._left(key, now) - 1, now)
+        self._sources.move_to_end(key)
+        if len(self._sources) > _SOURCES:
+            self._sources.popitem(last=False)
+
+    def _left(self, key: str, now: float) -> float:
+        left, then = self._sources.get(key, (float(BURST), now))
+        return min(float(BURST), left + (now - then) * PER_SECOND)
+
+
+def _key(source: str) -> str:
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return source
+    if address.version == 4:  # noqa: PLR2004 - the protocol's own number
+        return source
+    return str(ipaddress.ip_network((address, _PREFIX), strict=False))

@@ -1,0 +1,61 @@
+"""Refreshing: ask Apple whose token a location's is, how long it lives, and where its notices go."""
+
+from apple.client import ClientConfig, read_client_config
+from apple.errors import AppleError, OtherLocation, OtherOwner
+from storage.errors import UnknownLocation
+from storage.locations import Location, Locations
+from storage.schema import LocationState
+
+from . import retrying
+from .asking import Asking
+from .fetching import Later
+
+#: A task waits this long for its permit before it parks itself.
+_WAIT_SECONDS = 1.0
+
+#: Apple was away; nothing depends on this answer, so there is no hurry.
+_AGAIN_SECONDS = 600.0
+
+
+class Refreshing:
+    """Keeps what is known of tokens fresh."""
+
+    def __init__(self, locations: Locations, asking: Asking) -> None:
+        self._locations = locations
+        self._asking = asking
+
+    def refresh(self, uid: str) -> None:
+        """Ask about one location, and note the answer."""
+        try:
+            location = self._locations.find(uid)
+            token = self._locations.token(location)
+        except UnknownLocation:
+            return
+        try:
+            config = read_client_config(self._asking.client_config(uid, token, _WAIT_SECONDS))
+            self.note(location, config)
+        except AppleError as error:
+            self._obey(location, error)
+
+    def note(self, location: Location, config: ClientConfig) -> None:
+        """Note what Apple said of a location."""
+        if config.uid != location.uid:
+            raise OtherLocation(f"(it opens {config.uid}, '{location.name}' is {location.uid})")
+        self._locations.note_config(location.id, config.name, config.notification_url, config.notification_types)
+        if config.token_expires is not None:
+            self._locations.note_expiry(location.id, config.token_expires)
+        if config.owner is None:
+            return
+        if location.owner is None:
+            self._locations.own(location.id, config.owner)
+        elif config.owner != location.owner:
+            raise OtherOwner(f"(it was '{location.owner}', now it is '{config.owner}')")
+
+    def _obey(self, location: Location, error: AppleError) -> None:
+        match retrying.decide(error, 1):
+            case retrying.Wait():
+                raise Later(0.0)
+            case retrying.Again():
+                raise Later(_AGAIN_SECONDS)
+            case retrying.Stop(reason=reason, state=state):
+                self._locations.mark(location.id, LocationState(state), reason)

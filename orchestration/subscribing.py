@@ -1,0 +1,99 @@
+"""Subscribing: have Apple send a location's notices here. Nothing else ever writes to Apple."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from apple.client import ClientConfig, read_client_config
+from apple.errors import AppleError, Away
+from apple.notices import TYPES
+from storage.bearers import Bearers
+from storage.locations import Location, Locations
+
+from .asking import Asking
+
+#: A person waits at a terminal; a gate that is shut for longer is told instead.
+PATIENCE_SECONDS = 20.0
+
+
+class HeldElsewhere(Exception):
+    """Somebody else's service would lose the location, or its notices."""
+
+
+class NotTaken(Exception):
+    """Apple answered, but did not take what was set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscribed:
+    """What Apple says of a subscription now."""
+
+    url: str | None
+    types: tuple[str, ...]
+
+
+class Subscribing:
+    """Sets up subscriptions, and takes them down."""
+
+    def __init__(self, locations: Locations, bearers: Bearers, asking: Asking) -> None:
+        self._locations = locations
+        self._bearers = bearers
+        self._asking = asking
+
+    def subscribe(self, location: Location, url: str, types: tuple[str, ...], *, claim: bool) -> Subscribed:
+        """Have notices sent to a URL, with a secret made for it. What another service holds takes a claim."""
+        config = self._look(location)
+        me = f"pageturner:{urlsplit(url).hostname}"
+        if not claim:
+            _refuse_other(config, location, url, me)
+        wanted: dict[str, Any] = {"notificationUrl": url, "notificationTypes": list(types or TYPES)}
+        if claim:
+            wanted["mdmInfo"] = {"id": me, "name": "Pageturner", "metadata": "an exact mirror of what is here"}
+        secret = self._bearers.propose(location.uid)  # Apple tries it out before it answers
+        try:
+            now = self._configure(location, wanted | {"notificationAuthToken": secret})
+        except AppleError as error:
+            if not isinstance(error, Away):  # else nobody knows whether Apple took it: both secrets stay good
+                self._bearers.withdraw(location.uid, secret)
+            raise
+        if now.notification_url != url:
+            self._bearers.withdraw(location.uid, secret)
+            raise NotTaken(f"Apple still sends notices to {now.notification_url or 'nobody'}.")
+        self._bearers.settle(location.uid, secret)
+        if claim and now.owner == me:
+            self._locations.disown(location.id)
+            self._locations.own(location.id, me)
+        return Subscribed(url=now.notification_url, types=now.notification_types)
+
+    def unsubscribe(self, location: Location) -> None:
+        """Have no more notices sent. The secret is good no longer, whatever Apple goes on sending."""
+        now = self._configure(location, {"notificationTypes": []})
+        if now.notification_types:
+            raise NotTaken(f"Apple goes on sending {', '.join(now.notification_types)}.")
+        self._bearers.forget(location.uid)
+
+    def _look(self, location: Location) -> ClientConfig:
+        token = self._locations.token(location)
+        return read_client_config(self._asking.client_config(location.uid, token, PATIENCE_SECONDS))
+
+    def _configure(self, location: Location, wanted: dict[str, Any]) -> ClientConfig:
+        token = self._locations.token(location)
+        now = read_client_config(self._asking.configure(location.uid, token, wanted, PATIENCE_SECONDS))
+        self._locations.note_config(location.id, now.name, now.notification_url, now.notification_types)
+        return now
+
+
+def _refuse_other(config: ClientConfig, location: Location, url: str, me: str) -> None:
+    """Refuse where somebody else would lose something."""
+    if config.owner not in {None, me}:
+        name = config.owner_name or config.owner
+        raise HeldElsewhere(
+            f"'{location.name}' is managed by '{name}': it may stop receiving notices, and take them back. "
+            "`--claim` takes the location over all the same."
+        )
+    other = config.notification_url
+    if other not in {None, url} and config.notification_types and other != location.notice_url:
+        raise HeldElsewhere(
+            f"The notices of '{location.name}' go to {other}, which is not ours: that service would lose them. "
+            "`--claim` takes them over all the same."
+        )

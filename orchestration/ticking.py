@@ -1,0 +1,123 @@
+"""Ticking: what the clock does each round. It finds what is due, and has each location synced by a task of its own."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apple.notices import wanted_by
+from storage.errors import UnknownLocation
+from storage.locations import Location, Locations
+from storage.notices import Notices
+from storage.pages import KEPT, Pages
+from storage.rounds import Rounds
+from storage.streams import Streams
+from storage.syncs import Syncs
+
+from .fetching import Later
+from .scheduling import patience
+from .sending import Sending
+from .syncing import NeedsPerson, Syncing
+
+log = logging.getLogger(__name__)
+
+#: How often each round comes. The beats send them a little more often than they are claimed.
+TICK_EVERY = timedelta(seconds=3)
+TEND_EVERY = timedelta(seconds=5)
+REFRESH_EVERY = timedelta(minutes=1)
+SWEEP_EVERY = timedelta(minutes=10)
+
+#: A round may come by so much early: clocks and queues are not exact.
+_EARLY = 0.8
+
+#: So many locations are begun a round at most; the others are due in the next.
+_AT_ONCE = 500
+
+#: A location that needs a person is looked at this often, in case somebody has acted without telling.
+_PERSON_REST = timedelta(hours=1)
+
+#: A location over which something of ours stumbled.
+_BUG_REST = timedelta(minutes=10)
+
+#: How often Apple is asked about a token: it may have been renewed, or somebody may have changed where notices go.
+CONFIG_EVERY = timedelta(days=1)
+_CONFIGS_AT_ONCE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickStores:
+    """What is remembered, as far as the clock needs it."""
+
+    locations: Locations
+    streams: Streams
+    syncs: Syncs
+    pages: Pages
+    notices: Notices
+    rounds: Rounds
+
+
+class Ticking:
+    """Does what is due."""
+
+    def __init__(self, stores: TickStores, syncing: Syncing, sending: Sending) -> None:
+        self._stores = stores
+        self._syncing = syncing
+        self._sending = sending
+
+    def tick(self) -> None:
+        """Handle what notices are left, and have every location synced of which something is due."""
+        if not self.claim("tick", TICK_EVERY):
+            return
+        self._stores.notices.heed(wanted_by)
+        for uid in self._stores.streams.due_locations(datetime.now(UTC), _AT_ONCE):
+            self._sending.sync(uid)
+
+    def sync(self, uid: str) -> None:
+        """Sync what is due of a location. What a notice wants waits a little, for notices come in bursts."""
+        location = self._find(uid)
+        if location is None:
+            return
+        self._stores.notices.heed(wanted_by, uid)
+        now = datetime.now(UTC)
+        due = self._stores.streams.due(location.id, now)
+        if not due:
+            return
+        wait = patience(due, self._stores.syncs.last_opened(location.id), now)
+        if wait:
+            raise Later(wait.total_seconds())
+        try:
+            self._syncing.open(location, [one.resource for one in due], full=False)
+        except NeedsPerson as error:
+            log.warning("%s: %s", location.name, error)
+            self._stores.streams.put_off(location.id, now + _PERSON_REST)
+
+    def refresh(self) -> None:
+        """Have Apple asked about the tokens that it was not asked about for a day, some at a time."""
+        if self.claim("refresh", REFRESH_EVERY):
+            for uid in self._stores.locations.claim_unasked(CONFIG_EVERY, _CONFIGS_AT_ONCE):
+                self._sending.refresh(uid)
+
+    def sweep(self) -> None:
+        """Drop what nobody needs any more."""
+        if self.claim("sweep", SWEEP_EVERY):
+            now = datetime.now(UTC)
+            self._stores.pages.sweep(KEPT)
+            self._stores.syncs.sweep(now)
+            self._stores.notices.sweep(now)
+
+    def claim(self, name: str, every: timedelta) -> bool:
+        """Claim a round: of all beats, one has it."""
+        return self._stores.rounds.claim(name, every * _EARLY)
+
+    def put_off(self, uid: str) -> None:
+        """Let a location rest over which something of ours stumbled."""
+        location = self._find(uid)
+        if location is not None:
+            self._stores.streams.put_off(location.id, datetime.now(UTC) + _BUG_REST)
+
+    def _find(self, uid: str) -> Location | None:
+        """Give a location, if it is watched still."""
+        try:
+            location = self._stores.locations.find(uid)
+        except UnknownLocation:
+            return None
+        return location if location.is_watched else None

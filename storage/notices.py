@@ -1,0 +1,189 @@
+"""Notices: what Apple told, kept before it is answered, and turned into wanted streams by whoever has the time."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from apple.notices import Notice
+
+from .database import Database
+from .rows import own_columns, pick
+from .schema import locations, notices, streams, wants
+from .upserts import insert_or
+
+#: Notices are kept this long, for whoever wants to know what Apple told, or to have it looked into again.
+KEPT = timedelta(days=30)
+
+#: So many are handled in one transaction.
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptNotice:
+    """A notice as it is kept."""
+
+    id: int
+    uid: str
+    notification_id: str
+    type: str
+    body: str = field(repr=False)
+    received_at: datetime
+    deliveries: int
+    handled_at: datetime | None
+    wanted: list[str] | None
+    #: What the location is called here; None where there is none, or none that is watched.
+    location: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """How many notices there are of one uId and type, and when the last came."""
+
+    uid: str
+    location: str | None
+    type: str
+    count: int
+    unhandled: int
+    last_at: datetime
+
+
+class Notices:
+    """The notices of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def store(self, some: Sequence[Notice]) -> int:
+        """Keep notices, each once however often it comes; tells how many were new."""
+        times = Counter((one.uid, one.id) for one in some)
+        first = {(one.uid, one.id): one for one in reversed(some)}
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "uid": uid,
+                "notification_id": notification_id,
+                "type": first[uid, notification_id].type,
+                "body": first[uid, notification_id].body,
+                "received_at": now,
+                "deliveries": count,
+            }
+            for (uid, notification_id), count in sorted(times.items())  # in one order, or two of these could lock up
+        ]
+        with self._database.write() as connection:
+            statement = insert_or(connection, notices)
+            repeated = {"deliveries": notices.c.deliveries + statement.excluded.deliveries}
+            kept = statement.on_conflict_do_update(index_elements=["uid", "notification_id"], set_=repeated)
+            named = (notices.c.uid, notices.c.notification_id, notices.c.deliveries)
+            found = connection.execute(kept.returning(*named), rows).all()
+        return sum(times[row.uid, row.notification_id] == row.deliveries for row in found)
+
+    def heed(self, wanted_by: Callable[[str], Iterable[str]], uid: str | None = None) -> int:
+        """Turn unhandled notices, all or those of a uId, into wanted streams; tells how many there were."""
+        handled = 0
+        while True:
+            with self._database.write() as connection:
+                some = _heed(connection, wanted_by, uid)
+            handled += some
+            if some < _AT_ONCE:
+                return handled
+
+    def again(self, names: Sequence[str] | None, since: datetime | None, ids: Sequence[str] | None) -> list[str]:
+        """Have kept notices handled once more; gives the uIds that they are of."""
+        here: Any = sa.true()
+        if names:
+            here &= notices.c.uid.in_(sa.select(locations.c.uid).where(locations.c.name.in_(names)))
+        if since is not None:
+            here &= notices.c.received_at >= since
+        if ids:
+            here &= notices.c.notification_id.in_(ids)
+        values: dict[str, Any] = {"handled_at": None, "wanted": None}
+        with self._database.write() as connection:
+            found = connection.scalars(sa.update(notices).where(here).values(values).returning(notices.c.uid))
+            return list(found)
+
+    def last(self, names: Sequence[str] | None, limit: int, *, unhandled: bool, unknown: bool) -> list[KeptNotice]:
+        """Give the last notices, newest first: of some locations, not handled yet, or of a uId that is not known."""
+        here: Any = sa.true()
+        if names:
+            here &= locations.c.name.in_(names)
+        if unhandled:
+            here &= notices.c.handled_at.is_(None)
+        if unknown:
+            here &= locations.c.id.is_(None)
+        query = _with_locations(*_NOTICE.values(), locations.c.name.label("location"))
+        with self._database.once() as connection:
+            rows = connection.execute(query.where(here).order_by(notices.c.id.desc()).limit(limit))
+            return [KeptNotice(**pick(row, _NOTICE), location=row.location) for row in rows]
+
+    def tallies(self) -> list[Tally]:
+        """Count all notices by uId and type."""
+        unhandled = sa.func.count().filter(notices.c.handled_at.is_(None)).label("unhandled")
+        counts = (sa.func.count().label("count"), unhandled, sa.func.max(notices.c.received_at).label("last_at"))
+        query = _with_locations(notices.c.uid, locations.c.name.label("location"), notices.c.type, *counts)
+        query = query.group_by(notices.c.uid, locations.c.name, notices.c.type)
+        with self._database.once() as connection:
+            return [Tally(**row._asdict()) for row in connection.execute(query.order_by(notices.c.uid, notices.c.type))]
+
+    def sweep(self, now: datetime) -> int:
+        """Drop what has been kept long enough."""
+        with self._database.write() as connection:
+            return connection.execute(sa.delete(notices).where(notices.c.received_at < now - KEPT)).rowcount
+
+
+def _heed(connection: sa.Connection, wanted_by: Callable[[str], Iterable[str]], uid: str | None) -> int:
+    now = datetime.now(UTC)
+    here: Any = notices.c.handled_at.is_(None)
+    if uid is not None:
+        here &= notices.c.uid == uid
+    # What another one is at is his: it would only be wanted twice.
+    query = sa.select(notices.c.id, notices.c.uid, notices.c.type, notices.c.received_at).where(here)
+    rows = connection.execute(query.order_by(notices.c.id).limit(_AT_ONCE).with_for_update(skip_locked=True)).all()
+    uids = sorted({row.uid for row in rows})
+    watched = _watched(connection, uids)
+    since: dict[int, datetime] = {}
+    outcomes: dict[tuple[str, str], list[str] | None] = {}
+    for row in rows:
+        chosen = {name: watched[row.uid][name] for name in wanted_by(row.type) if name in watched.get(row.uid, {})}
+        outcomes[row.uid, row.type] = list(chosen) if row.uid in watched else None
+        for stream_id in chosen.values():
+            since[stream_id] = min(since.get(stream_id, row.received_at), row.received_at)
+    want(connection, since)
+    for (one, type_), wanted in outcomes.items():
+        ids = [row.id for row in rows if (row.uid, row.type) == (one, type_)]
+        values = {"handled_at": now, "wanted": wanted}
+        connection.execute(sa.update(notices).where(notices.c.id.in_(ids)).values(values))
+    return len(rows)
+
+
+def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
+    """Want streams read; one that is wanted already stays wanted since then."""
+    rows = [{"stream_id": stream_id, "since": moment} for stream_id, moment in sorted(since.items())]
+    if rows:
+        connection.execute(insert_or(connection, wants).on_conflict_do_nothing(), rows)
+
+
+def _watched(connection: sa.Connection, uids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Give the numbers of the watched streams of watched locations, by uId and resource."""
+    query = (
+        sa.select(locations.c.uid, streams.c.resource, streams.c.id)
+        .join(streams, (streams.c.location_id == locations.c.id) & streams.c.is_watched, isouter=True)
+        .where(locations.c.uid.in_(uids) & locations.c.is_watched)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.uid, {})
+        if row.resource is not None:
+            found[row.uid][row.resource] = row.id
+    return found
+
+
+def _with_locations(*columns: Any) -> sa.Select[Any]:
+    mine = (locations.c.uid == notices.c.uid) & locations.c.is_watched
+    return sa.select(*columns).select_from(notices.outerjoin(locations, mine))
+
+
+_NOTICE = own_columns(KeptNotice, notices)

@@ -1,0 +1,44 @@
+"""The tasks that the clock sends, and those that it has done for each location."""
+
+from orchestration.ticking import TEND_EVERY
+
+from .application import app
+from .gated import LocationTask
+from .house import house
+
+
+@app.task(name="pageturner.tick", queue="seed")
+def tick() -> None:
+    """Have every location synced of which something is due."""
+    house().ticking.tick()
+
+
+@app.task(name="pageturner.tend", queue="seed")
+def tend() -> None:
+    """Revive crawls that nothing is working on."""
+    if house().ticking.claim("tend", TEND_EVERY):
+        house().reviving.tend()
+
+
+@app.task(name="pageturner.refresh_all", queue="seed")
+def refresh_all() -> None:
+    """Have Apple asked about every token, once a day."""
+    house().ticking.refresh()
+
+
+@app.task(name="pageturner.sweep", queue="seed")
+def sweep() -> None:
+    """Drop what nobody needs any more."""
+    house().ticking.sweep()
+
+
+@app.task(name="pageturner.sync", base=LocationTask, rank=0, queue="seed")
+def sync(location: str) -> None:
+    """Sync what is due of a location."""
+    house().ticking.sync(location)
+
+
+@app.task(name="pageturner.refresh", base=LocationTask, rank=1, queue="seed")
+def refresh(location: str) -> None:
+    """Ask Apple about the token of a location."""
+    house().refreshing.refresh(location)
