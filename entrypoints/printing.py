@@ -2,11 +2,13 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from orchestration.freshness import spell_age
 
 #: For people who watch; plain when it is piped.
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -46,11 +48,13 @@ def since(moment: datetime | None) -> str:
     """Tell how long ago something was."""
     if moment is None:
         return "never"
-    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+    return f"{spell_age(datetime.now(UTC) - moment)} ago"
+
+
+def until(moment: datetime | None) -> str:
+    """Tell in how long something is due."""
+    left = timedelta() if moment is None else moment - datetime.now(UTC)
+    return f"in {spell_age(left)}" if left > timedelta() else "due"
 
 
 def shorten(text: str, width: int = 36) -> str:

@@ -13,6 +13,8 @@ from storage.locations import Location
 from storage.schema import LocationState
 from storage.streams import Stream
 
+from .freshness import Freshness, Verdict, spell_age
+
 #: Days before a token's end on which it is time to say so, ever more urgently.
 WARN_DAYS = (30, 14, 7, 1)
 
@@ -45,8 +47,9 @@ def of_token(location: Location, now: datetime) -> Standing:
     return Standing(state="expiring", words=words + rotate, within_days=within[-1])
 
 
-def of_stream(location: Location, stream: Stream) -> Standing:
+def of_stream(verdict: Verdict) -> Standing:
     """Tell how a stream stands."""
+    location, stream = verdict.location, verdict.stream
     if location.state is not LocationState.VALID:
         return Standing(state=location.state, words=stream.problem)
     if stream.problem:
@@ -58,7 +61,9 @@ def of_stream(location: Location, stream: Stream) -> Standing:
         return Standing(state="held", words=words + f"or let them through with `pageturner accept {location.name}`.")
     if stream.full_wanted == Reason.TORN:
         return Standing(state="torn", words=_torn(stream))
-    return Standing(state="in step" if stream.published_at else "new")
+    if stream.seen_at is None and verdict.freshness is Freshness.FRESH:
+        return Standing(state="new")
+    return Standing(state=verdict.freshness, words=_late(verdict))
 
 
 def of_counts(disagreements: Sequence[Disagreement]) -> list[str]:
@@ -74,6 +79,13 @@ def _of_count(one: Disagreement, last: Look) -> str:
     )
     times = "once" if last.attempts == 1 else f"{last.attempts} times"
     return f"{numbers}; looked into {times}, and again from {last.again_at:%Y-%m-%d %H:%M} UTC on."
+
+
+def _late(verdict: Verdict) -> str | None:
+    if verdict.freshness is Freshness.FRESH:
+        return None
+    was = "Never in step" if verdict.stream.seen_at is None else f"Last in step {spell_age(verdict.age)} ago"
+    return f"{was}, and due every {spell_age(verdict.limit)}: do `pageturner beat` and `pageturner worker` run?"
 
 
 def _torn(stream: Stream) -> str:

@@ -24,11 +24,10 @@ class Bearers:
         self._database = database
 
     def digests(self) -> dict[str, list[str]]:
-        """Give the digests that are good, by the uId for which they speak."""
-        here = locations.c.is_watched & locations.c.notice_digests.is_not(None)
+        """Give the digests that are good, by the uId for which they speak; of every watched location, if only none."""
+        every = sa.select(locations.c.uid, locations.c.notice_digests).where(locations.c.is_watched)
         with self._database.once() as connection:
-            rows = connection.execute(sa.select(locations.c.uid, locations.c.notice_digests).where(here))
-            return {row.uid: row.notice_digests for row in rows}
+            return {row.uid: row.notice_digests or [] for row in connection.execute(every)}
 
     def propose(self, uid: str) -> str:
         """Make a secret that is good from now on, beside the one in use."""

@@ -30,6 +30,7 @@ class Location:
     state: LocationState
     problem: str | None
     is_watched: bool
+    added_at: datetime
     #: What Apple calls it; several may have the same name there.
     apple_name: str
     #: Where its notices go, as Apple said when it was last asked.

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,26 +13,25 @@ from apple.tokens import MalformedToken, Token, parse_token
 from orchestration.standing import of_token
 from storage.errors import LocationExists
 from storage.locations import Location
+from storage.schema import LocationState
 
 from ..exits import Exit, Failure
 from ..living import asking, reading
-from ..printing import give_json, make_table, results, say
+from ..printing import give_json, make_table, results, say, since
+from . import apply
 
 if TYPE_CHECKING:
     from tasks.house import House
 
 app = typer.Typer(help="Keep content tokens: add, list, remove, rotate.", no_args_is_help=True, rich_markup_mode="rich")
+app.command("apply", epilog="Example: [bold]pageturner locations apply locations.toml --dry-run[/]")(apply.apply)
+
+_STATES = (*(state.value for state in LocationState), "expiring")
 
 TokenFile = Annotated[
     Path,
     typer.Argument(exists=True, dir_okay=False, readable=True, help="The .vpptoken file as Apple gave it."),
 ]
-
-#: A person waits at a terminal; a gate that is shut for longer is told instead.
-_PATIENCE_SECONDS = 20.0
-
-#: The gate of a token whose location is not known yet.
-_NEWCOMER = "newcomer"
 
 
 @app.command("add", epilog="Example: [bold]pageturner locations add sToken_for_Example.vpptoken --name hq[/]")
@@ -50,26 +49,49 @@ def add(
         holder = house.locations.holder_of(token.text)
         if holder is not None:
             raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
-        config = _check(house, _NEWCOMER, token)
+        config = _check(house, apply.NEWCOMER, token)
         location = house.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
+        house.refreshing.note(location, config)
         say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
 
 
-@app.command("list", epilog="Example: [bold]pageturner locations list --json[/]")
-def list_(*, json: Annotated[bool, typer.Option("--json", help="For a program.")] = False) -> None:
-    """List the locations that are kept."""
+@app.command("list", epilog="Example: [bold]pageturner locations list --state expiring[/]")
+def list_(
+    text: Annotated[str | None, typer.Argument(help="Those with this in a name, the uId or the organisation.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help=f"Those in this state ({', '.join(_STATES)}); may be given again.")
+    ] = None,
+    resource: Annotated[str | None, typer.Option(help="Those of which this resource is mirrored.")] = None,
+    *,
+    unsubscribed: Annotated[bool, typer.Option("--unsubscribed", help="Those whose notices go nowhere.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """List the locations that are kept. At Apple names are not unique: the uId is."""
+    _check_filters(state, resource)
     with reading() as house:
-        kept = house.locations.watched()
-        if json:
-            give_json([_described(house, one) for one in kept])
-            return
-        table = make_table("name", "uId", "organisation", "state", "token expires")
-        for one in kept:
-            state = of_token(one, datetime.now(UTC)).state
-            table.add_row(one.name, one.uid, one.organisation, state, f"{one.token_expires:%Y-%m-%d}")
-        results.print(table)
-        if not kept:
-            say("No locations yet: pageturner locations add FILE")
+        every = [_described(house, one) for one in house.locations.watched()]
+    chosen = [
+        one
+        for one in every
+        if _has(one, text)
+        and (not state or one["state"] in state)
+        and (resource is None or resource in one["resources"])
+        and not (unsubscribed and one["notices"]["types"])
+    ]
+    if json:
+        give_json(chosen)
+        return
+    table = make_table("name", "uId", "organisation", "state", "token expires", "notices", "asked")
+    for one in chosen:
+        notices = f"{len(one['notices']['types'])} types" if one["notices"]["types"] else "none"
+        expires = f"{one['token_expires']:%Y-%m-%d}"
+        asked = since(one["notices"]["as_of"])
+        table.add_row(one["name"], one["uid"], one["organisation"], one["state"], expires, notices, asked)
+    results.print(table)
+    if not every:
+        say("No locations yet: pageturner locations add FILE")
+    elif not chosen:
+        say(f"None of {len(every)} locations is like that.")
 
 
 @app.command("watch", epilog="Example: [bold]pageturner locations watch hq assets,assignments,licenses[/]")
@@ -105,16 +127,35 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
         say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
 
 
-def _described(house: "House", location: Location) -> dict[str, object]:
+def _check_filters(states: list[str] | None, resource: str | None) -> None:
+    unknown = [one for one in states or () if one not in _STATES]
+    if unknown:
+        raise Failure(f"There is no state {', '.join(unknown)}; there are {', '.join(_STATES)}.", Exit.USAGE)
+    if resource is not None:
+        check_resources([resource])
+
+
+def _has(one: dict[str, Any], text: str | None) -> bool:
+    fields = (one["name"], one["name_at_apple"], one["uid"], one["organisation"])
+    return text is None or any(text.lower() in field.lower() for field in fields)
+
+
+def _described(house: "House", location: Location) -> dict[str, Any]:
     standing = of_token(location, datetime.now(UTC))
     return {
         "name": location.name,
         "uid": location.uid,
+        "name_at_apple": location.apple_name,
         "organisation": location.organisation,
         "state": standing.state,
         "problem": standing.words,
         "token_expires": location.token_expires,
         "resources": [stream.resource for stream in house.streams.watched(location.id)],
+        "notices": {
+            "url": location.notice_url,
+            "types": location.notice_types or [],
+            "as_of": location.asked_at,
+        },
     }
 
 
@@ -130,7 +171,7 @@ def _read(file: Path) -> Token:
 
 
 def _check(house: "House", location: str, token: Token) -> ClientConfig:
-    return read_client_config(house.asking.client_config(location, token, _PATIENCE_SECONDS))
+    return read_client_config(house.asking.client_config(location, token, apply.PATIENCE_SECONDS))
 
 
 def _resources(text: str | None) -> list[str]:

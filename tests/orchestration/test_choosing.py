@@ -6,6 +6,7 @@ import pytest
 
 from orchestration import choosing, spotting, standing
 from orchestration.decisions import Fail, Fetch, Reading, Settle
+from orchestration.freshness import judge
 from orchestration.scheduling import Intervals, Timetable
 from storage.counts import Disagreement, Look
 from storage.crawls import PAGES_A_SCOPE, Crawl, Scope
@@ -231,7 +232,8 @@ def test_an_asset_that_cannot_be_read():
 
 def location(**more) -> Location:
     """Make a location."""
-    values = {"name": "hq", "state": LocationState.VALID, "token_expires": NOW + timedelta(days=100)}
+    values = {"name": "hq", "uid": "1", "state": LocationState.VALID, "token_expires": NOW + timedelta(days=100)}
+    values |= {"added_at": NOW}
     return Location(**dict.fromkeys(Location.__dataclass_fields__) | values | more)
 
 
@@ -258,7 +260,9 @@ def test_how_a_token_stands(given, state, words):
 @pytest.mark.parametrize(
     ("given", "state", "words"),
     [
-        (stream(published_at=NOW), "in step", ""),
+        (stream(seen_at=NOW), "in step", ""),
+        (stream(seen_at=NOW - timedelta(minutes=20)), "late", "due every 15 min"),
+        (stream(seen_at=NOW - HOUR), "failing", "Last in step 60 min ago"),
         (stream(), "new", ""),
         (stream(held_deletes=30), "held", "pageturner accept hq"),
         (stream(full_wanted=Reason.TORN, torn_fulls=1), "torn", "the next sync"),
@@ -268,10 +272,14 @@ def test_how_a_token_stands(given, state, words):
 )
 def test_how_a_stream_stands(given, state, words):
     """What holds a stream back is told in one sentence."""
-    told = standing.of_stream(location(), given)
-    assert told.state == state
-    assert words in (told.words or "")
-    assert standing.of_stream(location(state=LocationState.REVOKED), given).state == "revoked"
+    intervals = Intervals(delta={}, full={}, deep={})
+
+    def stands(of):
+        return standing.of_stream(judge(of, [given], intervals, NOW)[0])
+
+    assert stands(location()).state == state
+    assert words in (stands(location()).words or "")
+    assert stands(location(state=LocationState.REVOKED)).state == "revoked"
 
 
 def test_how_counts_are_told():

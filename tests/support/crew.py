@@ -144,7 +144,7 @@ class Place:
         """Read the status."""
         done = self.crew.run("status", "--json")
         assert done.returncode == 0, done.stderr
-        return next(one for one in json.loads(done.stdout) if one["uid"] == self.uid)
+        return next(one for one in json.loads(done.stdout)["locations"] if one["uid"] == self.uid)
 
     def stream(self, resource: str) -> dict[str, Any]:
         """Read the status of one stream."""

@@ -1,0 +1,129 @@
+"""`pageturner locations apply`: make what is kept be what a file says."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apple.client import ClientConfig, read_client_config
+from orchestration.planning import Declared, Kept, Step, left_out, plan
+from storage.locations import Location
+
+from ..declaring import Entry, read_file
+from ..exits import Exit, Failure
+from ..living import asking
+from ..printing import give, give_json, say
+
+if TYPE_CHECKING:
+    from tasks.house import House
+
+#: A person waits at a terminal; a gate that is shut for longer is told instead.
+PATIENCE_SECONDS = 20.0
+
+#: The gate of a token whose location is not known yet.
+NEWCOMER = "newcomer"
+
+_SIGNS = {"add": "+", "remove": "-"}
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The TOML file.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Stop watching what the file does not declare.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Give the plan for a program.")] = False,
+) -> None:
+    """Make the locations, their resources and their intervals be what a file says.
+
+    The plan comes first. Nothing is taken out without `--prune`, and what was mirrored is always kept.
+    """
+    entries = read_file(file)
+    with asking() as house:
+        kept = _kept(house)
+        declared = _identify(house, entries, kept)
+        steps = plan(declared, kept, prune=prune)
+        _show(steps, [] if prune else left_out(declared, kept), json=json)
+        if not dry_run:
+            for step in steps:
+                _do(house, step)
+    if not json:
+        done = "would be done; nothing was" if dry_run else "done"
+        count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+        say(f"{count} {done}." if steps else "All is as the file says.")
+
+
+def _kept(house: "House") -> list[Kept]:
+    return [
+        Kept(location=one, token=house.locations.token(one).text, streams=house.streams.watched(one.id))
+        for one in house.locations.watched()
+    ]
+
+
+def _identify(house: "House", entries: Sequence[Entry], kept: Sequence[Kept]) -> list[Declared]:
+    """Find out which location each entry is: by its token where that is kept, else by asking Apple."""
+    by_token = {one.token: one.location for one in kept}
+    names = {one.location.uid: one.location.name for one in kept}
+    declared: list[Declared] = []
+    for entry in entries:
+        known = by_token.get(entry.token.text)
+        found = (known.uid, known.name, known.owner) if known is not None else _ask(house, entry, names)
+        if entry.uid not in {None, found[0]}:
+            raise Failure(f"{entry.file} opens location {found[0]}, and not {entry.uid}.", Exit.USAGE)
+        taken = {one.name for one in declared} | {name for uid, name in names.items() if uid != found[0]}
+        name = entry.name or names.get(found[0]) or _free(found[1] or found[0], found[0], taken)
+        declared.append(Declared(uid=found[0], name=name, token=entry.token, owner=found[2], every=entry.every))
+    _refuse_twice(declared)
+    return declared
+
+
+def _ask(house: "House", entry: Entry, names: dict[str, str]) -> tuple[str, str, str | None]:
+    if entry.token.is_expired(datetime.now(UTC)):
+        words = f"The token in {entry.file} expired on {entry.token.expires:%Y-%m-%d}: download a new one from Apple."
+        raise Failure(words, Exit.PERSON)
+    gate = entry.uid if entry.uid in names else NEWCOMER
+    config: ClientConfig = read_client_config(house.asking.client_config(gate, entry.token, PATIENCE_SECONDS))
+    return config.uid, config.name, config.owner
+
+
+def _free(name: str, uid: str, taken: set[str]) -> str:
+    """Give a name that nothing else has: at Apple, several locations may have the same."""
+    return f"{name} {uid}" if name in taken else name
+
+
+def _refuse_twice(declared: Sequence[Declared]) -> None:
+    seen: dict[str, str] = {}
+    for one in declared:
+        if one.uid in seen:
+            words = f"'{seen[one.uid]}' and '{one.name}' are the same location, {one.uid}: two tokens open it."
+            raise Failure(words, Exit.USAGE)
+        seen[one.uid] = one.name
+
+
+def _show(steps: Sequence[Step], others: Sequence[Location], *, json: bool) -> None:
+    if json:
+        given = [{"do": one.verb, "uid": one.uid, "name": one.name, "what": one.words} for one in steps]
+        give_json({"steps": given, "not_declared": [{"uid": one.uid, "name": one.name} for one in others]})
+        return
+    for step in steps:
+        give(f"{_SIGNS.get(step.verb, '~')} {step.verb:<6} {step.name} ({step.uid}): {step.words}")
+    for other in others:
+        give(f"  keep   {other.name} ({other.uid}): not in the file; --prune would stop watching it")
+
+
+def _do(house: "House", step: Step) -> None:
+    locations, declared = house.locations, step.declared
+    match step.verb, declared:
+        case "remove", _:
+            locations.remove(step.name)
+        case "rename", _:
+            locations.rename(step.uid, step.name)
+        case "time", _:
+            locations.time(step.uid, step.resource or "", step.every)
+        case "add", Declared():
+            locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
+        case "rotate", Declared():
+            locations.rotate(declared.name, declared.token)
+        case "watch", Declared():
+            locations.watch(declared.name, declared.resources)
