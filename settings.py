@@ -1,9 +1,10 @@
 """What the environment says: every setting, its default, and the way in which it may be wrong."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -42,6 +43,11 @@ class Settings(BaseSettings):
     secret_keys: SecretStr | None = None
     #: Secrets that any notice may bring, whatever location it is about; by commas.
     webhook_secret: SecretStr | None = None
+    #: How logs are written: for people, or an object a line.
+    log_format: Literal["text", "json"] = "text"
+    #: Where bugs are told, and which installation this is.
+    sentry_dsn: SecretStr | None = None
+    environment: str = "production"
     #: How often a stream is looked at, everything is listed, and everything is read: `15m`, or by resource.
     delta_every: str = ""
     full_every: str = ""
@@ -124,8 +130,15 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        words = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors(include_input=False))
+        words = "; ".join(map(_told, error.errors(include_input=False, include_url=False)))
         raise WrongSettings(words) from None
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    """Say what is wrong, and with which variable."""
+    words: str = error["msg"].removeprefix("Value error, ")
+    names = [f"PAGETURNER_{str(name).upper()}" for name in error["loc"]]
+    return f"{names[0]}: {words}" if names else words
 
 
 def celery_url(redis_url: str) -> str:

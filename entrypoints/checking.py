@@ -68,8 +68,9 @@ class Checked:
 def look(house: "House", now: datetime, max_age: timedelta | None = None) -> Checked:
     """Judge every stream there is."""
     verdicts: list[Verdict] = []
+    streams = house.streams.by_location()
     for location in house.locations.watched():
-        verdicts += judge(location, house.streams.watched(location.id), house.intervals, now, max_age)
+        verdicts += judge(location, streams.get(location.id, []), house.intervals, now, max_age)
     return Checked(verdicts=verdicts)
 
 

@@ -10,9 +10,11 @@ from .commands import (
     accept,
     changes,
     demo,
+    doctor,
     export,
     keys,
     locations,
+    metrics,
     migrate,
     notices,
     services,
@@ -45,9 +47,11 @@ app.command("export")(export.export)
 app.command("changes")(changes.changes)
 app.command("worker")(services.worker)
 app.command("beat")(services.beat)
+app.command("metrics")(metrics.metrics)
 app.command("webhook")(webhook.webhook)
 app.command("simulate")(simulate.simulate)
 app.command("migrate")(migrate.migrate)
+app.command("doctor")(doctor.doctor)
 app.command("key")(keys.key)
 
 

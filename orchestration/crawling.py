@@ -1,5 +1,7 @@
 """Crawling: the use cases behind the tasks. Each looks at the ledger, decides by a pure function, and obeys."""
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,7 +10,7 @@ from storage.crawls import Crawl, Crawls
 from storage.errors import StorageError
 from storage.orders import Order, Orders
 from storage.pages import PageFact, Pages
-from storage.publishing import Publishing
+from storage.publishing import Published, Publishing
 from storage.schema import CrawlKind, CrawlState, Outcome
 from storage.streams import Streams
 
@@ -16,11 +18,16 @@ from . import retrying
 from .chaining import goes_straight_on
 from .deciding import decide, is_unchanged
 from .decisions import Decision, Fail, Fetch, Settle, StartOver, Step
+from .failing import Failing
 from .fetching import Fetching, Later, StartedOver
 from .gate import Gate
 from .holding import judge
 from .sending import Sending, message_id, message_prefix
 from .syncing import Syncing
+from .tally import Tally
+from .telling import about
+
+log = logging.getLogger(__name__)
 
 #: A step of a chain that came without being one is asked for again after this.
 _STEP_AGAIN_SECONDS = 1.0
@@ -38,15 +45,28 @@ class Stores:
     publishing: Publishing
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hands:
+    """What the use cases have others do."""
+
+    fetching: Fetching
+    syncing: Syncing
+    gate: Gate
+    sending: Sending
+    tally: Tally
+
+
 class Crawling:
     """The use cases of a crawl."""
 
-    def __init__(self, stores: Stores, fetching: Fetching, syncing: Syncing, gate: Gate, sending: Sending) -> None:
+    def __init__(self, stores: Stores, hands: Hands) -> None:
         self._stores = stores
-        self._fetching = fetching
-        self._syncing = syncing
-        self._gate = gate
-        self._sending = sending
+        self._fetching = hands.fetching
+        self._syncing = hands.syncing
+        self._gate = hands.gate
+        self._sending = hands.sending
+        self._tally = hands.tally
+        self._failing = Failing(stores.crawls, hands.tally)
 
     def seed(self, crawl_id: int, round_: int) -> None:
         """Fetch the first page; stop there if nothing has changed, else go on to the rest."""
@@ -90,11 +110,13 @@ class Crawling:
     def publish(self, crawl_id: int) -> None:
         """Publish a settled crawl, once."""
         crawl = self._stores.crawls.get(crawl_id)
-        if crawl.state is CrawlState.SETTLED:
-            now = datetime.now(UTC)
-            published = self._stores.publishing.publish(crawl, lambda deletes, kept: judge(deletes, kept, now))
-            if published is not None:
-                self._syncing.advance(crawl.sync_id)
+        if crawl.state is not CrawlState.SETTLED:
+            return
+        now, begun = datetime.now(UTC), time.monotonic()
+        published = self._stores.publishing.publish(crawl, lambda deletes, kept: judge(deletes, kept, now))
+        if published is not None:
+            self._tell_published(crawl, published, time.monotonic() - begun)
+            self._syncing.advance(crawl.sync_id)
 
     def go_on(self, crawl: Crawl, *, but: str = "", revival: bool = False) -> None:
         """Have done what a crawl needs next, unless something of it is still under way: that is waited for."""
@@ -105,7 +127,7 @@ class Crawling:
 
     def fail(self, crawl: Crawl, reason: str, trouble: retrying.Trouble) -> None:
         """Fail a crawl, and see its sync on."""
-        if self._stores.crawls.fail(crawl, reason, trouble) and crawl.kind is CrawlKind.SPOT:
+        if self._failing.fail(crawl, reason, trouble) and crawl.kind is CrawlKind.SPOT:
             self._stores.counts.note_failure(crawl)
         self._syncing.advance(crawl.sync_id)
 
@@ -117,6 +139,17 @@ class Crawling:
     def fail_for_person(self, crawl_id: int, error: StorageError) -> None:
         """Fail a crawl for something that only a person can mend."""
         self.fail(self._stores.crawls.get(crawl_id), str(error), retrying.Trouble.PERSON)
+
+    def _tell_published(self, crawl: Crawl, published: Published, seconds: float) -> None:
+        done = {"insert": published.inserted, "update": published.updated, "delete": published.deleted}
+        with about(location=crawl.uid, stream=crawl.resource):
+            log.info("Published in %.2f s: +%d ~%d -%d, %d held.", seconds, *done.values(), published.held)
+        self._tally.observe("publish_seconds", seconds, resource=crawl.resource)
+        self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome="published")
+        for op, count in done.items():
+            self._tally.count("changes", count, resource=crawl.resource, op=op)
+        if not crawl.is_consistent and crawl.kind is not CrawlKind.SPOT:
+            self._tally.count("torn", resource=crawl.resource)
 
     def _fetch(self, order: Order, index: int) -> PageFact | None:
         crawl = order.crawl
@@ -138,6 +171,7 @@ class Crawling:
             return False
         if not self._stores.crawls.end_unchanged(crawl, first.version):
             return False
+        self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome="unchanged")
         self._syncing.advance(crawl.sync_id)
         return True
 
@@ -145,9 +179,11 @@ class Crawling:
         match decision:
             case Fetch(indexes=indexes, is_reread=reread):
                 if self._stores.crawls.begin_round(crawl, reread=reread, revival=revival):
+                    self._tally.count("drift", int(reread), resource=crawl.resource)
                     self._sending.round(crawl.uid, crawl.id, crawl.round + 1, indexes)
             case StartOver():
                 if self._stores.crawls.restart(crawl, reread=True):
+                    self._tally.count("drift", resource=crawl.resource)
                     self._begin_again(crawl)
             case Step(index=index):
                 self._sending.follow(crawl.uid, crawl.id, crawl.round, index)

@@ -1,5 +1,6 @@
 """Fetching: one page of a crawl from Apple into the ledger, and what to do where Apple answers something else."""
 
+import logging
 import random
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,7 +19,12 @@ from storage.schema import CrawlKind, LocationState, Outcome
 
 from . import retrying
 from .asking import Asking
+from .failing import Failing
 from .sending import message_id
+from .tally import Tally
+from .telling import about
+
+log = logging.getLogger(__name__)
 
 #: How often a crawl begins again because what it went on from was dead; then it fails, and is due again later.
 RESTART_LIMIT = 5
@@ -51,9 +57,11 @@ class FetchStores:
 class Fetching:
     """Fetches pages."""
 
-    def __init__(self, stores: FetchStores, asking: Asking) -> None:
+    def __init__(self, stores: FetchStores, asking: Asking, tally: Tally) -> None:
         self._stores = stores
         self._asking = asking
+        self._tally = tally
+        self._failing = Failing(stores.crawls, tally)
 
     def fetch(self, order: Order, index: int) -> PageFact | None:
         """Fetch a page into the ledger, unless it is there; None where the crawl ended over it."""
@@ -61,7 +69,7 @@ class Fetching:
         if known is not None and _is_done(crawl, known):
             return known
         if token is None:
-            self._stores.crawls.fail(crawl, "The location is no longer watched.", retrying.Trouble.PERSON)
+            self._failing.fail(crawl, "The location is no longer watched.", retrying.Trouble.PERSON)
             return None
         attempts = (known.attempts if known is not None and known.round >= crawl.floor else 0) + 1
         try:
@@ -122,10 +130,16 @@ class Fetching:
         )
         content = Content(body=None if is_lost else answer.packed, cursor=page.cursor, seconds=answer.seconds)
         self._stores.pages.store(crawl.id, fact, content)
+        self._tally.count("pages", resource=crawl.resource, outcome=fact.outcome)
+        self._tally.count("records", fact.records or 0, resource=crawl.resource)
+        self._tally.observe("page_seconds", answer.seconds, resource=crawl.resource)
         return fact
 
     def _obey(self, order: Order, fact: PageFact, error: AppleError) -> PageFact | None:
         crawl = order.crawl
+        self._tally.count("errors", resource=crawl.resource, error=type(error).__name__)
+        with about(stream=crawl.resource):
+            log.info("Not answered, attempt %d: %s", fact.attempts, error)
         match retrying.decide(error, fact.attempts):
             case retrying.Wait():
                 raise Later(0.0)
@@ -143,14 +157,14 @@ class Fetching:
                 self._stores.pages.store(crawl.id, failed)
                 if crawl.kind is CrawlKind.SPOT:
                     return failed  # the other assets may well be read
-                self._stores.crawls.fail(crawl, failed.reason or "", trouble)
+                self._failing.fail(crawl, failed.reason or "", trouble)
             case retrying.Stop(reason=reason, state=state):
                 self._stop(order.location, order.token, reason, state)
         return None
 
     def _start_over(self, crawl: Crawl, reason: str) -> None:
         if crawl.restarts >= RESTART_LIMIT:
-            self._stores.crawls.fail(crawl, f"{crawl.resource}: {reason}", retrying.Trouble.AWAY)
+            self._failing.fail(crawl, f"{crawl.resource}: {reason}", retrying.Trouble.AWAY)
         elif self._stores.crawls.restart(crawl):
             raise StartedOver
 
@@ -160,7 +174,7 @@ class Fetching:
             raise Later(0.0)  # it was asked with a token that another has taken the place of meanwhile
         self._stores.locations.mark(location.id, state, reason)
         for crawl in self._stores.crawls.reading(location.id):
-            self._stores.crawls.fail(crawl, reason, retrying.Trouble.PERSON)
+            self._failing.fail(crawl, reason, retrying.Trouble.PERSON)
 
     def _note_token(self, location: Location, resource: Resource, page: Page) -> None:
         # Only lists that would show another owner prove that there is none.

@@ -1,6 +1,7 @@
 """Syncing: open a round over a location, see it through from stream to stream, and tell how far it is."""
 
 import itertools
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +23,10 @@ from .gate import Gate
 from .retrying import Trouble
 from .scheduling import Intervals
 from .sending import Sending, message_prefix
+from .telling import about
 from .tending import QUIET
+
+log = logging.getLogger(__name__)
 
 #: Pages older than this are worth little: the data have moved on. A new crawl begins instead.
 RESUME_WITHIN = timedelta(hours=1)
@@ -89,6 +93,9 @@ class Syncing:
         if not wanted:
             return None
         sync_id, opened = self._stores.syncs.open(location.id, wanted, now - RESUME_WITHIN)
+        with about(location=location.uid):
+            told = ", ".join(f"{one.stream.resource} ({one.kind})" for one in wanted)
+            log.info("'%s': sync %d reads %s.", location.name, sync_id, told)
         self._begin(opened)
         self.advance(sync_id)
         return sync_id

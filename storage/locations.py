@@ -13,7 +13,7 @@ from apple.tokens import Token
 from .database import Database
 from .errors import LocationExists, UnknownLocation
 from .rows import own_columns, pick
-from .schema import LocationState, locations, streams
+from .schema import LocationState, SyncState, locations, streams, syncs
 from .sealing import Sealer
 
 
@@ -110,6 +110,13 @@ class Locations:
             if names:
                 return [_fetch(connection, (locations.c.name == name) & locations.c.is_watched) for name in names]
             rows = connection.execute(sa.select(locations).where(locations.c.is_watched).order_by(locations.c.name))
+            return [make_location(row) for row in rows]
+
+    def being_synced(self) -> list[Location]:
+        """Give the locations that are read just now."""
+        is_open = sa.exists().where((syncs.c.location_id == locations.c.id) & (syncs.c.state == SyncState.OPEN))
+        with self._database.once() as connection:
+            rows = connection.execute(sa.select(locations).where(is_open).order_by(locations.c.name))
             return [make_location(row) for row in rows]
 
     def find(self, uid: str) -> Location:

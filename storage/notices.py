@@ -128,6 +128,13 @@ class Notices:
         with self._database.once() as connection:
             return [Tally(**row._asdict()) for row in connection.execute(query.order_by(notices.c.uid, notices.c.type))]
 
+    def unhandled(self) -> tuple[int, datetime | None]:
+        """Count the notices that nobody has acted on, and tell since when the oldest waits."""
+        counts = sa.select(sa.func.count(), sa.func.min(notices.c.received_at)).where(notices.c.handled_at.is_(None))
+        with self._database.once() as connection:
+            count, oldest = connection.execute(counts).one()
+            return count, oldest
+
     def sweep(self, now: datetime) -> int:
         """Drop what has been kept long enough."""
         with self._database.write() as connection:

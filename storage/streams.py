@@ -1,5 +1,6 @@
 """Streams: one resource of one location, and how well the mirror is in step with it."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -60,6 +61,14 @@ class Streams:
         here = (streams.c.location_id == location_id) & streams.c.is_watched
         with self._database.once() as connection:
             return [_stream(row) for row in connection.execute(sa.select(streams).where(here).order_by(streams.c.id))]
+
+    def by_location(self) -> dict[int, list[Stream]]:
+        """Give all watched streams, by the number of their location."""
+        found: dict[int, list[Stream]] = defaultdict(list)
+        with self._database.once() as connection:
+            for row in connection.execute(sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)):
+                found[row.location_id].append(_stream(row))
+        return found
 
     def get(self, stream_id: int) -> Stream:
         """Give one stream."""

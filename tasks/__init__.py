@@ -1,6 +1,6 @@
 """Celery, and only Celery: `celery -A tasks worker` finds the application here."""
 
-from . import clock, crawling, pump
+from . import clock, crawling, logs, pump, reporting
 from .application import app
 
-__all__ = ["app", "clock", "crawling", "pump"]
+__all__ = ["app", "clock", "crawling", "logs", "pump", "reporting"]

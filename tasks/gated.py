@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from orchestration.fetching import Later
 from orchestration.gate import Message, NotNow
+from orchestration.telling import about
 from storage.errors import DatabaseAway, StorageError
 
 from .application import app
@@ -58,6 +59,11 @@ class GatedTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Run the task. It never fails its chord: what goes wrong is in the ledger, or comes again."""
+        names = ("location", "crawl", "round", "page")
+        with about(**dict(zip(names, args, strict=False))):
+            self._run(*args, **kwargs)
+
+    def _run(self, *args: Any, **kwargs: Any) -> None:
         gate, location, message_id = house().gate, args[0], self.request.id
         gate.start(location, message_id)
         try:
@@ -113,6 +119,11 @@ class CrawlTask(Task):
     """A task whose first argument is a crawl: a bug in it fails the crawl; what is merely away is tended later."""
 
     abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Run the task, with every line about its crawl."""
+        with about(crawl=args[0]):
+            self.run(*args, **kwargs)
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Tell the ledger."""

@@ -11,7 +11,7 @@ from redis import Redis
 
 from apple.client import DEADLINE_SECONDS, Client
 from orchestration.asking import Asking
-from orchestration.crawling import Crawling, Stores
+from orchestration.crawling import Crawling, Hands, Stores
 from orchestration.fetching import Fetching, FetchStores
 from orchestration.gate import Gate
 from orchestration.limiting import Limiting
@@ -20,6 +20,7 @@ from orchestration.reviving import ReviveStores, Reviving
 from orchestration.scheduling import Intervals
 from orchestration.subscribing import Subscribing
 from orchestration.syncing import Syncing, SyncStores
+from orchestration.tally import Tally
 from orchestration.ticking import Ticking, TickStores
 from settings import Settings, WrongSettings, read_settings
 from storage.bearers import Bearers
@@ -78,6 +79,7 @@ class House(_Kept):
     gate: Gate
     client: Client
     limiting: Limiting
+    tally: Tally
     asking: Asking
     sending: CelerySending
     intervals: Intervals
@@ -101,13 +103,16 @@ def build(settings: Settings) -> House:
     database = open_database(settings.database)
     kept = _keep(database, Sealer(secret_keys(settings)))
     client = Client(settings.apple_url)
-    gate = Gate(make_redis(settings), longest_request=DEADLINE_SECONDS)
+    redis = make_redis(settings)
+    gate, tally = Gate(redis, longest_request=DEADLINE_SECONDS), Tally(redis)
     limiting, sending = Limiting(client), CelerySending()
     asking = Asking(client, gate, limiting)
     intervals = Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")})
     syncing = Syncing(_choose(SyncStores, kept), gate, sending, intervals)
-    fetching = Fetching(_choose(FetchStores, kept), asking)
-    crawling = Crawling(_choose(Stores, kept), fetching, syncing, gate, sending)
+    fetching = Fetching(_choose(FetchStores, kept), asking, tally)
+    crawling = Crawling(
+        _choose(Stores, kept), Hands(fetching=fetching, syncing=syncing, gate=gate, sending=sending, tally=tally)
+    )
     return House(
         **vars(kept),
         settings=settings,
@@ -115,6 +120,7 @@ def build(settings: Settings) -> House:
         gate=gate,
         client=client,
         limiting=limiting,
+        tally=tally,
         asking=asking,
         sending=sending,
         intervals=intervals,

@@ -38,6 +38,7 @@ class Pump(threading.Thread):
         super().__init__(name="pump", daemon=True)
         self._stopping = threading.Event()
         self._renewed = time.monotonic()
+        self._trouble = ""
 
     def run(self) -> None:
         """Turn until stopped, whatever goes wrong: a process without its pump would lose the permits that it holds."""
@@ -45,20 +46,32 @@ class Pump(threading.Thread):
         while not self._stopping.wait(INTERVAL_SECONDS):
             try:
                 self._turn()
+                self._note("")
             except (RedisError, OperationalError, OSError, DatabaseAway) as error:
-                log.warning("The gates could not be looked at (%s).", type(error).__name__)
+                self._note(type(error).__name__)
             except Exception:  # the outer rim of this thread
                 log.exception("The pump stumbled.")
+        with contextlib.suppress(RedisError):
+            house().tally.flush()
 
     def stop(self) -> None:
         """Stop, and wait for the turn under way."""
         self._stopping.set()
         self.join(timeout=5.0)
 
+    def _note(self, trouble: str) -> None:
+        """Say that the gates cannot be looked at, or can be again: once, not four times a second."""
+        if trouble and not self._trouble:
+            log.warning("The gates cannot be looked at (%s): Redis or the broker is away. Trying on.", trouble)
+        elif self._trouble and not trouble:
+            log.warning("The gates can be looked at again.")
+        self._trouble = trouble
+
     def _turn(self) -> None:
         if time.monotonic() - self._renewed >= RENEWAL_SECONDS:
             house().gate.renew()
             self._renewed = time.monotonic()
+            house().tally.flush()
         publish(house().gate.pump())
 
     def _keep_limits(self) -> None:

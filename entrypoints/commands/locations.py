@@ -1,5 +1,6 @@
 """`pageturner locations`: which content tokens are kept."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from orchestration.standing import of_token
 from storage.errors import LocationExists
 from storage.locations import Location
 from storage.schema import LocationState
+from storage.streams import Stream
 
 from ..exits import Exit, Failure
 from ..living import asking, reading
@@ -69,7 +71,8 @@ def list_(
     """List the locations that are kept. At Apple names are not unique: the uId is."""
     _check_filters(state, resource)
     with reading() as house:
-        every = [_described(house, one) for one in house.locations.watched()]
+        streams = house.streams.by_location()
+        every = [_described(one, streams.get(one.id, [])) for one in house.locations.watched()]
     chosen = [
         one
         for one in every
@@ -140,7 +143,7 @@ def _has(one: dict[str, Any], text: str | None) -> bool:
     return text is None or any(text.lower() in field.lower() for field in fields)
 
 
-def _described(house: "House", location: Location) -> dict[str, Any]:
+def _described(location: Location, streams: Sequence[Stream]) -> dict[str, Any]:
     standing = of_token(location, datetime.now(UTC))
     return {
         "name": location.name,
@@ -150,7 +153,7 @@ def _described(house: "House", location: Location) -> dict[str, Any]:
         "state": standing.state,
         "problem": standing.words,
         "token_expires": location.token_expires,
-        "resources": [stream.resource for stream in house.streams.watched(location.id)],
+        "resources": [stream.resource for stream in streams],
         "notices": {
             "url": location.notice_url,
             "types": location.notice_types or [],

@@ -100,12 +100,18 @@ class _Seen:
 def _look_at_all(house: "House", now: datetime) -> list[_Seen]:
     reports, _ = house.progress.of(house.syncs.open_ones())
     under_way = {(one.uid, one.resource): one for one in reports if not one.is_over}
-    return [_look(house, one, under_way, now) for one in house.locations.watched()]
+    streams = house.streams.by_location()
+    return [_look(house, one, streams.get(one.id, []), under_way, now) for one in house.locations.watched()]
 
 
-def _look(house: "House", location: Location, under_way: dict[tuple[str, str], ProgressReport], now: datetime) -> _Seen:
+def _look(
+    house: "House",
+    location: Location,
+    streams: Sequence[Stream],
+    under_way: dict[tuple[str, str], ProgressReport],
+    now: datetime,
+) -> _Seen:
     rows = []
-    streams = house.streams.watched(location.id)
     for verdict in judge(location, streams, house.intervals, now):
         stream = verdict.stream
         row = _Row(

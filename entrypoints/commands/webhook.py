@@ -1,6 +1,5 @@
 """`pageturner webhook`: listen for Apple's notices."""
 
-import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,21 +8,12 @@ from settings import read_settings
 from storage.errors import StorageError
 
 from ..embedded import join_if_any
-from ..exits import Exit, Failure
 from ..printing import say
+from ..serving import listen, serve
 from ..webhook import Bearing, Intake, Receiver, make_app
 
 if TYPE_CHECKING:
     from tasks.house import House
-
-#: Beyond this, connections are answered 503 at once.
-_CONCURRENCY = 2_000
-
-#: A connection that says nothing is not kept for longer.
-_IDLE_SECONDS = 30
-
-#: What is under way when it is told to stop may end.
-_STOP_SECONDS = 15
 
 
 def webhook(
@@ -39,45 +29,27 @@ def webhook(
 
     Example: pageturner webhook --port 8080
     """
-    import uvicorn
-
     settings = read_settings()
     if settings.is_embedded:
         join_if_any(settings)
     from tasks.house import house
+    from tasks.logs import configure
+    from tasks.reporting import report_bugs
 
+    configure(settings)
+    report_bugs(settings, "webhook")
     kept = house()
     bearing = Bearing(kept.bearers.digests, settings.webhook_secrets)
-    intake = Intake(kept.notices.store, kept.sending.sync)
-    app = make_app(Receiver(bearing, intake), intake, lambda: _is_ready(kept))
-    listener = _listen(host, port)
+    intake = Intake(kept.notices.store, kept.sending.sync, kept.tally)
+    app = make_app(Receiver(bearing, intake, kept.tally), intake, lambda: _is_ready(kept))
+    listener = listen(host, port)
     address = listener.getsockname()
     say(f"Listening for notices at http://{address[0]}:{address[1]}/notices")
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        forwarded_allow_ips=trust,
-        limit_concurrency=_CONCURRENCY,
-        timeout_keep_alive=_IDLE_SECONDS,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=_family(host), backlog=2048)
-    except OSError as error:
-        raise Failure(f"Cannot listen at {host}:{port}: {error.strerror}.", Exit.USAGE) from None
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+    serve(app, listener, trust=trust)
 
 
 def _is_ready(house: "House") -> bool:
+    """Tell whether a notice could be kept now: nothing else is needed to take one."""
     try:
         house.rounds.last()
     except StorageError:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from apple.notices import Notice
+from orchestration.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,10 @@ class _Waiting:
 class Intake:
     """Keeps notices in a thread of its own, and tells of them in another: a broker that is down delays nobody."""
 
-    def __init__(self, store: Callable[[Sequence[Notice]], object], tell: Callable[[str], None]) -> None:
+    def __init__(self, store: Callable[[Sequence[Notice]], int], tell: Callable[[str], None], tally: Tally) -> None:
         self._store = store
         self._tell = tell
+        self._tally = tally
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._untold: set[str] = set()
         self._news = threading.Condition()
@@ -78,7 +80,9 @@ class Intake:
     def _keep_some(self, some: list[_Waiting]) -> None:
         problem: Exception | None = None
         try:
-            self._store([one.notice for one in some])
+            new = self._store([one.notice for one in some])
+            self._tally.count("notices", new, result="kept")
+            self._tally.count("notices", len(some) - new, result="repeated")
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             problem = error
         loop = some[0].kept.get_loop()
@@ -101,6 +105,7 @@ class Intake:
     def _tell_one(self, uid: str) -> None:
         try:
             self._tell(uid)
+            self._tally.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is: the notice is kept, and the clock finds it
             log.warning("The workers could not be told of a notice (%s): the clock will.", type(error).__name__)
 

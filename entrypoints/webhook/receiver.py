@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from apple.notices import MalformedNotice, Notice, is_test, read_notice
+from orchestration.tally import Tally
 from storage.errors import DatabaseAway
 
 from .bearing import Bearing
@@ -44,9 +45,10 @@ class Refused(Exception):
 class Receiver:
     """Takes notices in."""
 
-    def __init__(self, bearing: Bearing, intake: Intake) -> None:
+    def __init__(self, bearing: Bearing, intake: Intake, tally: Tally) -> None:
         self._bearing = bearing
         self._intake = intake
+        self._tally = tally
         self._throttle = Throttle()
 
     async def receive(self, request: Request) -> Response:
@@ -54,6 +56,7 @@ class Receiver:
         try:
             await self._receive(request)
         except Refused as refused:
+            self._tally.count("notices", result=refused.status.phrase.lower())
             return _answer(refused.status)
         except (DatabaseAway, Full, TimeoutError):
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
@@ -69,6 +70,18 @@ class Sight:
     waiting: int
     admitted: int
     shut_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """The Redis that the gates are kept in."""
+
+    name: str
+    version: str
+    #: What it does when its memory is full.
+    policy: str
+    is_durable: bool
+    now: datetime
 
 
 @dataclass(kw_only=True)
@@ -169,6 +182,18 @@ class Gate:
     def redis_answers(self) -> bool:
         """Ask Redis for a sign of life; its own error says that there is none."""
         return bool(self._redis.ping())
+
+    def server(self) -> Server:
+        """See what kind of Redis this is, and whether it may lose what it is given."""
+        info: Any = self._redis.info()
+        now: Any = self._redis.time()
+        return Server(
+            name="Valkey" if info.get("server_name") == "valkey" else "Redis",
+            version=str(info.get("valkey_version", info.get("redis_version", "?"))),
+            policy=str(info.get("maxmemory_policy", "")),
+            is_durable=bool(info.get("aof_enabled", 0)),
+            now=datetime.fromtimestamp(now[0] + now[1] / 1e6, UTC),
+        )
 
     def open_epoch(self) -> None:
         """Say that this Redis, which was started empty just now, remembers all there is: nobody is at Apple yet."""

@@ -1,0 +1,28 @@
+"""Failing: a crawl ends without having come to its end, and everybody is told."""
+
+import logging
+
+from storage.crawls import Crawl, Crawls
+
+from .retrying import Trouble
+from .tally import Tally
+from .telling import about
+
+log = logging.getLogger(__name__)
+
+
+class Failing:
+    """Fails crawls."""
+
+    def __init__(self, crawls: Crawls, tally: Tally) -> None:
+        self._crawls = crawls
+        self._tally = tally
+
+    def fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> bool:
+        """Fail a crawl, once: true for the one who did."""
+        if not self._crawls.fail(crawl, reason, trouble):
+            return False
+        with about(location=crawl.uid, stream=crawl.resource, crawl=crawl.id):
+            log.warning("Failed (%s): %s", trouble, reason)
+        self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed: {trouble}")
+        return True

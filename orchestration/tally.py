@@ -1,0 +1,80 @@
+"""Tally: what was done, counted by every process and added up in Redis, for whoever draws it.
+
+A name and its labels make a field of one hash. Counting is in memory; the pump takes it to Redis every few seconds.
+"""
+
+import json
+import threading
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+KEY = "tally"
+
+#: The upper bounds of what a duration is counted under, in seconds.
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """One number."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+class Tally:
+    """Counts for one process."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._lock = threading.Lock()
+        self._counts: dict[str, float] = defaultdict(float)
+
+    def count(self, name: str, by: float = 1, **labels: str) -> None:
+        """Count something."""
+        if by:
+            with self._lock:
+                self._counts[_field(name, labels)] += by
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """Count how long something took."""
+        place = bisect_left(BUCKETS, seconds)
+        bound = f"{BUCKETS[place]:g}" if place < len(BUCKETS) else "+Inf"
+        self.count(f"{name}_bucket", 1, **labels, le=bound)
+        self.count(f"{name}_sum", seconds, **labels)
+
+    def flush(self) -> None:
+        """Add to Redis what was counted since the last time; what it does not take is kept."""
+        with self._lock:
+            counts, self._counts = self._counts, defaultdict(float)
+        if not counts:
+            return
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for field, value in counts.items():
+                    pipeline.hincrbyfloat(KEY, field, value)
+                pipeline.execute()
+        except Exception:
+            with self._lock:
+                for field, value in counts.items():
+                    self._counts[field] += value
+            raise
+
+    def read(self) -> list[Count]:
+        """Give what all processes counted."""
+        fields: Any = self._redis.hgetall(KEY)
+        counts = []
+        for field, value in sorted(fields.items()):
+            name, labels = json.loads(field)
+            counts.append(Count(name=name, labels=labels, value=float(value)))
+        return counts
+
+
+def _field(name: str, labels: Mapping[str, str]) -> str:
+    return json.dumps([name, labels], sort_keys=True)

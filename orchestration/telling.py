@@ -1,0 +1,22 @@
+"""Telling: what every line of the log is about, without each line saying so."""
+
+import contextvars
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+_about: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("about", default={})  # noqa: B039 - read
+
+
+@contextmanager
+def about(**fields: object) -> Iterator[None]:
+    """Have all lines of the block be about this as well: a location, a stream, a crawl, a page."""
+    token = _about.set({**_about.get(), **fields})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def now_about() -> Mapping[str, object]:
+    """Give what lines are about just now."""
+    return _about.get()

@@ -1,0 +1,84 @@
+"""Reporting: bugs to Sentry, if there is one. Apple's troubles are no bugs, and no secret ever goes along."""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import sentry_sdk
+from celery.signals import beat_init, celeryd_init
+from sentry_sdk.integrations.celery import CeleryIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration
+
+from settings import Settings, read_settings
+
+#: Rounds that come more often than Sentry's monitors count, by the minute.
+_UNMONITORED = ["tick", "tend"]
+
+#: A run of the base64 alphabet this long could be a token, a key or a secret.
+_SECRET_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
+
+#: `scheme://user:password@host`.
+_PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
+
+_DEEPEST = 30
+
+
+def report_bugs(settings: Settings, part: str) -> None:
+    """Have what goes wrong in this process told to Sentry; without an address for that, nothing happens."""
+    if settings.sentry_dsn is None:
+        return
+    scrub = _Scrubbing([*settings.keys, *settings.webhook_secrets])
+    sentry_sdk.init(
+        dsn=settings.sentry_dsn.get_secret_value(),
+        environment=settings.environment,
+        release=f"pageturner@{version('pageturner')}",
+        # A token is a local variable somewhere: none goes along, nor any body, nor who asked.
+        include_local_variables=False,
+        max_request_body_size="never",
+        send_default_pii=False,
+        # Only what is named here: others write down what they see go by, commands of Redis and addresses among it.
+        auto_enabling_integrations=False,
+        integrations=[
+            CeleryIntegration(monitor_beat_tasks=True, exclude_beat_tasks=_UNMONITORED, propagate_traces=False),
+            LoggingIntegration(),
+        ],
+        # No header of Sentry's goes to Apple.
+        trace_propagation_targets=[],
+        before_send=lambda event, _: scrub(event),
+        before_breadcrumb=lambda crumb, _: scrub(crumb),
+    )
+    sentry_sdk.set_tag("part", part)
+
+
+class _Scrubbing:
+    """Takes out whatever could be a secret."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = secrets
+
+    def __call__(self, value: Any, depth: int = 0) -> Any:
+        if depth > _DEEPEST:
+            return "…"
+        if isinstance(value, str):
+            return self._clean(value)
+        if isinstance(value, dict):
+            return {name: self(one, depth + 1) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self(one, depth + 1) for one in value]
+        return value
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return _PASSWORD.sub(r"\1:…@", _SECRET_LIKE.sub("…", text))
+
+
+@celeryd_init.connect
+def _report_worker(**_: Any) -> None:
+    report_bugs(read_settings(), "worker")
+
+
+@beat_init.connect
+def _report_beat(**_: Any) -> None:
+    report_bugs(read_settings(), "beat")
