@@ -79,7 +79,7 @@ class Receiver:
                 return
             log.warning("A notice with a right bearer could not be read: %s.", error)
             raise Refused(HTTPStatus.BAD_REQUEST) from None
-        if speaks_for not in {None, notice.uid} and self._bearing.knows(notice.uid):
+        if speaks_for not in {None, notice.uid} and await self._is_known(notice.uid):
             log.warning("A notice for location %s came with the bearer of %s.", notice.uid, speaks_for)
             raise Refused(HTTPStatus.BAD_REQUEST)
         await self._keep(notice)
@@ -97,6 +97,12 @@ class Receiver:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS)
         self._throttle.count(source)
         raise Refused(HTTPStatus.UNAUTHORIZED)
+
+    async def _is_known(self, uid: str) -> bool:
+        """Tell whether there is a location of this uId, even one that was added just now."""
+        if not self._bearing.knows(uid):
+            await run_in_threadpool(self._bearing.refresh)
+        return self._bearing.knows(uid)
 
     async def _keep(self, notice: Notice) -> None:
         async with asyncio.timeout(STORE_SECONDS):

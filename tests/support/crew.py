@@ -169,20 +169,9 @@ def canonical(record: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def running_crew(
-    home: Path,
-    *,
-    locations: int = 1,
-    size: tuple[str, ...] = SIZE,
-    latency: float = 60,
-    processes: int = 2,
-) -> Iterator[Crew]:
-    """Run an installation for the length of the block."""
-    with (
-        redis_server() as redis,
-        postgresql_server() as server,
-        running_simulator("--locations", str(locations), "--latency", str(latency), *size) as apple,
-    ):
+def bare_crew(home: Path, *simulator: str, redis: str) -> Iterator[Crew]:
+    """Run an installation without anybody who works, for the length of the block."""
+    with postgresql_server() as server, running_simulator(*simulator) as apple:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
         env |= {
             "PAGETURNER_HOME": str(home / "home"),
@@ -194,7 +183,24 @@ def running_crew(
         crew = Crew(env=env, apple=apple, home=home)
         with crew.redis() as client:
             client.set("gate:epoch", 0)
-        with running_workers(env, processes_=processes, threads=8, log=home / "workers.log") as workers:
-            crew.workers = workers
-            with running_doorman(env, home) as crew.doorman:
-                yield crew
+        yield crew
+
+
+@contextlib.contextmanager
+def running_crew(
+    home: Path,
+    *,
+    locations: int = 1,
+    size: tuple[str, ...] = SIZE,
+    latency: float = 60,
+    processes: int = 2,
+) -> Iterator[Crew]:
+    """Run an installation for the length of the block."""
+    options = ("--locations", str(locations), "--latency", str(latency), *size)
+    with (
+        redis_server() as redis,
+        bare_crew(home, *options, redis=redis) as crew,
+        running_workers(crew.env, processes_=processes, threads=8, log=home / "workers.log") as crew.workers,
+        running_doorman(crew.env, home) as crew.doorman,
+    ):
+        yield crew

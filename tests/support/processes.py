@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from entrypoints import processes
 from settings import celery_url
@@ -174,6 +176,7 @@ def await_workers(env: Mapping[str, str], names: list[str]) -> None:
     missing = set(names)
     while missing:
         assert time.monotonic() < until, f"no answer from {missing}"
-        answers = app.control.ping(timeout=1.0, limit=len(names))
-        missing -= {name.split("@")[0] for answer in answers for name in answer}
+        with contextlib.suppress(OSError, RedisError, OperationalError):  # a broker that was away is connected anew
+            answers = app.control.ping(timeout=1.0, limit=len(names))
+            missing -= {name.split("@")[0] for answer in answers for name in answer}
     app.close()

@@ -44,16 +44,41 @@ def missing(part: str, reason: str) -> Any:
 @contextlib.contextmanager
 def redis_server() -> Iterator[str]:
     """Run a Redis server for the length of the block, and give its URL."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server") or str(server_binary())
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="pageturner-redis-") as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
-        child = processes.start([binary, *options], log=subprocess.DEVNULL)
+        child = processes.start([_redis_binary(), *options], log=subprocess.DEVNULL)
         try:
             _await(lambda: _pings(port), child, "Redis")
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             processes.stop(child)
+
+
+class StoppableRedis:
+    """A Redis server that keeps what it has on disk, and can be stopped and started again in the same place."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "yes", "dir": self._folder}
+        parts = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+        self._child = processes.start([_redis_binary(), *parts], log=subprocess.DEVNULL)
+        _await(lambda: _pings(self.port), self._child, "Redis")
+
+    def stop(self) -> None:
+        """Stop it."""
+        if self._child is not None:
+            processes.stop(self._child)
+
+
+def _redis_binary() -> str:
+    return shutil.which("redis-server") or shutil.which("valkey-server") or str(server_binary())
 
 
 @contextlib.contextmanager

@@ -1,0 +1,322 @@
+"""It runs by itself: an installation by its Procfile, which Apple's notices and the clock keep in step."""
+
+import asyncio
+import itertools
+import json
+import random
+import time
+from datetime import datetime
+
+import pytest
+import sqlalchemy as sa
+
+from apple.resources import RESOURCES, Paging
+from orchestration.ticking import TICK_EVERY
+from storage.schema import crawls, locations, notices, streams, syncs
+from tests.support.notifier import make_notice, send, send_many
+from tests.support.station import await_true, kill, running_station
+
+#: What the issue allows between a notice and the mirror.
+SOON = 5.0
+
+NUMBERED = tuple(name for name, resource in RESOURCES.items() if resource.paging is Paging.INDEX)
+
+SIZE = ("--assets", "10", "--assignments", "300", "--users", "60", "--page-size", "50")
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory):
+    """Everything that the Procfile names, and an Apple of some small locations."""
+    with running_station(tmp_path_factory.mktemp("station"), "--locations", "12", "--latency", "60", *SIZE) as station:
+        yield station
+
+
+@pytest.fixture(scope="module")
+def place(station):
+    """A location that is in step, and whose notices come."""
+    return settle(station)
+
+
+def settle(station):
+    """Keep a location, wait until it is in step, and have its notices sent."""
+    place = station.crew.add(*NUMBERED)
+    await_true(lambda: is_in_step(place), "the clock reads what is new")
+    done = station.crew.run("notices", "subscribe", place.name, "--url", station.notices_url)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def is_in_step(place) -> bool:
+    """Tell whether every stream was in step at some time."""
+    return all(stream["seen_at"] for stream in place.status()["streams"])
+
+
+def is_mirrored(place) -> bool:
+    """Tell whether the mirror is what Apple has."""
+    return all(place.mirror(resource) == place.truth(resource) for resource in NUMBERED)
+
+
+def secret_of(place) -> str:
+    """Ask Apple for the secret that it sends along."""
+    import requests
+
+    apple = place.crew.apple
+    token = next(one["token"] for one in apple.locations if one["uid"] == place.uid)
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.get(f"{apple.origin}/mdm/v2/client/config", headers=headers, timeout=10)
+    return str(answer.json()["notificationAuthToken"])
+
+
+def kept(station, *conditions) -> int:
+    """Count the notices that are kept."""
+    with station.crew.database() as database, database.read() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(notices).where(*conditions)) or 0
+
+
+def await_handled(station, seconds: float = 20.0) -> None:
+    """Wait until every notice was acted on."""
+    await_true(lambda: not kept(station, notices.c.handled_at.is_(None)), "all notices are handled", seconds)
+
+
+def synced(station, place) -> int:
+    """Count the syncs of a location."""
+    mine = sa.select(locations.c.id).where(locations.c.uid == place.uid).scalar_subquery()
+    with station.crew.database() as database, database.read() as connection:
+        count = sa.select(sa.func.count()).select_from(syncs).where(syncs.c.location_id == mine)
+        return connection.scalar(count) or 0
+
+
+def test_a_change_is_in_the_mirror_soon(station, place):
+    """What Apple tells of is in the mirror and the feed within five seconds, removals too."""
+    for change in ({"insert": 5, "remove": 3}, {"insert": 1}, {"remove": 4}):
+        place.change(resource="assignments", **change)
+        assert await_true(lambda: is_mirrored(place), "the change is mirrored", seconds=SOON) < SOON
+    assert {one["statuses"][-1] for one in station.crew.apple.notices(place.uid)} == {200}
+    assert any(change.op == "delete" for change in place.changes("assignments"))
+
+
+def test_flower_lists_what_was_done(station, place):
+    """Flower shows tasks by names and arguments that a person can read, and no secret."""
+    for name in ("pageturner.sync", "pageturner.tick", "pageturner.seed", "pageturner.publish"):
+        assert station.flower.await_task(name)
+    shown = json.dumps(station.flower.ask("api/tasks?limit=1000"))
+    assert place.uid in shown
+    assert secret_of(place) not in shown
+
+
+def test_a_burst_is_one_sync(station):
+    """A thousand notices in a second, half of them twice: answered at once, kept once, and two syncs at most."""
+    place = settle(station)
+    unique = [make_notice(place.uid) for _ in range(500)]
+    some = unique * 2
+    random.Random(1).shuffle(some)
+    before, kept_before = synced(station, place), kept(station)
+    burst = asyncio.run(send_many(station.notices_url, secret_of(place), some))
+    assert burst.statuses == {200: 1000}
+    assert kept(station) == kept_before + 500
+    await_handled(station)
+    await_true(lambda: synced(station, place) > before, "it is synced")
+    time.sleep(6)  # a third sync would begin by then: there is no event for what must not come
+    assert synced(station, place) - before in {1, 2}
+
+
+WRONG = {
+    "no bearer": (None, {}),
+    "another bearer": ("x" * 43, {}),
+    "an empty bearer": ("", {}),
+    "a basic one": (None, {"Authorization": "Basic eDp5"}),
+    "a very long bearer": ("x" * 20_000, {}),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_stranger_learns_nothing(station, place, wrong):
+    """A wrong bearer is answered alike for a location that is kept and for one that is not, and nothing is kept."""
+    bearer, headers = wrong
+    before = kept(station)
+    paths = ("", f"/{place.uid}", "/999", f"/{place.name}")
+    bodies = (make_notice(place.uid), b"not JSON", b"x" * 100_000)
+    answers = {str(send(station.notices_url + path, body, bearer, **headers)) for path in paths for body in bodies}
+    assert len(answers) == 1
+    assert send(station.notices_url, make_notice(place.uid), bearer, **headers).status == 401
+    assert kept(station) == before
+
+
+def test_a_right_bearer_with_something_else(station, place):
+    """What is too large, no notice, or another location's is refused, and nothing of it is kept."""
+    secret, other = secret_of(place), station.crew.add("users")
+    before = kept(station)
+
+    def status(body, path="", bearer=secret, **headers):
+        return send(station.notices_url + path, body, bearer, **headers).status
+
+    assert status(b"x" * 2_000_000) == 413
+    assert status(b"{") == 400
+    assert status(make_notice(place.uid, notificationId="")) == 400
+    assert status(make_notice(other.uid)) == 400
+    assert status(make_notice(other.uid), f"/{place.uid}") == 400
+    assert status(make_notice(place.uid), f"/{other.uid}") == 401
+    assert kept(station) == before
+    assert status(make_notice(place.uid), f"/{place.uid}") == 200
+    assert kept(station) == before + 1
+
+
+def test_what_nobody_knows_is_kept_and_shown(station, place):
+    """A right bearer with an unknown uId or type: kept, answered 200, and told by `status`."""
+    secret = secret_of(place)
+    assert send(station.notices_url, make_notice("4711"), secret).status == 200
+    assert send(station.notices_url, make_notice(place.uid, "NEW_THING"), secret).status == 200
+    await_true(lambda: "4711" in station.crew.run("status").stderr, "the location is told")
+    assert f"NEW_THING for {place.name}" in station.crew.run("status").stderr
+    shown = json.loads(station.crew.run("notices", "list", "--unknown", "--json").stdout)
+    assert [one["uid"] for one in shown] == ["4711"]
+
+
+def test_anything_may_come(station, place):
+    """Thousands of bodies at random never bring an error of ours, and none is kept that is no notice."""
+    dice, secret, before = random.Random(7), secret_of(place), kept(station)
+    alphabet = [
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "notificationId",
+        "uId",
+        "notification",
+        "\\u0000",
+        "1e999",
+        "é",
+        "null",
+    ]
+    bodies = [dice.randbytes(dice.randrange(60)) for _ in range(1500)]
+    bodies += ["".join(dice.choices(alphabet, k=dice.randrange(40))).encode() for _ in range(1000)]
+    bodies += [make_broken(dice, place.uid) for _ in range(500)]
+
+    async def send_all():
+        return await send_raw(station.notices_url, secret, bodies)
+
+    statuses = asyncio.run(send_all())
+    assert set(statuses) <= {200, 400}
+    assert statuses.count(200) == kept(station) - before
+
+
+def make_broken(dice, uid) -> bytes:
+    """Make a notice with one thing wrong in it, or nothing."""
+    notice = make_notice(uid)
+    name = dice.choice(list(notice))
+    notice[name] = dice.choice([None, 1, [], {}, "", "\u0000", "x" * 300, True, notice[name]])
+    return json.dumps(notice).encode()
+
+
+async def send_raw(url, bearer, bodies) -> list[int]:
+    """Send bodies as they are, over some connections."""
+    from urllib.parse import urlsplit
+
+    from tests.support.notifier import _status
+
+    split, statuses, waiting = urlsplit(url), [], list(bodies)
+
+    async def work():
+        reader, writer = await asyncio.open_connection(split.hostname, split.port)
+        while waiting:
+            body = waiting.pop()
+            head = f"POST {split.path} HTTP/1.1\r\nHost: receiver\r\nAuthorization: Bearer {bearer}\r\n"
+            writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            statuses.append(await _status(reader))
+        writer.close()
+
+    await asyncio.gather(*(work() for _ in range(20)))
+    return statuses
+
+
+def test_the_broker_may_be_down(station, place):
+    """Notices are kept while Redis is away, and acted on within a tick of its return."""
+    secret = secret_of(place)
+    station.redis.stop()
+    try:
+        place.change(resource="users", insert=3)
+        assert send(station.notices_url, make_notice(place.uid, "USER_MANAGEMENT"), secret).status == 200
+        assert kept(station, notices.c.handled_at.is_(None)) >= 1
+    finally:
+        station.redis.start()
+    await_handled(station, seconds=10 * TICK_EVERY.total_seconds())
+    await_true(lambda: is_mirrored(place), "the change is mirrored")
+
+
+def test_worker_and_beat_may_die(station, place):
+    """Notices that come while nobody works are acted on by whoever is started next."""
+    secret = secret_of(place)
+    station.kill("worker")
+    station.kill("beat")
+    place.change(resource="assignments", insert=2, remove=2)
+    assert send(station.notices_url, make_notice(place.uid), secret).status == 200
+    assert kept(station, notices.c.handled_at.is_(None)) >= 1
+    station.start("worker", "beat")
+    station.await_up()
+    await_handled(station, seconds=10)
+    await_true(lambda: is_mirrored(place), "the change is mirrored")
+
+
+def test_two_beats_do_the_work_of_one(station, tmp_path):
+    """With two beats, of which one is killed, every stream is read in its time, and none twice at once."""
+    file = tmp_path / "locations.toml"
+    place = station.crew.add("users")
+    token = next(one["token"] for one in station.crew.apple.locations if one["uid"] == place.uid)
+    (tmp_path / "one.vpptoken").write_text(token)
+    file.write_text(
+        f'[[location]]\nname = "{place.name}"\ntoken = "one.vpptoken"\nresources = ["users"]\ndelta = "5s"\n'
+    )
+    assert station.crew.run("locations", "apply", str(file)).returncode == 0
+    other = station.start_another("beat")
+    first = len(opened(station, place)) + 1
+    try:
+        await_true(lambda: len(opened(station, place)) >= first + 2, "it is read again and again", seconds=40)
+        station.kill("beat")
+        seen = len(opened(station, place))
+        await_true(lambda: len(opened(station, place)) >= seen + 3, "the other beat goes on", seconds=40)
+    finally:
+        station.start("beat")
+        kill(other)
+    moments = opened(station, place)[first:]
+    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(moments)]
+    assert min(gaps) >= 2  # half an interval is the least; twice at once would be nothing
+
+
+def opened(station, place) -> list[datetime]:
+    """Tell when readings of a location's users began."""
+    mine = sa.select(crawls.c.opened_at).join(streams, streams.c.id == crawls.c.stream_id)
+    mine = mine.join(locations, locations.c.id == streams.c.location_id).where(locations.c.uid == place.uid)
+    with station.crew.database() as database, database.read() as connection:
+        return list(connection.scalars(mine.order_by(crawls.c.id)))
+
+
+def test_monitoring_sees_it(station, place):
+    """The metrics name what there is, and the probes say that it is well."""
+    _, text = station.get("METRICS_PORT", "metrics")
+    labels = f'location="{place.name}",resource="users",uid="{place.uid}"'
+    assert f"pageturner_stream_last_success_timestamp_seconds{{{labels}}}" in text
+    assert 'pageturner_up{part="broker"} 1.0' in text
+    assert 'pageturner_queue_messages{queue="seed"}' in text
+    assert 'pageturner_notices_total{result="kept"}' in text
+    assert station.get("METRICS_PORT", "readyz?max_age=1h")[0] == 200
+    assert station.get("METRICS_PORT", "readyz?max_age=5s")[0] in {200, 503}
+    assert station.get("METRICS_PORT", "readyz?max_age=soon")[0] == 400
+    assert station.get("METRICS_PORT", "healthz")[0] == station.get("PORT", "healthz")[0] == 200
+    assert station.get("PORT", "metrics")[0] == 404
+    assert station.crew.run("status", "--check").returncode in {0, 1}
+    assert station.crew.run("doctor").returncode == 0
+
+
+def test_no_secret_is_told(station, place):
+    """Neither a token nor a notice's secret is in any log, metric, or answer."""
+    tokens = [one["token"] for one in station.crew.apple.locations]
+    said = (
+        station.logs()
+        + station.get("METRICS_PORT", "metrics")[1]
+        + station.crew.run("notices", "list", "--json").stdout
+    )
+    for secret in (secret_of(place), station.crew.env["PAGETURNER_SECRET_KEYS"], *tokens):
+        assert secret not in said
