@@ -28,6 +28,7 @@ COUNTERS = {
 }
 DURATIONS = {
     "page_seconds": (("resource",), "From asking for a page to its last byte."),
+    "permit_seconds": (("resource",), "From a task's start to its permit: a worker that waits for Apple's limit."),
     "publish_seconds": (("resource",), "From the first comparison to the commit."),
 }
 

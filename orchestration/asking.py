@@ -1,5 +1,6 @@
 """Asking Apple: every request that carries a token goes through here, and so through its location's gate."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from apple.tokens import Token
 
 from .gate import Gate, Permit
 from .limiting import Limiting
+from .tally import Tally
 
 #: There is one chain of cursors a location, and never two requests of it at once.
 CHAIN = "chain"
@@ -20,17 +22,20 @@ CHAIN = "chain"
 class Asking:
     """Asks under a permit, which it gives back when the body is in."""
 
-    def __init__(self, client: Client, gate: Gate, limiting: Limiting) -> None:
+    def __init__(self, client: Client, gate: Gate, limiting: Limiting, tally: Tally) -> None:
         self._client = client
         self._gate = gate
         self._limiting = limiting
+        self._tally = tally
 
     def page(self, location: str, message_id: str, question: Question, token: Token) -> Answer:
         """Ask for a page, as the task of a message."""
         rate = self._limiting.rate()
         ask = self._client.prepare_page(question, token)
         sole = CHAIN if question.resource.paging is Paging.CURSOR else ""
+        begun = time.monotonic()
         with self._gate.permit(location, message_id, rate=rate, sole=sole) as permit:
+            self._tally.observe("permit_seconds", time.monotonic() - begun, resource=question.resource.name)
             try:
                 return _heed(permit, ask)
             except Moved:

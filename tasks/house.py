@@ -106,7 +106,7 @@ def build(settings: Settings) -> House:
     redis = make_redis(settings)
     gate, tally = Gate(redis, longest_request=DEADLINE_SECONDS), Tally(redis)
     limiting, sending = Limiting(client), CelerySending()
-    asking = Asking(client, gate, limiting)
+    asking = Asking(client, gate, limiting, tally)
     intervals = Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")})
     syncing = Syncing(_choose(SyncStores, kept), gate, sending, intervals)
     fetching = Fetching(_choose(FetchStores, kept), asking, tally)

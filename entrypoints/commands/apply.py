@@ -1,6 +1,8 @@
 """`pageturner locations apply`: make what is kept be what a file says."""
 
+import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apple.client import ClientConfig, read_client_config
+from apple.tokens import Token
 from orchestration.planning import Declared, Kept, Step, left_out, plan
 from storage.locations import Location
 
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
 #: A person waits at a terminal; a gate that is shut for longer is told instead.
 PATIENCE_SECONDS = 20.0
 
-#: The gate of a token whose location is not known yet.
-NEWCOMER = "newcomer"
+#: So many new tokens are asked about at once: each has a gate of its own.
+_AT_ONCE = 16
 
 _SIGNS = {"add": "+", "remove": "-"}
 
@@ -65,10 +68,15 @@ def _identify(house: "House", entries: Sequence[Entry], kept: Sequence[Kept]) ->
     """Find out which location each entry is: by its token where that is kept, else by asking Apple."""
     by_token = {one.token: one.location for one in kept}
     names = {one.location.uid: one.location.name for one in kept}
-    declared: list[Declared] = []
-    for entry in entries:
+
+    def find(entry: Entry) -> tuple[str, str, str | None]:
         known = by_token.get(entry.token.text)
-        found = (known.uid, known.name, known.owner) if known is not None else _ask(house, entry, names)
+        return (known.uid, known.name, known.owner) if known is not None else _ask(house, entry, names)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        whose = list(pool.map(find, entries))
+    declared: list[Declared] = []
+    for entry, found in zip(entries, whose, strict=True):
         if entry.uid not in {None, found[0]}:
             raise Failure(f"{entry.file} opens location {found[0]}, and not {entry.uid}.", Exit.USAGE)
         taken = {one.name for one in declared} | {name for uid, name in names.items() if uid != found[0]}
@@ -82,9 +90,14 @@ def _ask(house: "House", entry: Entry, names: dict[str, str]) -> tuple[str, str,
     if entry.token.is_expired(datetime.now(UTC)):
         words = f"The token in {entry.file} expired on {entry.token.expires:%Y-%m-%d}: download a new one from Apple."
         raise Failure(words, Exit.PERSON)
-    gate = entry.uid if entry.uid in names else NEWCOMER
+    gate = entry.uid if entry.uid in names else newcomer(entry.token)
     config: ClientConfig = read_client_config(house.asking.client_config(gate, entry.token, PATIENCE_SECONDS))
     return config.uid, config.name, config.owner
+
+
+def newcomer(token: Token) -> str:
+    """Name the gate of a token whose location is not known yet."""
+    return f"newcomer-{hashlib.sha256(token.text.encode()).hexdigest()[:16]}"
 
 
 def _free(name: str, uid: str, taken: set[str]) -> str:

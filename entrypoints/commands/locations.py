@@ -51,7 +51,7 @@ def add(
         holder = house.locations.holder_of(token.text)
         if holder is not None:
             raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
-        config = _check(house, apply.NEWCOMER, token)
+        config = _check(house, apply.newcomer(token), token)
         location = house.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
         house.refreshing.note(location, config)
         say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
