@@ -130,6 +130,15 @@ class Fetching:
         )
         content = Content(body=None if is_lost else answer.packed, cursor=page.cursor, seconds=answer.seconds)
         self._stores.pages.store(crawl.id, fact, content)
+        with about(stream=crawl.resource):
+            log.debug(
+                "Page %d of %s: %s, %s records in %.2f s.",
+                index,
+                fact.total,
+                fact.outcome,
+                fact.records,
+                answer.seconds,
+            )
         self._tally.count("pages", resource=crawl.resource, outcome=fact.outcome)
         self._tally.count("records", fact.records or 0, resource=crawl.resource)
         self._tally.observe("page_seconds", answer.seconds, resource=crawl.resource)

@@ -154,7 +154,12 @@ def running_doorman(env: Mapping[str, str], home: Path) -> Iterator[Doorman]:
 
 @contextlib.contextmanager
 def running_workers(
-    env: Mapping[str, str], *, processes_: int = 2, threads: int = 8, log: Path | None = None
+    env: Mapping[str, str],
+    *,
+    processes_: int = 2,
+    threads: int = 8,
+    log: Path | None = None,
+    log_level: str = "INFO",
 ) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """Run worker processes for the length of the block, as any Celery user starts them."""
     with contextlib.ExitStack() as stack:
@@ -162,7 +167,7 @@ def running_workers(
         names = [f"worker-{os.getpid()}-{number}" for number in range(processes_)]
         children = []
         for name in names:
-            children.append(processes.start(processes.worker_command(threads, name), log=file, env=env))
+            children.append(processes.start(processes.worker_command(threads, name, log_level), log=file, env=env))
             stack.callback(processes.stop, children[-1])
         await_workers(env, names)
         yield children

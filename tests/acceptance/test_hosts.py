@@ -1,0 +1,54 @@
+"""Several hosts: each with a home of its own, and nothing in common but Redis and the database."""
+
+import contextlib
+import time
+
+import pytest
+
+from tests.support.crew import NUMBERED, SIZE, bare_crew
+from tests.support.processes import running_workers
+from tests.support.servers import redis_server
+from tests.support.station import await_true, kill
+
+LATENCY = 200
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory):
+    """Two hosts with a worker each, and a third one that commands come from."""
+    home = tmp_path_factory.mktemp("hosts")
+    with contextlib.ExitStack() as stack:
+        redis = stack.enter_context(redis_server())
+        simulator = ("--locations", "4", "--latency", str(LATENCY), *SIZE)
+        crew = stack.enter_context(bare_crew(home, *simulator, redis=redis))
+        workers = []
+        for number in range(2):
+            env = crew.env | {"PAGETURNER_HOME": str(home / f"host-{number}")}
+            log = home / f"host-{number}.log"
+            workers += stack.enter_context(running_workers(env, processes_=1, log=log, log_level="DEBUG"))
+        crew.workers = workers
+        yield crew
+
+
+def test_hosts_share_the_work(hosts):
+    """Pages of one crawl come from both hosts, five at a time in all, and the mirror is exact."""
+    place = hosts.add(*NUMBERED)
+    place.sync()
+    assert all(place.mirror(resource) == place.truth(resource) for resource in NUMBERED)
+    assert place.traffic()["most_in_flight"] == 5
+    for number in range(2):
+        assert "stream=assignments] Page " in (hosts.home / f"host-{number}.log").read_text()
+
+
+def test_a_host_may_be_lost(hosts):
+    """A host that is gone in the middle of a crawl costs seconds; the other one ends it, exactly."""
+    place = hosts.add(*NUMBERED)
+    running = hosts.start("sync", place.name)
+    await_true(lambda: place.traffic()["requests"] > 15, "the crawl is under way")
+    kill(hosts.workers[0])
+    begun = time.monotonic()
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 0, out + err
+    assert time.monotonic() - begun < 60
+    assert all(place.mirror(resource) == place.truth(resource) for resource in NUMBERED)
+    assert place.traffic()["most_in_flight"] <= 5
