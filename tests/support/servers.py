@@ -49,7 +49,7 @@ def redis_server() -> Iterator[str]:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
         child = processes.start([_redis_binary(), *options], log=subprocess.DEVNULL)
         try:
-            _await(lambda: _pings(port), child, "Redis")
+            await_server(lambda: _pings(port), child, "Redis")
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             processes.stop(child)
@@ -69,7 +69,7 @@ class StoppableRedis:
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "yes", "dir": self._folder}
         parts = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         self._child = processes.start([_redis_binary(), *parts], log=subprocess.DEVNULL)
-        _await(lambda: _pings(self.port), self._child, "Redis")
+        await_server(lambda: _pings(self.port), self._child, "Redis")
 
     def stop(self) -> None:
         """Stop it."""
@@ -106,7 +106,7 @@ def postgresql_server() -> Iterator[str]:
         )
         url = f"postgresql://{user}@127.0.0.1:{port}/postgres"
         try:
-            _await(lambda: _connects(url), child, "PostgreSQL")
+            await_server(lambda: _connects(url), child, "PostgreSQL")
             yield url
         finally:
             child.send_signal(2)  # fast shutdown
@@ -126,7 +126,8 @@ def drop_database(server: str, name: str) -> None:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def _await(is_up: Any, child: "subprocess.Popen[bytes]", what: str) -> None:
+def await_server(is_up: Any, child: "subprocess.Popen[bytes]", what: str) -> None:
+    """Wait until a server answers; one that does not start is missing."""
     until = time.monotonic() + _START_SECONDS
     while not is_up():
         if child.poll() is not None or time.monotonic() > until:

@@ -1,0 +1,95 @@
+"""RabbitMQ as the broker: everything works as on Redis, which stays for the gate and the results."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+
+from apple.notices import Notice
+from apple.resources import RESOURCES
+from entrypoints import processes
+from orchestration.scheduling import COLLECT, GAP
+from storage.notices import Notices
+from tests.support.crew import NUMBERED, SIZE, bare_crew
+from tests.support.flower import running_flower
+from tests.support.processes import COMMAND, running_doorman, running_workers
+from tests.support.rabbitmq import rabbitmq_server
+from tests.support.servers import redis_server
+from tests.support.station import await_true
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory):
+    """An installation on RabbitMQ, with two workers and a beat."""
+    home = tmp_path_factory.mktemp("rabbit")
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(rabbitmq_server())
+        redis = stack.enter_context(redis_server())
+        simulator = ("--locations", "8", "--latency", "60", *SIZE)
+        crew = stack.enter_context(bare_crew(home, *simulator, redis=redis))
+        crew.env |= {"PAGETURNER_BROKER_URL": broker}
+        crew.workers = stack.enter_context(running_workers(crew.env, log=home / "workers.log"))
+        crew.doorman = stack.enter_context(running_doorman(crew.env, home))
+        yield crew
+
+
+@pytest.fixture
+def beat(rabbit):
+    """A beat for the length of a test."""
+    with (rabbit.home / "beat.log").open("ab") as log:
+        child = processes.start([COMMAND, "beat"], log=log, env=rabbit.env)
+    yield child
+    processes.stop(child)
+
+
+def assert_exact(place, resources=NUMBERED):
+    """The mirror is what Apple has, and Apple was never asked for a sixth thing at once."""
+    for resource in resources:
+        assert place.mirror(resource) == place.truth(resource)
+    assert place.traffic()["most_in_flight"] <= 5
+
+
+def test_every_resource_is_read(rabbit):
+    """Pages, cursors and batches, fully and by what changed."""
+    place = rabbit.add(*RESOURCES)
+    place.sync()
+    assert_exact(place, RESOURCES)
+    place.change(resource="assignments", insert=20, remove=10)
+    place.change(resource="users", update=5)
+    place.sync()
+    assert_exact(place, RESOURCES)
+
+
+@pytest.mark.usefixtures("beat")
+def test_the_clock_ticks(rabbit):
+    """A new location is read without anybody's asking, and again in its time; Flower lists it."""
+    place = rabbit.add(*NUMBERED)
+    await_true(lambda: all(stream["seen_at"] for stream in place.status()["streams"]), "it is in step")
+    assert_exact(place)
+    with running_flower(rabbit.env) as flower:
+        assert flower.await_task("pageturner.tick")
+
+
+@pytest.mark.usefixtures("beat")
+def test_what_a_notice_wants_waits_at_the_gate(rabbit):
+    """A sync that waits for the rest of a burst does so at the gate, not in RabbitMQ."""
+    place = rabbit.add(*NUMBERED)
+    await_true(lambda: all(stream["seen_at"] for stream in place.status()["streams"]), "it is in step")
+    place.change(resource="assignments", insert=4, remove=4)
+    with rabbit.database() as database:
+        Notices(database).store([Notice(uid=place.uid, id="1", type="ASSET_MANAGEMENT")])
+    seconds = await_true(lambda: place.mirror("assignments") == place.truth("assignments"), "it is mirrored")
+    assert seconds >= min(COLLECT, GAP).total_seconds() / 2
+
+
+def test_a_worker_may_die(rabbit):
+    """What a killed worker held is delivered again, and nothing is lost."""
+    place = rabbit.add(*NUMBERED)
+    running = rabbit.start("sync", place.name)
+    await_true(lambda: place.traffic()["requests"] > 5, "the crawl is under way")
+    os.kill(rabbit.workers[0].pid, signal.SIGKILL)
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 0, out + err
+    assert_exact(place)
+    rabbit.workers[0].wait()
