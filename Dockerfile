@@ -1,9 +1,26 @@
-FROM python:3.13-slim
-RUN useradd --create-home pageturner
+# Everything is installed in a first image with what that takes, and only the environment goes into the second.
+FROM python:3.13-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /srv/pageturner
+RUN python -m venv /opt/venv
 COPY requirements.lock ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN /opt/venv/bin/pip install --require-hashes -r requirements.lock
 COPY . .
-RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
-USER pageturner
-CMD ["pageturner", "--help"]
+RUN /opt/venv/bin/pip install --no-deps --no-build-isolation --editable . \
+ && /opt/venv/bin/python -m compileall -q /opt/venv /srv/pageturner \
+ && /opt/venv/bin/pip uninstall --yes pip
+
+FROM python:3.13-slim-bookworm
+LABEL org.opencontainers.image.title="Pageturner" \
+      org.opencontainers.image.description="An exact, queryable mirror of Apple's Apps and Books"
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    PAGETURNER_HOME=/var/lib/pageturner PAGETURNER_LOG_FORMAT=json
+RUN useradd --system --uid 10001 --home-dir /var/lib/pageturner --create-home pageturner
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /srv/pageturner /srv/pageturner
+WORKDIR /srv/pageturner
+USER 10001
+# What is common to all that runs from this image; its services have probes of their own.
+HEALTHCHECK --interval=60s --timeout=20s --start-period=30s CMD ["pageturner", "doctor", "--offline"]
+ENTRYPOINT ["pageturner"]
+CMD ["--help"]

@@ -24,5 +24,5 @@ class Failing:
             return False
         with about(location=crawl.uid, stream=crawl.resource, crawl=crawl.id):
             log.warning("Failed (%s): %s", trouble, reason)
-        self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed: {trouble}")
+        self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed-{trouble}")
         return True
