@@ -136,7 +136,7 @@ def read_settings() -> Settings:
 
 def _told(error: Mapping[str, Any]) -> str:
     """Say what is wrong, and with which variable."""
-    words: str = error["msg"].removeprefix("Value error, ")
+    words = str(error["msg"]).removeprefix("Value error, ")
     names = [f"PAGETURNER_{str(name).upper()}" for name in error["loc"]]
     return f"{names[0]}: {words}" if names else words
 

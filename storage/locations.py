@@ -164,13 +164,13 @@ class Locations:
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(noted))
 
     def claim_unasked(self, every: timedelta, limit: int) -> list[str]:
-        """Claim the locations about which Apple was not asked for so long: each for exactly one caller."""
+        """Claim the locations about which Apple is to be asked, each for exactly one caller and so long."""
         now = datetime.now(UTC)
-        is_old = locations.c.asked_at.is_(None) | (locations.c.asked_at <= now - every)
-        some = sa.select(locations.c.id).where(locations.c.is_watched & is_old).order_by(locations.c.asked_at)
+        is_due = locations.c.ask_due_at.is_(None) | (locations.c.ask_due_at <= now)
+        some = sa.select(locations.c.id).where(locations.c.is_watched & is_due).order_by(locations.c.ask_due_at)
         some = some.limit(limit).with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            claimed = sa.update(locations).where(locations.c.id.in_(some)).values(asked_at=now)
+            claimed = sa.update(locations).where(locations.c.id.in_(some)).values(ask_due_at=now + every)
             return list(connection.scalars(claimed.returning(locations.c.uid)))
 
     def note_expiry(self, location_id: int, expires: datetime) -> None:

@@ -89,6 +89,7 @@ locations = sa.Table(
     sa.Column("notice_url", sa.Text),
     sa.Column("notice_types", Document),
     sa.Column("asked_at", Moment),
+    sa.Column("ask_due_at", Moment),
     # Digests of the secrets that notices may bring; two while one takes the place of another.
     sa.Column("notice_digests", Document),
 )

@@ -59,8 +59,9 @@ def beat(log_level: Annotated[str, typer.Option(help="How much it says.")] = "IN
         join(settings)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chdir(processes.ROOT)
-    schedule = ["--schedule", str(settings.home / "beat-schedule"), "--pidfile", ""]
-    command = [sys.executable, "-m", "celery", "-A", "tasks", "beat", "--loglevel", log_level, *schedule]
+    # Nothing is kept in files: rounds are claimed in the database, and two beats may share a home.
+    options = ["--scheduler", "celery.beat.Scheduler", "--pidfile", "", "--loglevel", log_level]
+    command = [sys.executable, "-m", "celery", "-A", "tasks", "beat", *options]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is what is wanted
 
 

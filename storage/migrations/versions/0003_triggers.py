@@ -45,6 +45,7 @@ def _columns() -> dict[str, list["sa.Column[object]"]]:
             sa.Column("notice_url", sa.Text(), nullable=True),
             sa.Column("notice_types", Document, nullable=True),
             sa.Column("asked_at", Moment(), nullable=True),
+            sa.Column("ask_due_at", Moment(), nullable=True),
             sa.Column("notice_digests", Document, nullable=True),
         ],
         "streams": [
