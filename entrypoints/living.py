@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 #: The embedded worker: five requests of one location, and the same again for what is not waiting for Apple.
 THREADS = 10
 
-#: A worker that runs answers well within this.
-_PING_SECONDS = 2.0
+#: A worker that runs answers within this, on a busy machine too; the first answer is enough.
+_PING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)

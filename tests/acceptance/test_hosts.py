@@ -8,7 +8,7 @@ import pytest
 from tests.support.crew import NUMBERED, SIZE, bare_crew
 from tests.support.processes import running_workers
 from tests.support.servers import redis_server
-from tests.support.station import await_true, kill
+from tests.support.station import await_under_way, kill
 
 LATENCY = 200
 
@@ -44,7 +44,7 @@ def test_a_host_may_be_lost(hosts):
     """A host that is gone in the middle of a crawl costs seconds; the other one ends it, exactly."""
     place = hosts.add(*NUMBERED)
     running = hosts.start("sync", place.name)
-    await_true(lambda: place.traffic()["requests"] > 15, "the crawl is under way")
+    await_under_way(place, running, 15)
     kill(hosts.workers[0])
     begun = time.monotonic()
     out, err = running.communicate(timeout=120)

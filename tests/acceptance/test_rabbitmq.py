@@ -16,7 +16,7 @@ from tests.support.flower import running_flower
 from tests.support.processes import COMMAND, running_doorman, running_workers
 from tests.support.rabbitmq import rabbitmq_server
 from tests.support.servers import redis_server
-from tests.support.station import await_true
+from tests.support.station import await_true, await_under_way
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_worker_may_die(rabbit):
     """What a killed worker held is delivered again, and nothing is lost."""
     place = rabbit.add(*NUMBERED)
     running = rabbit.start("sync", place.name)
-    await_true(lambda: place.traffic()["requests"] > 5, "the crawl is under way")
+    await_under_way(place, running)
     os.kill(rabbit.workers[0].pid, signal.SIGKILL)
     out, err = running.communicate(timeout=120)
     assert running.returncode == 0, out + err

@@ -246,6 +246,46 @@ def test_the_broker_may_be_down(station, place):
     await_true(lambda: is_mirrored(place), "the change is mirrored")
 
 
+def test_notices_may_come_twice_or_never(station, place):
+    """One that comes twice is kept once; of one that is lost the clock finds out, or a person who asks for it."""
+    station.crew.apple.switch(notices="twice")
+    place.change(resource="users", insert=1)
+    await_true(lambda: is_mirrored(place), "the change is mirrored")
+    newest = json.loads(station.crew.run("notices", "list", place.name, "--limit", "1", "--json").stdout)[0]
+    assert (newest["type"], newest["deliveries"]) == ("USER_MANAGEMENT", 2)
+    station.crew.apple.switch(notices="lost")
+    place.change(resource="users", insert=1)
+    assert not is_mirrored(place)
+    station.crew.apple.switch(notices="once")
+    done = station.crew.run("notices", "replay", "--id", newest["notification_id"])
+    assert done.returncode == 0, done.stderr
+    await_true(lambda: is_mirrored(place), "what was replayed is looked into")
+
+
+def test_a_location_of_another_is_not_taken(station):
+    """Where another service holds a location, its notices are taken on a claim alone; an unsubscription ends them."""
+    place = station.crew.add("assets")
+    other = {"id": "other", "name": "Other MDM", "metadata": ""}
+    station.crew.apple.set_owner(other, place.uid)
+    subscribe = ("notices", "subscribe", place.name, "--url", station.notices_url)
+    refused = station.crew.run(*subscribe)
+    assert (refused.returncode, "managed by 'Other MDM'" in refused.stderr) == (5, True)
+    assert station.crew.run(*subscribe, "--claim").returncode == 0
+    bearer = secret_of(place)
+    assert send(station.notices_url, make_notice(place.uid), bearer).status == 200
+    assert station.crew.run("notices", "unsubscribe", place.name).returncode == 0
+    await_true(lambda: send(station.notices_url, make_notice(place.uid), bearer).status == 401, "its secret is no good")
+
+
+def test_an_address_that_nobody_answers_is_not_taken(station, place):
+    """Apple tries the address out: one that is wrong changes nothing, and the old secret stays good."""
+    bearer = secret_of(place)
+    wrong = station.crew.run("notices", "subscribe", place.name, "--url", station.notices_url + "/999")
+    assert wrong.returncode == 1
+    assert "pageturner webhook" in wrong.stderr
+    assert send(station.notices_url, make_notice(place.uid), bearer).status == 200
+
+
 def test_worker_and_beat_may_die(station, place):
     """Notices that come while nobody works are acted on by whoever is started next."""
     secret = secret_of(place)

@@ -15,7 +15,7 @@ from typing import Any
 
 from entrypoints import processes
 
-from .crew import Crew, bare_crew
+from .crew import Crew, Place, bare_crew
 from .flower import Flower
 from .processes import await_workers
 from .servers import StoppableRedis, free_port
@@ -124,6 +124,16 @@ def await_true(is_so: Callable[[], Any], what: str, seconds: float = _START_SECO
         assert time.monotonic() - begun < seconds, f"not within {seconds:g} s: {what}"
         time.sleep(0.05)
     return time.monotonic() - begun
+
+
+def await_under_way(place: Place, running: "subprocess.Popen[str]", requests: int = 5) -> None:
+    """Wait until a sync has asked Apple a few times; one that ended before says why."""
+
+    def is_so() -> bool:
+        assert running.poll() is None, running.communicate()
+        return bool(place.traffic()["requests"] > requests)
+
+    await_true(is_so, "the crawl is under way")
 
 
 @contextlib.contextmanager
