@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from apple.client import ClientConfig
 from apple.tokens import Token
 from storage.locations import Location
 from storage.streams import Stream
@@ -22,6 +23,8 @@ class Declared:
     token: Token = field(repr=False)
     owner: str | None
     every: Mapping[str, Every]
+    #: What Apple said of it, where it was asked.
+    config: ClientConfig | None = None
 
     @property
     def resources(self) -> list[str]:

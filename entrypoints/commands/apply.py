@@ -69,30 +69,31 @@ def _identify(house: "House", entries: Sequence[Entry], kept: Sequence[Kept]) ->
     by_token = {one.token: one.location for one in kept}
     names = {one.location.uid: one.location.name for one in kept}
 
-    def find(entry: Entry) -> tuple[str, str, str | None]:
-        known = by_token.get(entry.token.text)
-        return (known.uid, known.name, known.owner) if known is not None else _ask(house, entry, names)
+    def find(entry: Entry) -> Location | ClientConfig:
+        return by_token.get(entry.token.text) or _ask(house, entry, names)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         whose = list(pool.map(find, entries))
     declared: list[Declared] = []
     for entry, found in zip(entries, whose, strict=True):
-        if entry.uid not in {None, found[0]}:
-            raise Failure(f"{entry.file} opens location {found[0]}, and not {entry.uid}.", Exit.USAGE)
-        taken = {one.name for one in declared} | {name for uid, name in names.items() if uid != found[0]}
-        name = entry.name or names.get(found[0]) or _free(found[1] or found[0], found[0], taken)
-        declared.append(Declared(uid=found[0], name=name, token=entry.token, owner=found[2], every=entry.every))
+        if entry.uid not in {None, found.uid}:
+            raise Failure(f"{entry.file} opens location {found.uid}, and not {entry.uid}.", Exit.USAGE)
+        taken = {one.name for one in declared} | {name for uid, name in names.items() if uid != found.uid}
+        name = entry.name or names.get(found.uid) or _free(found.name or found.uid, found.uid, taken)
+        config = found if isinstance(found, ClientConfig) else None
+        declared.append(
+            Declared(uid=found.uid, name=name, token=entry.token, owner=found.owner, every=entry.every, config=config)
+        )
     _refuse_twice(declared)
     return declared
 
 
-def _ask(house: "House", entry: Entry, names: dict[str, str]) -> tuple[str, str, str | None]:
+def _ask(house: "House", entry: Entry, names: dict[str, str]) -> ClientConfig:
     if entry.token.is_expired(datetime.now(UTC)):
         words = f"The token in {entry.file} expired on {entry.token.expires:%Y-%m-%d}: download a new one from Apple."
         raise Failure(words, Exit.PERSON)
     gate = entry.uid if entry.uid in names else newcomer(entry.token)
-    config: ClientConfig = read_client_config(house.asking.client_config(gate, entry.token, PATIENCE_SECONDS))
-    return config.uid, config.name, config.owner
+    return read_client_config(house.asking.client_config(gate, entry.token, PATIENCE_SECONDS))
 
 
 def newcomer(token: Token) -> str:
@@ -135,7 +136,9 @@ def _do(house: "House", step: Step) -> None:
         case "time", _:
             locations.time(step.uid, step.resource or "", step.every)
         case "add", Declared():
-            locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
+            added = locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
+            if declared.config is not None:
+                house.refreshing.note(added, declared.config)
         case "rotate", Declared():
             locations.rotate(declared.name, declared.token)
         case "watch", Declared():

@@ -1,0 +1,159 @@
+"""Locations as code: a plan first, all of it and nothing else, and a clear word for each mistake."""
+
+import json
+
+import pytest
+
+from tests.support.crew import bare_crew
+from tests.support.processes import running_doorman
+from tests.support.servers import redis_server
+
+SIZE = ("--assets", "5", "--assignments", "10", "--users", "5", "--locations", "6", "--latency", "5")
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory):
+    """An installation in which nobody works: commands alone."""
+    home = tmp_path_factory.mktemp("office")
+    with (
+        redis_server() as redis,
+        bare_crew(home, *SIZE, redis=redis) as crew,
+        running_doorman(crew.env, home) as crew.doorman,
+    ):
+        for number, location in enumerate(crew.apple.locations):
+            (home / f"{number}.vpptoken").write_text(location["token"])
+        yield crew
+
+
+def apply(office, text, *options):
+    """Apply a file, and give what came of it."""
+    file = office.home / "locations.toml"
+    file.write_text(text)
+    return office.run("locations", "apply", str(file), *options)
+
+
+def listed(office, *options):
+    """List the locations."""
+    done = office.run("locations", "list", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    return {one["name"]: one for one in json.loads(done.stdout)}
+
+
+def entry(number, **more):
+    """Write a location."""
+    lines = [f'{name} = "{value}"' for name, value in more.items()]
+    return "\n".join(["[[location]]", f'token = "{number}.vpptoken"', *lines, ""])
+
+
+def test_from_a_file_to_what_is_kept(office):
+    """What the file says is planned, then done; what it no longer says is left until it is to be pruned."""
+    uids = [one["uid"] for one in office.apple.locations]
+    text = 'delta = "1h"\nresources = ["assets", "users"]\n'
+    text += entry(0, name="one") + entry(1) + entry(2, name="three", delta="5m")
+    planned = apply(office, text, "--dry-run")
+    assert (planned.returncode, listed(office)) == (0, {})
+    assert f"+ add    one ({uids[0]}): assets, users" in planned.stdout
+    assert apply(office, text).returncode == 0
+    assert set(listed(office)) == {"one", "Simulated School 2", "three"}
+    assert "All is as the file says." in apply(office, text).stderr
+    fewer = 'resources = ["assets"]\n' + entry(0, name="uno")
+    assert apply(office, fewer).returncode == 0
+    kept = listed(office)
+    assert kept["uno"]["resources"] == ["assets"]
+    assert set(kept) == {"uno", "Simulated School 2", "three"}
+    assert apply(office, fewer, "--prune").returncode == 0
+    assert set(listed(office)) == {"uno"}
+    assert apply(office, text).returncode == 0
+    assert set(listed(office)) == {"one", "Simulated School 2", "three"}
+
+
+def test_intervals_are_each_streams_own(office):
+    """The file's, the location's, the resource's: the nearest has its way."""
+    text = 'delta = "2h"\nresources = ["assets", "users"]\n[every.users]\ndelta = "1h"\n'
+    text += entry(3, name="timed", delta="30m") + '[location.every.users]\ndelta = "7s"\n'
+    assert apply(office, text).returncode == 0
+    status = json.loads(office.run("status", "--json").stdout)["locations"]
+    streams = next(one["streams"] for one in status if one["name"] == "timed")
+    assert {one["resource"]: one["every_seconds"] for one in streams} == {"assets": 1800, "users": 7}
+
+
+def test_names_need_not_be_unique_at_apple(office):
+    """Two locations that Apple calls the same are told apart by their uIds."""
+    first, second = office.apple.locations[4:6]
+    assert apply(office, entry(4, name=second["name"])).returncode == 0
+    assert apply(office, entry(4, name=second["name"]) + entry(5)).returncode == 0
+    assert f"{second['name']} {second['uid']}" in listed(office, second["uid"])
+    assert listed(office, first["uid"])[second["name"]]["name_at_apple"] == first["name"]
+
+
+def test_the_list_can_be_filtered(office):
+    """By text, state, resource and whether notices come."""
+    assert apply(office, 'resources = ["users"]\n' + entry(0, name="only-users")).returncode == 0
+    assert "only-users" in listed(office, "--resource", "users", "--state", "valid", "--unsubscribed")
+    assert "only-users" not in listed(office, "--resource", "assets")
+    assert listed(office, "no such text") == {}
+    assert office.run("locations", "list", "--state", "well").returncode == 2
+
+
+MISTAKES = {
+    "no TOML": ("[[location", "is not TOML"),
+    "another word": (entry(0, nmae="x"), "unknown field `nmae`"),
+    "no token": ("[[location]]\nname = 'x'\n", "missing required field `token`"),
+    "no such file": (entry(99), "99.vpptoken cannot be read"),
+    "no such resource": ('resources = ["apps"]\n' + entry(0), "no resource 'apps'"),
+    "no interval": (entry(0, delta="soon"), "'soon' is no interval"),
+    "too often": (entry(0, delta="1s"), "not between"),
+    "a name twice": (entry(0, name="x") + entry(1, name="x"), "the name x is there twice"),
+    "a token twice": (entry(0, name="x") + entry(0, name="y"), "the same location"),
+    "another location's": (entry(0, uid="999"), "and not 999"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_and_nothing_is_done(office, text, words):
+    """Each mistake in a file is named, with its place, and nothing of the file is done."""
+    before = listed(office)
+    done = apply(office, text)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert listed(office) == before
+
+
+def test_a_token_that_apple_refuses(office):
+    """A token that Apple does not know is told with what to do."""
+    uid = office.apple.locations[1]["uid"]
+    (office.home / "newer.vpptoken").write_text(office.apple.new_token(uid))
+    office.apple.set_token("wrong", uid)
+    before = listed(office)
+    done = apply(office, '[[location]]\ntoken = "newer.vpptoken"\n')
+    assert (done.returncode, "Apple does not know this token" in done.stderr) == (5, True)
+    assert listed(office) == before
+
+
+def test_monitoring_has_one_line(office):
+    """What was never in step is told once its interval has passed; with another limit, at once."""
+    done = office.run("status", "--check")
+    assert (done.returncode, done.stdout[:15]) == (0, "PAGETURNER OK -")
+    late = office.run("status", "--check", "--max-age", "5s", "--json")
+    assert json.loads(late.stdout)["verdict"] in {"ok", "critical"}
+    assert office.run("status", "--max-age", "5s").returncode == 2
+    assert office.run("status", "--check", "--max-age", "often").returncode == 2
+
+
+def test_the_doctor_says_what_is_wrong(office):
+    """Without workers and a clock it warns; with a wrong key or a wrong setting it fails, in a sentence."""
+    well = office.run("doctor", "--offline", "--json")
+    marks = {one["part"]: one["mark"] for one in json.loads(well.stdout)}
+    assert (well.returncode, marks["workers"], marks["beat"], marks["database"]) == (0, "warn", "warn", "ok")
+    key = office.run("doctor", "--offline", PAGETURNER_SECRET_KEYS="A" * 43 + "=")
+    assert (key.returncode, "add the old key behind the new one" in key.stdout) == (1, True)
+    setting = office.run("doctor", PAGETURNER_DELTA_EVERY="often")
+    assert (setting.returncode, "PAGETURNER_DELTA_EVERY" in setting.stdout) == (1, True)
+    redis = office.run("doctor", "--offline", PAGETURNER_REDIS_URL="redis://127.0.0.1:1/0")
+    assert (redis.returncode, "Redis does not answer" in redis.stdout, "ok   database" in redis.stdout) == (
+        1,
+        True,
+        True,
+    )
+    assert "Traceback" not in key.stderr + setting.stderr + redis.stderr
