@@ -28,9 +28,12 @@ def _how_much(stream: Stream, timetable: Timetable, now: datetime, *, full: bool
     is_wanted = stream.full_wanted is not None and (stream.full_after is None or stream.full_after <= now)
     if is_wanted:
         return Wanted(stream=stream, forced_by=stream.full_wanted)
+    has_delta = RESOURCES[stream.resource].has_delta and stream.version is not None
+    if has_delta and stream.full_wanted is not None:
+        return delta(stream)  # a full reading is wanted, and has to wait
     if timetable.is_deep_due(stream.deep_at, now):
         return Wanted(stream=stream, forced_by=Reason.DEEP)
-    if not RESOURCES[stream.resource].has_delta or stream.version is None:
+    if not has_delta:
         return Wanted(stream=stream)
     return Wanted(stream=stream) if timetable.is_full_due(stream.full_at, now) else delta(stream)
 

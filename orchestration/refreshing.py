@@ -2,6 +2,7 @@
 
 from apple.client import ClientConfig, read_client_config
 from apple.errors import AppleError, OtherLocation, OtherOwner
+from apple.tokens import Token
 from storage.errors import UnknownLocation
 from storage.locations import Location, Locations
 from storage.schema import LocationState
@@ -31,11 +32,14 @@ class Refreshing:
             token = self._locations.token(location)
         except UnknownLocation:
             return
+        self._ask(location, token)
+
+    def _ask(self, location: Location, token: Token) -> None:
         try:
-            config = read_client_config(self._asking.client_config(uid, token, _WAIT_SECONDS))
+            config = read_client_config(self._asking.client_config(location.uid, token, _WAIT_SECONDS))
             self.note(location, config)
         except AppleError as error:
-            self._obey(location, error)
+            self._obey(location, token, error)
 
     def note(self, location: Location, config: ClientConfig) -> None:
         """Note what Apple said of a location."""
@@ -51,11 +55,13 @@ class Refreshing:
         elif config.owner != location.owner:
             raise OtherOwner(f"(it was '{location.owner}', now it is '{config.owner}')")
 
-    def _obey(self, location: Location, error: AppleError) -> None:
+    def _obey(self, location: Location, token: Token, error: AppleError) -> None:
         match retrying.decide(error, 1):
             case retrying.Wait():
                 raise Later(0.0)
             case retrying.Again():
                 raise Later(_AGAIN_SECONDS)
             case retrying.Stop(reason=reason, state=state):
-                self._locations.mark(location.id, LocationState(state), reason)
+                self._locations.put_off_asking(location.id)
+                if self._locations.has_token(location.id, token):  # else another has taken its place meanwhile
+                    self._locations.mark(location.id, LocationState(state), reason)

@@ -1,6 +1,8 @@
 """Reviving: look after unfinished syncs, and send again what was lost on its way."""
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -40,9 +42,16 @@ class Reviving:
         self._gate = gate
         self._sending = sending
 
-    def tend(self, sync_ids: list[int] | None = None) -> None:
-        """Look after unfinished syncs, all or some: revive their crawls that nothing is working on, and see them on."""
+    def tend(self, sync_ids: list[int] | None = None, *, still: Callable[[], None] = lambda: None) -> None:
+        """Look after unfinished syncs, all or some: revive their crawls that nothing is working on, and see them on.
+
+        Of many, this takes a while: `still` is called every second, to say so.
+        """
+        said = time.monotonic()
         for sync_id in self._stores.syncs.open_ones() if sync_ids is None else sync_ids:
+            if time.monotonic() - said >= 1:
+                said = time.monotonic()
+                still()
             try:
                 self._tend(sync_id)
             except Exception:  # the outer rim of one sync: what is wrong with it must not keep the others waiting

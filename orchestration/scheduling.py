@@ -26,6 +26,9 @@ COLLECT = timedelta(seconds=1)
 #: The least time between two syncs of a location that notices want.
 GAP = timedelta(seconds=2)
 
+#: And where one is under way, which may take its time, between two readings that join it.
+BUSY_GAP = timedelta(seconds=10)
+
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -79,15 +82,16 @@ def next_slot(uid: str, every: timedelta, after: datetime) -> datetime:
     return after + every - (after - _EPOCH - phase) % half
 
 
-def patience(due: Sequence[Due], last_opened: datetime | None, now: datetime) -> timedelta:
+def patience(due: Sequence[Due], last_begun: datetime | None, now: datetime, *, is_busy: bool = False) -> timedelta:
     """Tell how long a sync waits, so that a burst of notices is one: nothing where the clock wants it."""
     since = [one.wanted_since for one in due if one.wanted_since is not None]
     if len(since) < len(due) or not since:
         return timedelta()
     ready = min(since) + COLLECT
-    if last_opened is not None:
-        ready = max(ready, last_opened + GAP)
-    return min(max(ready - now, timedelta()), COLLECT + GAP)  # clocks of hosts differ
+    gap = BUSY_GAP if is_busy else GAP
+    if last_begun is not None and last_begun <= now:  # else another host's clock is ahead
+        ready = max(ready, last_begun + gap)
+    return min(max(ready - now, timedelta()), COLLECT + gap)
 
 
 def _seconds(number: int | None) -> timedelta | None:

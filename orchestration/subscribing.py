@@ -11,6 +11,7 @@ from storage.bearers import Bearers
 from storage.locations import Location, Locations
 
 from .asking import Asking
+from .gate import NotNow
 
 #: A person waits at a terminal; a gate that is shut for longer is told instead.
 PATIENCE_SECONDS = 20.0
@@ -45,21 +46,21 @@ class Subscribing:
         config = self._look(location)
         me = f"pageturner:{urlsplit(url).hostname}"
         if not claim:
-            _refuse_other(config, location, url, me)
+            _refuse_other(config, location.name, {url, self._bearers.url(location.uid)}, me)
         wanted: dict[str, Any] = {"notificationUrl": url, "notificationTypes": list(types or TYPES)}
         if claim:
             wanted["mdmInfo"] = {"id": me, "name": "Pageturner", "metadata": "an exact mirror of what is here"}
         secret = self._bearers.propose(location.uid)  # Apple tries it out before it answers
         try:
             now = self._configure(location, wanted | {"notificationAuthToken": secret})
-        except AppleError as error:
+        except (AppleError, NotNow) as error:
             if not isinstance(error, Away):  # else nobody knows whether Apple took it: both secrets stay good
                 self._bearers.withdraw(location.uid, secret)
             raise
         if now.notification_url != url:
             self._bearers.withdraw(location.uid, secret)
             raise NotTaken(f"Apple still sends notices to {now.notification_url or 'nobody'}.")
-        self._bearers.settle(location.uid, secret)
+        self._bearers.settle(location.uid, secret, url)
         if claim and now.owner == me:
             self._locations.disown(location.id)
             self._locations.own(location.id, me)
@@ -83,17 +84,16 @@ class Subscribing:
         return now
 
 
-def _refuse_other(config: ClientConfig, location: Location, url: str, me: str) -> None:
+def _refuse_other(config: ClientConfig, name: str, ours: set[str | None], me: str) -> None:
     """Refuse where somebody else would lose something."""
     if config.owner not in {None, me}:
-        name = config.owner_name or config.owner
         raise HeldElsewhere(
-            f"'{location.name}' is managed by '{name}': it may stop receiving notices, and take them back. "
+            f"'{name}' is managed by '{config.owner_name or config.owner}', which would lose what it relies on. "
             "`--claim` takes the location over all the same."
         )
     other = config.notification_url
-    if other not in {None, url} and config.notification_types and other != location.notice_url:
+    if other not in ours | {None} and config.notification_types:
         raise HeldElsewhere(
-            f"The notices of '{location.name}' go to {other}, which is not ours: that service would lose them. "
+            f"The notices of '{name}' go to {other}, which is not ours: that service would lose them. "
             "`--claim` takes them over all the same."
         )

@@ -38,8 +38,7 @@ _PERSON_REST = timedelta(hours=1)
 #: A location over which something of ours stumbled.
 _BUG_REST = timedelta(minutes=10)
 
-#: How often Apple is asked about a token: it may have been renewed, or somebody may have changed where notices go.
-CONFIG_EVERY = timedelta(days=1)
+#: About so many locations Apple is asked a round.
 _CONFIGS_AT_ONCE = 50
 
 
@@ -68,8 +67,12 @@ class Ticking:
         if not self.claim("tick", TICK_EVERY):
             return
         self._stores.notices.heed(wanted_by)
-        for uid in self._stores.streams.due_locations(datetime.now(UTC), _AT_ONCE):
+        now = datetime.now(UTC)
+        due = self._stores.streams.due_locations(now, _AT_ONCE)
+        for uid in due:
             self._sending.sync(uid)
+        if due:
+            self._stores.streams.note_sent(due, now)
 
     def sync(self, uid: str) -> None:
         """Sync what is due of a location. What a notice wants waits a little, for notices come in bursts."""
@@ -81,7 +84,8 @@ class Ticking:
         due = self._stores.streams.due(location.id, now)
         if not due:
             return
-        wait = patience(due, self._stores.syncs.last_opened(location.id), now)
+        is_busy = location.id in {one.id for one in self._stores.locations.being_synced()}
+        wait = patience(due, self._stores.streams.last_begun(location.id), now, is_busy=is_busy)
         if wait:
             raise Later(wait.total_seconds())
         try:
@@ -93,7 +97,7 @@ class Ticking:
     def refresh(self) -> None:
         """Have Apple asked about the tokens that it was not asked about for a day, some at a time."""
         if self.claim("refresh", REFRESH_EVERY):
-            for uid in self._stores.locations.claim_unasked(CONFIG_EVERY, _CONFIGS_AT_ONCE):
+            for uid in self._stores.locations.claim_unasked(_CONFIGS_AT_ONCE):
                 self._sending.refresh(uid)
 
     def sweep(self) -> None:
@@ -107,6 +111,10 @@ class Ticking:
     def claim(self, name: str, every: timedelta) -> bool:
         """Claim a round: of all beats, one has it."""
         return self._stores.rounds.claim(name, every * _EARLY)
+
+    def hold(self, name: str) -> None:
+        """Keep a round that takes its time: nobody else may begin the next meanwhile."""
+        self._stores.rounds.hold(name)
 
     def put_off(self, uid: str) -> None:
         """Let a location rest over which something of ours stumbled."""

@@ -2,7 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,8 +15,23 @@ from .schema import locations
 #: As much as nobody guesses, and well below what Apple takes (maxNotificationLength).
 _SECRET_BYTES = 32
 
-#: A newer secret takes the place of one that is in use: for so long as Apple is being told, both are good.
-_KEPT = 2
+#: Nobody knows of so many whether Apple took them: it did not answer.
+_PROPOSED = 3
+
+
+@dataclass(kw_only=True)
+class _Kept:
+    """The digests of a location's secrets."""
+
+    settled: str | None
+    proposed: list[str]
+    url: str | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        """Give all that are good."""
+        yield from self.proposed
+        if self.settled is not None:
+            yield self.settled
 
 
 class Bearers:
@@ -27,32 +44,53 @@ class Bearers:
         """Give the digests that are good, by the uId for which they speak; of every watched location, if only none."""
         every = sa.select(locations.c.uid, locations.c.notice_digests).where(locations.c.is_watched)
         with self._database.once() as connection:
-            return {row.uid: row.notice_digests or [] for row in connection.execute(every)}
+            return {row.uid: [*_read(row.notice_digests)] for row in connection.execute(every)}
 
     def propose(self, uid: str) -> str:
-        """Make a secret that is good from now on, beside the one in use."""
+        """Make a secret that is good from now on, beside the one that Apple has confirmed."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        self._change(uid, lambda digests: [digest_of(secret), *digests][:_KEPT])
+        with self._changing(uid) as kept:
+            kept.proposed = [digest_of(secret), *kept.proposed][:_PROPOSED]
         return secret
 
-    def settle(self, uid: str, secret: str) -> None:
-        """Have this secret be the only good one."""
-        self._change(uid, lambda _: [digest_of(secret)])
+    def settle(self, uid: str, secret: str, url: str) -> None:
+        """Have this secret be the only good one: Apple has confirmed it, with this address."""
+        with self._changing(uid) as kept:
+            kept.settled, kept.proposed, kept.url = digest_of(secret), [], url
 
     def withdraw(self, uid: str, secret: str) -> None:
-        """Have this secret be good no more; the one before it stays."""
-        self._change(uid, lambda digests: [one for one in digests if one != digest_of(secret)])
+        """Have a secret that was proposed be good no more."""
+        with self._changing(uid) as kept:
+            kept.proposed = [one for one in kept.proposed if one != digest_of(secret)]
 
     def forget(self, uid: str) -> None:
         """Have no secret of a location be good."""
-        self._change(uid, lambda _: [])
+        with self._changing(uid) as kept:
+            kept.settled, kept.proposed, kept.url = None, [], None
 
-    def _change(self, uid: str, make: Callable[[list[str]], list[str]]) -> None:
+    def url(self, uid: str) -> str | None:
+        """Give the address that Apple has confirmed."""
+        with self._database.once() as connection:
+            url: str | None = connection.scalar(sa.select(locations.c.subscribed_url).where(locations.c.uid == uid))
+            return url
+
+    @contextmanager
+    def _changing(self, uid: str) -> Iterator[_Kept]:
         here = locations.c.uid == uid
+        columns = sa.select(locations.c.notice_digests, locations.c.subscribed_url)
         with self._database.write() as connection:
-            digests = connection.scalar(sa.select(locations.c.notice_digests).where(here).with_for_update()) or []
-            values: dict[str, Any] = {"notice_digests": make(digests) or None}
+            row = connection.execute(columns.where(here).with_for_update()).one()
+            kept = _read(row.notice_digests)
+            kept.url = row.subscribed_url
+            yield kept
+            digests = {"settled": kept.settled, "proposed": kept.proposed}
+            values = {"notice_digests": digests, "subscribed_url": kept.url}
             connection.execute(sa.update(locations).where(here).values(values))
+
+
+def _read(raw: dict[str, Any] | None) -> _Kept:
+    raw = raw or {}
+    return _Kept(settled=raw.get("settled"), proposed=list(raw.get("proposed", [])))
 
 
 def digest_of(secret: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from .errors import DatabaseAway, DatabaseTooNew, WrongDatabase
 from .schema import REVISIONS
@@ -108,12 +109,13 @@ def _make_engine(url: str) -> sa.Engine:
     except (ArgumentError, ValueError):
         raise WrongDatabase("PAGETURNER_DATABASE_URL is not of the form postgresql://… or sqlite:///….") from None
     if parsed.drivername == "postgresql+psycopg":
-        return sa.create_engine(parsed, pool_size=20, max_overflow=20)
+        return sa.create_engine(parsed, pool_size=20, max_overflow=20, hide_parameters=True)
     if parsed.get_backend_name() != "sqlite":
         raise WrongDatabase(f"It is {parsed.get_backend_name()}; Pageturner keeps its data in PostgreSQL or SQLite.")
     if sqlite3.sqlite_version_info < _SQLITE_LEAST:
         raise WrongDatabase(f"This Python brings SQLite {sqlite3.sqlite_version}; 3.35 is the least.")
-    engine = sa.create_engine(parsed, pool_size=20, max_overflow=20, connect_args={"timeout": BUSY_SECONDS})
+    options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "connect_args": {"timeout": BUSY_SECONDS}}
+    engine = sa.create_engine(parsed, hide_parameters=True, **options)  # what is stored names people
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -142,8 +144,10 @@ def _telling() -> Iterator[None]:
         raise DatabaseAway(f"({_short(error)})") from error
     except (psycopg.OperationalError, psycopg.InterfaceError, sqlite3.OperationalError) as error:  # COPY's own way
         raise DatabaseAway(f"({type(error).__name__})") from error
+    except PoolExhausted as error:
+        raise DatabaseAway("(all connections of this process are in use)") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
             raise DatabaseAway(f"({_short(error)})") from error
         if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
             raise WrongDatabase("The file is not an SQLite database.") from None

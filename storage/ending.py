@@ -16,6 +16,7 @@ _TORN_LIMIT_SECONDS = 6 * 3600.0
 
 #: When the clock has deletes that are held looked at again.
 HELD_REST = timedelta(minutes=5)
+LONGEST_HELD_REST = timedelta(minutes=20)
 
 
 class Reason(StrEnum):
@@ -50,7 +51,7 @@ def ending(crawl: Crawl, stream: Stream, reading: Reading, now: datetime) -> dic
         case CrawlKind.DELTA:
             return _after_delta(crawl, stream, reading)
         case CrawlKind.SPOT:
-            return _held(reading, now) if reading.held else {}
+            return _held(stream, reading, now) if reading.held else {}
 
 
 def _after_full(crawl: Crawl, stream: Stream, reading: Reading, now: datetime) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _after_full(crawl: Crawl, stream: Stream, reading: Reading, now: datetime) -
         torn = stream.torn_fulls + 1
         values |= {"full_wanted": Reason.TORN, "torn_fulls": torn, "full_after": now + _wait(torn)}
         return values
-    values |= {"torn_fulls": 0, "full_wanted": None, "full_after": None, "deep_at": now} | _held(reading, now)
+    values |= {"torn_fulls": 0, "full_wanted": None, "full_after": None, "deep_at": now} | _held(stream, reading, now)
     if not reading.held:
         values |= {"complete_version": crawl.version, "full_at": now} | in_step(crawl)
     return values
@@ -77,17 +78,16 @@ def _after_delta(crawl: Crawl, stream: Stream, reading: Reading) -> dict[str, An
     return values
 
 
-def _held(reading: Reading, now: datetime) -> dict[str, Any]:
+def _held(stream: Stream, reading: Reading, now: datetime) -> dict[str, Any]:
     if not reading.held:
         return {"held_deletes": None, "held_digest": None, "held_at": None, "accepted_deletes": None}
     values: dict[str, Any] = {"held_deletes": reading.held, "held_digest": reading.digest, "held_at": now}
-    # Soon, so that what the second reading shows is the same story.
-    return values | {
-        "accepted_deletes": None,
-        "full_wanted": Reason.HELD,
-        "full_after": None,
-        "due_at": now + HELD_REST,
-    }
+    # Soon, so that what the second reading shows is the same story; if it never does, not so soon.
+    rest = HELD_REST
+    if stream.held_at is not None:
+        rest = min(max(HELD_REST, 2 * (now - stream.held_at)), LONGEST_HELD_REST)
+    wanted = {"full_wanted": Reason.HELD, "full_after": None, "due_at": now + rest}
+    return values | wanted | {"accepted_deletes": None}
 
 
 def _wait(torn: int) -> timedelta:

@@ -15,6 +15,13 @@ from .errors import LocationExists, UnknownLocation
 from .rows import own_columns, pick
 from .schema import LocationState, SyncState, locations, streams, syncs
 from .sealing import Sealer
+from .streams import lock_streams
+
+#: How often Apple is asked about a token: it may have been renewed, or somebody may have changed where notices go.
+ASK_EVERY = timedelta(days=1)
+
+#: After this, what was sent to ask seems lost.
+ASK_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,7 @@ class Locations:
             )
             number = revived or self._insert(connection, values | {"uid": uid})
             _watch(connection, number, resources)
+            _begin_afresh(connection, locations.c.id == number)
             return _fetch(connection, locations.c.id == number)
 
     def rotate(self, name: str, token: Token) -> None:
@@ -71,6 +79,7 @@ class Locations:
                 .values(self._sealed(token))
                 .returning(locations.c.id)
             ).one_or_none()
+            _begin_afresh(connection, locations.c.name == name)
         if row is None:
             raise UnknownLocation(f"(named '{name}')")
 
@@ -160,18 +169,25 @@ class Locations:
         """Note what Apple calls a location, and where its notices go."""
         values = {"apple_name": name, "notice_url": notice_url, "notice_types": list(notice_types)}
         with self._database.write() as connection:
-            noted = values | {"asked_at": datetime.now(UTC)}
+            now = datetime.now(UTC)
+            noted = values | {"asked_at": now, "ask_due_at": now + ASK_EVERY}
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(noted))
 
-    def claim_unasked(self, every: timedelta, limit: int) -> list[str]:
-        """Claim the locations about which Apple is to be asked, each for exactly one caller and so long."""
+    def claim_unasked(self, limit: int) -> list[str]:
+        """Claim the locations about which Apple is to be asked: each for exactly one caller, until that seems lost."""
         now = datetime.now(UTC)
         is_due = locations.c.ask_due_at.is_(None) | (locations.c.ask_due_at <= now)
         some = sa.select(locations.c.id).where(locations.c.is_watched & is_due).order_by(locations.c.ask_due_at)
         some = some.limit(limit).with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            claimed = sa.update(locations).where(locations.c.id.in_(some)).values(ask_due_at=now + every)
+            claimed = sa.update(locations).where(locations.c.id.in_(some)).values(ask_due_at=now + ASK_AGAIN)
             return list(connection.scalars(claimed.returning(locations.c.uid)))
+
+    def put_off_asking(self, location_id: int) -> None:
+        """Note that Apple has answered, if not what was asked: once a day is enough of that, too."""
+        values = {"ask_due_at": datetime.now(UTC) + ASK_EVERY}
+        with self._database.write() as connection:
+            connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
 
     def note_expiry(self, location_id: int, expires: datetime) -> None:
         """Note when the token expires, as Apple says."""
@@ -183,6 +199,7 @@ class Locations:
         values = {"owner": None, "state": LocationState.VALID, "problem": None}
         with self._database.write() as connection:
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
+            _begin_afresh(connection, locations.c.id == location_id)
 
     def own(self, location_id: int, owner: str) -> None:
         """Note which service manages the location, where nothing was known."""
@@ -226,7 +243,15 @@ class Locations:
         return int(row.id)
 
 
+def _begin_afresh(connection: sa.Connection, which: Any) -> None:
+    """Have everything of a location be due now: a person has acted, and what failed before is another story."""
+    ids = list(connection.scalars(sa.select(locations.c.id).where(which)))
+    lock_streams(connection, ids)
+    connection.execute(sa.update(streams).where(streams.c.location_id.in_(ids)).values(due_at=None, failures=0))
+
+
 def _watch(connection: sa.Connection, location_id: int, resources: list[str]) -> None:
+    lock_streams(connection, [location_id])
     connection.execute(sa.update(streams).where(streams.c.location_id == location_id).values(is_watched=False))
     known = set(connection.scalars(sa.select(streams.c.resource).where(streams.c.location_id == location_id)))
     for resource in resources:

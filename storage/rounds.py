@@ -8,6 +8,9 @@ from .database import Database
 from .schema import rounds
 from .upserts import insert_or
 
+#: By so much the clocks of hosts may differ.
+SKEW = timedelta(minutes=1)
+
 
 class Rounds:
     """The rounds of a database."""
@@ -18,12 +21,17 @@ class Rounds:
     def claim(self, name: str, every: timedelta) -> bool:
         """Claim the next round: true for exactly one of those who come within `every` of the last."""
         now = datetime.now(UTC)
+        # A moment that far in the future is of a clock that was wrong.
+        is_due = (rounds.c.at <= now - every) | (rounds.c.at > now + every + SKEW)
         with self._database.once() as connection:
             claimed = insert_or(connection, rounds).values(name=name, at=now)
-            claimed = claimed.on_conflict_do_update(
-                index_elements=["name"], set_={"at": now}, where=rounds.c.at <= now - every
-            )
+            claimed = claimed.on_conflict_do_update(index_elements=["name"], set_={"at": now}, where=is_due)
             return connection.execute(claimed.returning(rounds.c.name)).one_or_none() is not None
+
+    def hold(self, name: str) -> None:
+        """Keep a round that was claimed, and that takes longer than usual."""
+        with self._database.once() as connection:
+            connection.execute(sa.update(rounds).where(rounds.c.name == name).values(at=datetime.now(UTC)))
 
     def last(self) -> dict[str, datetime]:
         """Tell when each was claimed last."""

@@ -90,8 +90,12 @@ locations = sa.Table(
     sa.Column("notice_types", Document),
     sa.Column("asked_at", Moment),
     sa.Column("ask_due_at", Moment),
-    # Digests of the secrets that notices may bring; two while one takes the place of another.
+    # Digests of the secrets that notices may bring, the one that Apple has confirmed and those that it was told; and
+    # the address that it was told with it.
     sa.Column("notice_digests", Document),
+    sa.Column("subscribed_url", sa.Text),
+    # When the clock last sent for it to be synced: until that is done, or seems lost, it is not sent again.
+    sa.Column("sent_at", Moment),
 )
 
 streams = sa.Table(
@@ -123,6 +127,8 @@ streams = sa.Table(
     # When the clock wants it read; null where it never was. A failure puts it off, ever further.
     sa.Column("due_at", Moment),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    # When a crawl of it was opened last.
+    sa.Column("begun_at", Moment),
     # The mirror is at least as young as this: when the last reading that left it in step was opened.
     sa.Column("seen_at", Moment),
     # When everything was last read, without the short cut.

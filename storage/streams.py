@@ -1,8 +1,9 @@
 """Streams: one resource of one location, and how well the mirror is in step with it."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,11 @@ import sqlalchemy as sa
 from .database import Database
 from .rows import own_columns, pick
 from .schema import UNFINISHED, crawls, locations, streams, wants
+
+#: A location that was sent for and not read since is sent for again after this.
+SENT = timedelta(seconds=30)
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +90,26 @@ class Streams:
 
     def due_locations(self, now: datetime, limit: int) -> list[str]:
         """Give the uIds of locations of which something is to be read: first what never was, then the longest due."""
-        first = sa.func.min(sa.func.coalesce(streams.c.due_at, datetime(1970, 1, 1, tzinfo=UTC)))
-        query = _due(now).add_columns(locations.c.uid).group_by(locations.c.uid).order_by(first, locations.c.uid)
+        is_sooner = streams.c.due_at.is_(None) | (streams.c.due_at <= sa.func.coalesce(wants.c.since, now))
+        since = sa.case((is_sooner, sa.func.coalesce(streams.c.due_at, _LONG_AGO)), else_=wants.c.since)
+        first = sa.func.min(since)
+        is_sent = locations.c.sent_at > now - SENT
+        query = _due(now).add_columns(locations.c.uid).where(is_sent.is_not(True))
+        query = query.group_by(locations.c.uid).order_by(first, locations.c.uid)
         with self._database.once() as connection:
             return list(connection.scalars(query.limit(limit)))
+
+    def note_sent(self, uids: Sequence[str], now: datetime) -> None:
+        """Note that locations were sent for: until they are read, or that seems lost, they are not sent for again."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(locations).where(locations.c.uid.in_(uids)).values(sent_at=now))
+
+    def last_begun(self, location_id: int) -> datetime | None:
+        """Tell when a crawl of a location was last opened."""
+        with self._database.once() as connection:
+            mine = sa.select(sa.func.max(streams.c.begun_at)).where(streams.c.location_id == location_id)
+            begun_at: datetime | None = connection.scalar(mine)
+            return begun_at
 
     def is_wanted(self, location_id: int) -> bool:
         """Tell whether a notice wants anything of a location."""
@@ -98,9 +120,11 @@ class Streams:
     def put_off(self, location_id: int, until: datetime) -> None:
         """Let a location rest: nothing of it is due before, whatever wanted it."""
         mine = streams.c.location_id == location_id
+        is_sooner = streams.c.due_at.is_(None) | (streams.c.due_at < until)
         with self._database.write() as connection:
+            lock_streams(connection, [location_id])
+            connection.execute(sa.update(streams).where(mine & is_sooner).values(due_at=until))
             connection.execute(sa.delete(wants).where(wants.c.stream_id.in_(sa.select(streams.c.id).where(mine))))
-            connection.execute(sa.update(streams).where(mine).values(due_at=until))
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """Tell since when the stream that has waited longest is due; None where nothing is."""
@@ -121,25 +145,39 @@ def _is_watched() -> Any:
     return streams.c.is_watched & locations.c.is_watched
 
 
+def _is_resting() -> Any:
+    return (streams.c.failures > 0) | streams.c.held_deletes.is_not(None)
+
+
 def _by_clock(now: datetime) -> Any:
     return streams.c.due_at.is_(None) | (streams.c.due_at <= now)
 
 
 def _due(now: datetime) -> sa.Select[Any]:
-    """Choose the streams that the clock or a notice wants read, and that nobody reads."""
+    """Choose the streams that the clock or a notice wants read, and that nobody reads.
+
+    One that fails, or holds deletes back, rests whatever a notice wants: that waits for the clock.
+    """
     is_read = sa.exists().where((crawls.c.stream_id == streams.c.id) & crawls.c.state.in_(UNFINISHED))
     return (
         sa.select()
         .select_from(streams)
         .join(locations, locations.c.id == streams.c.location_id)
         .outerjoin(wants, wants.c.stream_id == streams.c.id)
-        .where(_is_watched() & (_by_clock(now) | wants.c.stream_id.is_not(None)) & ~is_read)
+        .where(_is_watched() & (_by_clock(now) | (wants.c.stream_id.is_not(None) & ~_is_resting())) & ~is_read)
     )
 
 
 def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
-    """Give a stream as it stands, and keep it so for as long as the transaction lasts."""
-    return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id).with_for_update()).one())
+    """Give a stream as it stands, and keep it so for as long as the transaction lasts. Others may refer to it."""
+    mine = sa.select(streams).where(streams.c.id == stream_id).with_for_update(key_share=True)
+    return _stream(connection.execute(mine).one())
+
+
+def lock_streams(connection: sa.Connection, location_ids: Sequence[int]) -> None:
+    """Lock all streams of locations, in one order: whoever changes several of them begins with this."""
+    mine = sa.select(streams.c.id).where(streams.c.location_id.in_(location_ids)).order_by(streams.c.id)
+    connection.execute(mine.with_for_update(key_share=True))
 
 
 _STREAM = own_columns(Stream, streams)

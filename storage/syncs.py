@@ -11,8 +11,20 @@ import sqlalchemy as sa
 from .crawls import Scope, dump_scopes
 from .database import Database
 from .rows import own_columns, pick
-from .schema import UNFINISHED, CrawlKind, CrawlState, Outcome, SyncState, crawls, pages, streams, syncs, wants
-from .streams import Stream
+from .schema import (
+    UNFINISHED,
+    CrawlKind,
+    CrawlState,
+    Outcome,
+    SyncState,
+    crawls,
+    locations,
+    pages,
+    streams,
+    syncs,
+    wants,
+)
+from .streams import Stream, lock_streams
 from .upserts import insert_or
 
 #: Crawls are kept this long; those that found nothing to read, of which there are many, not so long.
@@ -74,13 +86,6 @@ class Syncs:
         with self._database.once() as connection:
             return _sync(connection.execute(sa.select(syncs).where(syncs.c.id == sync_id)).one())
 
-    def last_opened(self, location_id: int) -> datetime | None:
-        """Tell when a location was last synced."""
-        last = sa.select(syncs.c.opened_at).where(syncs.c.location_id == location_id)
-        with self._database.once() as connection:
-            opened_at: datetime | None = connection.scalar(last.order_by(syncs.c.id.desc()).limit(1))
-            return opened_at
-
     def sweep(self, now: datetime) -> int:
         """Drop crawls and syncs that have been kept long enough; the last crawl of a stream is kept for ever."""
         with self._database.write() as connection:
@@ -93,9 +98,11 @@ class Syncs:
 
     def open(self, location_id: int, wanted: Sequence[Wanted], too_old: datetime) -> tuple[int, list[Opened]]:
         """Open a sync, or join the open one. An unfinished crawl is taken over, but for one from before `too_old`."""
+        wanted = sorted(wanted, key=_number)
         with self._database.write() as connection:
-            _lock_crawls(connection, wanted)
+            _lock(connection, wanted)
             sync_id = _join(connection, location_id, [one.stream.resource for one in wanted])
+            connection.execute(sa.update(locations).where(locations.c.id == location_id).values(sent_at=None))
             return sync_id, [_open_crawl(connection, sync_id, one, too_old) for one in wanted]
 
     def go_on(self, sync: Sync, wanted: Sequence[Wanted]) -> list[Opened]:
@@ -103,8 +110,9 @@ class Syncs:
 
         A crawl that failed is not opened again by its own sync: that would go on for ever.
         """
+        wanted = sorted(wanted, key=_number)
         with self._database.write() as connection:
-            _lock_crawls(connection, wanted)
+            _lock(connection, wanted)
             if not _move(connection, sync, {"step": sync.step + 1}, syncs.c.step == sync.step):
                 return []
             return [_open_crawl(connection, sync.id, one, None) for one in wanted]
@@ -133,10 +141,15 @@ def _move(connection: sa.Connection, sync: Sync, values: dict[str, Any], *condit
     return row.one_or_none() is not None
 
 
-def _lock_crawls(connection: sa.Connection, wanted: Sequence[Wanted]) -> None:
-    """Lock the crawls before their sync, as a publish does: the other way round, the two would wait for each other."""
+def _number(wanted: Wanted) -> int:
+    return wanted.stream.id
+
+
+def _lock(connection: sa.Connection, wanted: Sequence[Wanted]) -> None:
+    """Lock crawls, then their streams, then what else there is: in any other order, two would wait for each other."""
     mine = crawls.c.stream_id.in_([one.stream.id for one in wanted]) & crawls.c.state.in_(UNFINISHED)
     connection.execute(sa.select(crawls.c.id).where(mine).order_by(crawls.c.id).with_for_update())
+    lock_streams(connection, sorted({one.stream.location_id for one in wanted}))
 
 
 def _join(connection: sa.Connection, location_id: int, resources: list[str]) -> int:
@@ -190,10 +203,11 @@ def _note_begun(connection: sa.Connection, wanted: Wanted) -> None:
     """Take back what wanted the stream read: what is told from here on wants the next crawl."""
     if wanted.kind is CrawlKind.SPOT:
         return
-    connection.execute(sa.delete(wants).where(wants.c.stream_id == wanted.stream.id))
+    values: dict[str, Any] = {"begun_at": datetime.now(UTC)}
     if wanted.next_due is not None:
-        here = streams.c.id == wanted.stream.id
-        connection.execute(sa.update(streams).where(here).values(due_at=wanted.next_due))
+        values["due_at"] = wanted.next_due
+    connection.execute(sa.update(streams).where(streams.c.id == wanted.stream.id).values(values))
+    connection.execute(sa.delete(wants).where(wants.c.stream_id == wanted.stream.id))
 
 
 def _sweep(connection: sa.Connection, now: datetime) -> int:

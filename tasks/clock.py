@@ -3,30 +3,31 @@
 from orchestration.ticking import TEND_EVERY
 
 from .application import app
-from .gated import LocationTask
+from .gated import LocationTask, RoundTask
 from .house import house
 
 
-@app.task(name="pageturner.tick", queue="seed")
+@app.task(name="pageturner.tick", base=RoundTask, queue="seed")
 def tick() -> None:
     """Have every location synced of which something is due."""
     house().ticking.tick()
 
 
-@app.task(name="pageturner.tend", queue="seed")
+@app.task(name="pageturner.tend", base=RoundTask, queue="seed")
 def tend() -> None:
     """Revive crawls that nothing is working on."""
-    if house().ticking.claim("tend", TEND_EVERY):
-        house().reviving.tend()
+    ticking = house().ticking
+    if ticking.claim("tend", TEND_EVERY):
+        house().reviving.tend(still=lambda: ticking.hold("tend"))
 
 
-@app.task(name="pageturner.refresh_all", queue="seed")
+@app.task(name="pageturner.refresh_all", base=RoundTask, queue="seed")
 def refresh_all() -> None:
     """Have Apple asked about every token, once a day."""
     house().ticking.refresh()
 
 
-@app.task(name="pageturner.sweep", queue="seed")
+@app.task(name="pageturner.sweep", base=RoundTask, queue="seed")
 def sweep() -> None:
     """Drop what nobody needs any more."""
     house().ticking.sweep()

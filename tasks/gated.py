@@ -5,6 +5,8 @@ share the workers fairly. The first argument of a gated task is the location's u
 """
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery import Task
@@ -29,6 +31,9 @@ AWAY_SECONDS = 5.0
 
 #: What a broker that is away did not take is offered again after this.
 BROKER_SECONDS = 1.0
+
+#: What goes by itself.
+_AWAY = (DatabaseAway, RedisError, OperationalError)
 
 #: What a caller hands over that belongs to its own process, and not into a message.
 _NOT_CARRIED = ("add_to_parent", "connection", "router", "result_cls")
@@ -66,22 +71,38 @@ class GatedTask(Task):
     def _run(self, *args: Any, **kwargs: Any) -> None:
         gate, location, message_id = house().gate, args[0], self.request.id
         gate.start(location, message_id)
+        seconds = self._attempt(message_id, args, kwargs)
+        if seconds is not None:
+            self._come_again(location, message_id, seconds)
+        try:
+            publish(gate.finish(location, message_id))
+        except _AWAY as error:  # what it did is in the ledger; its admission lapses
+            log.warning("%s: ended without a word to the gate (%s).", message_id, type(error).__name__)
+
+    def _attempt(self, message_id: str, args: Any, kwargs: Any) -> float | None:
+        """Run, and tell after how many seconds to come again; None where it has ended, well or not."""
         try:
             self.run(*args, **kwargs)
         except (Later, NotNow) as later:
-            self._come_again(location, message_id, later.seconds)
-        except (DatabaseAway, RedisError, OperationalError) as error:
+            return later.seconds
+        except _AWAY as error:
             log.warning("%s: %s. Trying again in %g s.", message_id, type(error).__name__, AWAY_SECONDS)
-            self._come_again(location, message_id, AWAY_SECONDS)
+            return AWAY_SECONDS
         except StorageError as error:
-            self.give_up_for_person(args, error)
+            return self._give_up(message_id, partial(self.give_up_for_person, args, error))
         except Exception as error:  # the outer rim: a bug fails its crawl, with its name, and not the whole chord
             log.exception("%s: a bug.", message_id)
-            self.give_up_for_bug(args, error)
+            return self._give_up(message_id, partial(self.give_up_for_bug, args, error))
+        return None
+
+    def _give_up(self, message_id: str, give_up: Callable[[], None]) -> float | None:
         try:
-            publish(gate.finish(location, message_id))
-        except (RedisError, OperationalError) as error:  # what it did is in the ledger; its admission lapses
-            log.warning("%s: ended without a word to the gate (%s).", message_id, type(error).__name__)
+            give_up()
+        except _AWAY:
+            return AWAY_SECONDS
+        except Exception:  # not even this: the message must leave the gate all the same
+            log.exception("%s: could not be given up.", message_id)
+        return None
 
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
         """Fail the crawl for something that only a person can mend."""
@@ -94,7 +115,7 @@ class GatedTask(Task):
     def _come_again(self, location: str, message_id: str, seconds: float) -> None:
         try:
             publish(house().gate.park_again(location, message_id, seconds))
-        except (RedisError, OperationalError) as error:  # tend finds the page missing, and has it asked for again
+        except _AWAY as error:  # tend finds the page missing, and has it asked for again
             log.warning("%s: could not be parked (%s).", message_id, type(error).__name__)
         raise Ignore
 
@@ -115,10 +136,25 @@ class LocationTask(GatedTask):
         house().ticking.put_off(args[0])
 
 
+class RoundTask(Task):
+    """A round of the clock: what is away is looked for in the next."""
+
+    abstract = True
+    throws = _AWAY
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Run the task."""
+        try:
+            self.run(*args, **kwargs)
+        except _AWAY as error:
+            log.warning("%s: %s. The next round tries again.", self.name, type(error).__name__)
+
+
 class CrawlTask(Task):
     """A task whose first argument is a crawl: a bug in it fails the crawl; what is merely away is tended later."""
 
     abstract = True
+    throws = _AWAY  # no bug, and nobody's to report
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Run the task, with every line about its crawl."""
@@ -128,7 +164,7 @@ class CrawlTask(Task):
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Tell the ledger."""
         del task_id, kwargs, einfo
-        if isinstance(exc, DatabaseAway | RedisError | OperationalError):
+        if isinstance(exc, _AWAY):
             return
         house().crawling.fail_for_bug(args[0], exc)
 

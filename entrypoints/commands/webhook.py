@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from apple.notices import wanted_by
 from settings import read_settings
 from storage.errors import StorageError
 
@@ -40,7 +41,12 @@ def webhook(
     report_bugs(settings, "webhook")
     kept = house()
     bearing = Bearing(kept.bearers.digests, settings.webhook_secrets)
-    intake = Intake(kept.notices.store, kept.sending.sync, kept.tally)
+    intake = Intake(
+        kept.notices.store,
+        kept.sending.sync,
+        lambda notice: bearing.knows(notice.uid) and bool(wanted_by(notice.type)),
+        kept.tally,
+    )
     app = make_app(Receiver(bearing, intake, kept.tally), intake, lambda: _is_ready(kept))
     listener = listen(host, port)
     address = listener.getsockname()

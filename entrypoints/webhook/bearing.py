@@ -1,6 +1,7 @@
 """Bearing: whom a bearer speaks for. Checked before anything else of a request is looked at."""
 
 import hmac
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,7 @@ class Bearing:
         self._digests: dict[str, list[str]] = {}
         self._uids: dict[str, str] = {}
         self._read_at = -FRESH_SECONDS
+        self._lock = threading.Lock()
 
     def is_stale(self, bearer: str) -> bool:
         """Tell whether the secrets must be read again before this bearer is judged."""
@@ -34,11 +36,16 @@ class Bearing:
         return age >= FRESH_SECONDS or (age >= LOOK_SECONDS and not is_known)
 
     def refresh(self) -> None:
-        """Read the secrets again."""
-        digests = self._read()
-        self._digests = digests
-        self._uids = {digest: uid for uid, some in digests.items() for digest in some}
-        self._read_at = time.monotonic()
+        """Read the secrets again; those who ask for it at the same time share one reading."""
+        asked_at = time.monotonic()
+        with self._lock:
+            if self._read_at > asked_at:
+                return
+            begun_at = time.monotonic()
+            digests = self._read()
+            self._digests = digests
+            self._uids = {digest: uid for uid, some in digests.items() for digest in some}
+            self._read_at = begun_at
 
     def knows(self, uid: str) -> bool:
         """Tell whether there is a location of this uId."""

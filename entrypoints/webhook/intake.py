@@ -1,11 +1,14 @@
 """Intake: keeps notices, many in one transaction, and then tells the workers: without them, the clock finds out."""
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from redis.exceptions import RedisError
 
 from apple.notices import Notice
 from orchestration.tally import Tally
@@ -14,6 +17,9 @@ log = logging.getLogger(__name__)
 
 #: So many are kept in one transaction: what came while the one before was written.
 _AT_ONCE = 500
+
+#: What was counted is told this often, whether or not there is news.
+_COUNT_SECONDS = 5.0
 
 #: More than this may not wait to be written: Apple sends what is not taken again.
 PENDING_LIMIT = 5_000
@@ -32,9 +38,16 @@ class _Waiting:
 class Intake:
     """Keeps notices in a thread of its own, and tells of them in another: a broker that is down delays nobody."""
 
-    def __init__(self, store: Callable[[Sequence[Notice]], int], tell: Callable[[str], None], tally: Tally) -> None:
+    def __init__(
+        self,
+        store: Callable[[Sequence[Notice]], int],
+        tell: Callable[[str], None],
+        is_news: Callable[[Notice], bool],
+        tally: Tally,
+    ) -> None:
         self._store = store
         self._tell = tell
+        self._is_news = is_news
         self._tally = tally
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._untold: set[str] = set()
@@ -89,23 +102,24 @@ class Intake:
         loop.call_soon_threadsafe(_answer, some, problem)
         if problem is None:
             with self._news:
-                self._untold |= {one.notice.uid for one in some}
+                self._untold |= {one.notice.uid for one in some if self._is_news(one.notice)}
                 self._news.notify()
 
     def _tell_all(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._untold or self._is_over)
+                self._news.wait_for(lambda: self._untold or self._is_over, _COUNT_SECONDS)
                 if self._is_over:
                     return
                 uids, self._untold = self._untold, set()
             for uid in sorted(uids):
                 self._tell_one(uid)
+            with contextlib.suppress(RedisError):
+                self._tally.flush()
 
     def _tell_one(self, uid: str) -> None:
         try:
             self._tell(uid)
-            self._tally.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is: the notice is kept, and the clock finds it
             log.warning("The workers could not be told of a notice (%s): the clock will.", type(error).__name__)
 

@@ -47,10 +47,13 @@ def _columns() -> dict[str, list["sa.Column[object]"]]:
             sa.Column("asked_at", Moment(), nullable=True),
             sa.Column("ask_due_at", Moment(), nullable=True),
             sa.Column("notice_digests", Document, nullable=True),
+            sa.Column("subscribed_url", sa.Text(), nullable=True),
+            sa.Column("sent_at", Moment(), nullable=True),
         ],
         "streams": [
             sa.Column("due_at", Moment(), nullable=True),
             sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+            sa.Column("begun_at", Moment(), nullable=True),
             sa.Column("seen_at", Moment(), nullable=True),
             sa.Column("deep_at", Moment(), nullable=True),
             sa.Column("delta_seconds", sa.Integer(), nullable=True),
