@@ -20,7 +20,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv/pageturner /srv/pageturner
 WORKDIR /srv/pageturner
 USER 10001
-# What is common to all that runs from this image; its services have probes of their own.
-HEALTHCHECK --interval=60s --timeout=20s --start-period=30s CMD ["pageturner", "doctor", "--offline"]
+# Of a worker, which renews a file every few seconds; the doors have probes of their own.
+HEALTHCHECK --interval=60s --timeout=15s --start-period=60s CMD ["pageturner", "alive"]
 ENTRYPOINT ["pageturner"]
 CMD ["--help"]

@@ -1,6 +1,7 @@
 """What the environment says: every setting, its default, and the way in which it may be wrong."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,13 @@ LONGEST_INTERVAL = timedelta(days=366)
 
 #: A shorter webhook secret can be guessed.
 SECRET_LEAST = 16
+
+_REDIS = ("redis://", "rediss://", "unix://")
+
+#: Brokers that this was tried with.
+_BROKERS = ("redis://", "rediss://", "unix://", "amqp://", "amqps://", "pyamqp://")
+
+_DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+(/[^\s]*)?/\d+")
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DIGITS = 9
@@ -57,23 +65,32 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if not self.apple_url.startswith(("https://", "http://")):
-            raise ValueError("PAGETURNER_APPLE_URL must begin with https:// (or http:// for the simulator).")
-        if self.redis_url is not None and not _text(self.redis_url).startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("PAGETURNER_REDIS_URL must begin with redis://, rediss:// or unix://.")
-        for name, url in (("REDIS", self.redis_url), ("BROKER", self.broker_url)):
-            if url is not None and not _is_url(_text(url)):
-                words = "is no URL: signs such as / and # in its password are written as %2F and %23."
-                raise ValueError(f"PAGETURNER_{name}_URL {words}")
-        if any(len(one) < SECRET_LEAST for one in self.webhook_secrets):
-            raise ValueError(
-                f"PAGETURNER_WEBHOOK_SECRET must be {SECRET_LEAST} signs or longer: it is all that is asked."
-            )
+        for problem in (*self._wrong_servers(), *self._wrong_words()):
+            raise ValueError(problem)
         for kind in ("delta", "full", "deep"):
             self.intervals(kind)
-        if self.redis_url is None and self.broker_url is not None:
-            raise ValueError("PAGETURNER_BROKER_URL is set: PAGETURNER_REDIS_URL must be too, for the gate.")
         return self
+
+    def _wrong_servers(self) -> Iterator[str]:
+        if not self.apple_url.startswith(("https://", "http://")):
+            yield "PAGETURNER_APPLE_URL must begin with https:// (or http:// for the simulator)."
+        redis, broker = (None if url is None else _text(url) for url in (self.redis_url, self.broker_url))
+        for name, url, schemes in (("REDIS", redis, _REDIS), ("BROKER", broker, _BROKERS)):
+            if url is not None and not url.startswith(schemes):
+                yield f"PAGETURNER_{name}_URL must begin with {', '.join(schemes[:-1])} or {schemes[-1]}."
+            if url is not None and not _is_url(url):
+                words = "is no URL: signs such as / and # in its password are written as %2F and %23."
+                yield f"PAGETURNER_{name}_URL {words}"
+        if redis is None and broker is not None:
+            yield "PAGETURNER_BROKER_URL is set: PAGETURNER_REDIS_URL must be too, for the gate."
+
+    def _wrong_words(self) -> Iterator[str]:
+        if not _is_url(self.apple_url) or not urlsplit(self.apple_url).hostname:
+            yield "PAGETURNER_APPLE_URL names no host."
+        if self.sentry_dsn is not None and not _DSN.fullmatch(_text(self.sentry_dsn)):
+            yield "PAGETURNER_SENTRY_DSN is none: https://KEY@HOST/NUMBER is what Sentry calls one."
+        if any(len(one) < SECRET_LEAST for one in self.webhook_secrets):
+            yield f"PAGETURNER_WEBHOOK_SECRET must be {SECRET_LEAST} signs or longer: it is all that is asked."
 
     def intervals(self, kind: str) -> dict[str, timedelta]:
         """Give the intervals of a kind by resource; what is not named here keeps its default."""

@@ -167,7 +167,7 @@ def read_client_config(answer: Answer) -> ClientConfig:
         expires = None  # the token's own date is there as well
     return ClientConfig(
         uid=config.u_id,
-        name=config.location_name or "",
+        name=" ".join((config.location_name or "").split()),
         owner=owner if isinstance(owner, str) else None,
         owner_name=owner_name if isinstance(owner_name, str) else None,
         token_expires=expires,

@@ -1,6 +1,7 @@
 """Checking: the state of everything in one line and one number, for cron, Nagios and readiness probes."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -10,7 +11,8 @@ import typer
 
 from orchestration.freshness import Freshness, Verdict, judge, spell_age
 
-from .printing import give, give_json
+from .exits import KNOWN, explain
+from .printing import clean, give, give_json
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -25,6 +27,7 @@ class Alarm(IntEnum):
     OK = 0
     WARNING = 1
     CRITICAL = 2
+    UNKNOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +60,11 @@ class Checked:
         numbers = f"streams={len(self.verdicts)} bad={len(self.bad)} oldest={int(self.oldest.total_seconds())}s"
         if not self.verdicts:
             return f"PAGETURNER OK - no locations yet | {numbers}"
+        new = sum(one.stream.seen_at is None for one in self.verdicts)
         if not self.bad:
-            words = f"{len(self.verdicts)} streams of {locations} locations in step"
-            return f"PAGETURNER OK - {words}, the oldest {spell_age(self.oldest)} ago | {numbers}"
+            words = f"{len(self.verdicts) - new} streams of {locations} locations in step"
+            more = f", {new} not read yet" if new else ""
+            return f"PAGETURNER OK - {words}{more}, the oldest of {spell_age(self.oldest)} ago | {numbers}"
         named = "; ".join(_told(one) for one in self.bad[:_NAMED])
         more = f"; {len(self.bad) - _NAMED} more" if len(self.bad) > _NAMED else ""
         return f"PAGETURNER {self.alarm.name} - {named}{more} | {numbers}"
@@ -76,7 +81,8 @@ def look(house: "House", now: datetime, max_age: timedelta | None = None) -> Che
 
 def check(house: "House", now: datetime, max_age: timedelta | None, *, json: bool) -> None:
     """Give the verdict, and end with its number."""
-    checked = look(house, now, max_age)
+    with unknown():
+        checked = look(house, now, max_age)
     if json:
         bad = [_described(one) for one in checked.bad]
         seconds = int(checked.oldest.total_seconds())
@@ -87,8 +93,18 @@ def check(house: "House", now: datetime, max_age: timedelta | None, *, json: boo
         raise typer.Exit(checked.alarm)
 
 
+@contextlib.contextmanager
+def unknown() -> Iterator[None]:
+    """Turn what keeps the verdict from being found into a verdict of its own."""
+    try:
+        yield
+    except KNOWN as error:
+        give(f"PAGETURNER UNKNOWN - {clean(explain(error)[0])}")
+        raise typer.Exit(Alarm.UNKNOWN) from None
+
+
 def _told(one: Verdict) -> str:
-    name = f"{one.location.name} {one.stream.resource}"
+    name = f"{clean(one.location.name).replace('|', '/')} {one.stream.resource}"
     if one.needs_person:
         return f"{name} needs a person (token {one.location.state})"
     was = "was never in step" if one.stream.seen_at is None else f"last in step {spell_age(one.age)} ago"

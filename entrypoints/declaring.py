@@ -14,6 +14,7 @@ from orchestration.planning import KINDS, Every
 from settings import read_duration
 
 from .exits import Exit, Failure
+from .printing import clean
 
 
 class _Every(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,12 +69,15 @@ def _entry(path: Path, file: _File, one: _Location, number: int) -> Entry:
     token_file = path.parent / one.token
     try:
         token = parse_token(token_file.read_bytes())
-    except OSError as error:
-        raise Failure(f"{where}: {token_file} cannot be read: {error.strerror}.", Exit.USAGE) from None
     except MalformedToken as error:
         raise Failure(f"{where}: {token_file} is not a content token: {error}.", Exit.USAGE) from None
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or error
+        raise Failure(f"{where}: {clean(one.token)} cannot be read: {words}.", Exit.USAGE) from None
     resources = next((some for some in (one.resources, file.resources) if some is not None), list(USUAL))
     unknown = [name for name in (*resources, *one.every, *file.every) if name not in RESOURCES]
+    if one.name is not None and (not one.name.strip() or not one.name.isprintable()):
+        raise Failure(f"{where}: a name is one line of signs that can be seen.", Exit.USAGE)
     if unknown or not resources:
         known = ", ".join(RESOURCES)
         raise Failure(f"{where}: there is no resource '{', '.join(unknown)}'; there are {known}.", Exit.USAGE)

@@ -8,19 +8,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from kombu.exceptions import OperationalError
+from redis import Redis
 from redis.exceptions import RedisError
 
 from apple.client import read_client_config
-from apple.errors import AppleError
-from orchestration.gate import NotNow
 from orchestration.standing import of_token
 from orchestration.ticking import TICK_EVERY
+from settings import Settings, WrongSettings, read_settings
 from storage.errors import StorageError
 from storage.locations import Location
 from storage.schema import REVISIONS
 
-from .exits import explain
+from .embedded import servers
+from .exits import KNOWN, explain
+from .processes import terminating
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -45,31 +46,68 @@ class Finding:
     words: str
 
 
-class Examining:
-    """Examines an installation."""
+def examine(*, is_offline: bool) -> Iterator[Finding]:
+    """Examine an installation: each finding is given as soon as it is there."""
+    try:
+        settings = read_settings()
+    except WrongSettings as error:
+        yield Finding(mark="fail", part="settings", words=str(error))
+        return
+    yield Finding(mark="ok", part="settings", words=f"home {settings.home}, Apple at {settings.apple_url}")
+    with terminating(), servers(settings, "asking"):
+        redis = _ping(settings)
+        if redis is not None:
+            yield redis
+        house = None
+        try:
+            from tasks.house import house as find
+
+            house = find()
+        except KNOWN as error:
+            yield Finding(mark="fail", part="database", words=explain(error)[0])
+        if house is not None:
+            yield from _Examining(house, datetime.now(UTC)).all(has_redis=redis is None, is_offline=is_offline)
+
+
+def _ping(settings: Settings) -> Finding | None:
+    """Look whether Redis answers at all, without waiting for it as long as those who work do."""
+    try:
+        with Redis.from_url(
+            settings.redis, socket_timeout=_PING_SECONDS, socket_connect_timeout=_PING_SECONDS, retry=None
+        ) as redis:
+            redis.ping()
+    except RedisError as error:
+        return Finding(mark="fail", part="redis", words=explain(error)[0])
+    return None
+
+
+class _Examining:
+    """Examines what there is."""
 
     def __init__(self, house: "House", now: datetime) -> None:
         self._house = house
         self._now = now
 
-    def all(self, *, is_offline: bool) -> Iterator[Finding]:
-        """Ask everything; what cannot be asked is a finding too."""
-        yield from self._ask("redis", self._redis)
+    def all(self, *, has_redis: bool, is_offline: bool) -> Iterator[Finding]:
+        """Ask everything that can be asked; what cannot be answered is a finding too."""
         yield from self._ask("database", self._database)
         yield from self._ask("keys", self._keys)
-        yield from self._ask("workers", self._workers)
         yield from self._ask("beat", self._beat)
         yield from self._ask("notices", self._notices)
+        if has_redis:
+            yield from self._ask("redis", self._redis)
+            yield from self._ask("workers", self._workers)
         if not is_offline:
             yield from self._ask("apple", self._apple)
-            for location in self._house.locations.watched():
+        if has_redis and not is_offline:
+            for location in filter(self._opens, self._house.locations.watched()):
                 yield from self._ask("token", partial(self._token, location))
 
     def _ask(self, part: str, examine: Callable[[], Iterator[tuple[str, str]]]) -> Iterator[Finding]:
         try:
             for mark, words in examine():
                 yield Finding(mark=mark, part=part, words=words)
-        except (RedisError, StorageError, AppleError, OperationalError, NotNow) as error:
+        except KNOWN as error:
             yield Finding(mark="fail", part=part, words=explain(error)[0])
 
     def _redis(self) -> Iterator[tuple[str, str]]:

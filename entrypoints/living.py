@@ -42,15 +42,14 @@ def reading() -> Iterator["House"]:
 
 
 @contextlib.contextmanager
-def asking(*, needs_redis: bool = True) -> Iterator["House"]:
-    """Give a house for a command that asks Apple something itself; nothing can be asked without Redis."""
+def asking() -> Iterator["House"]:
+    """Give a house for a command that asks Apple something itself."""
     settings = read_settings()
     with terminating(), servers(settings, "asking"):
         from tasks.house import house
         from tasks.pump import Pump
 
-        if needs_redis:
-            house().gate.redis_answers()
+        house().gate.redis_answers()
         pump = Pump()
         pump.start()
         try:

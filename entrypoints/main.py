@@ -8,6 +8,7 @@ import typer
 
 from .commands import (
     accept,
+    alive,
     changes,
     demo,
     doctor,
@@ -51,6 +52,7 @@ app.command("metrics")(metrics.metrics)
 app.command("webhook")(webhook.webhook)
 app.command("simulate")(simulate.simulate)
 app.command("migrate")(migrate.migrate)
+app.command("alive")(alive.alive)
 app.command("doctor")(doctor.doctor)
 app.command("key")(keys.key)
 

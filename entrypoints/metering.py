@@ -1,16 +1,19 @@
 """Metering: everything that can be drawn of an installation, read afresh for each scrape from where it is kept."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
+from apple.resources import RESOURCES
+from orchestration.freshness import Freshness, judge
 from orchestration.tally import BUCKETS, Count
 from storage.errors import StorageError
 from storage.locations import Location
+from storage.schema import CrawlKind
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -32,6 +35,14 @@ DURATIONS = {
     "publish_seconds": (("resource",), "From the first comparison to the commit."),
 }
 
+#: What has to be there before it happens: an alarm does not see the first of what begins with one.
+_ZEROS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "crawls": tuple((resource, kind, "failed-bug") for resource in RESOURCES for kind in CrawlKind),
+    "torn": tuple((resource,) for resource in RESOURCES),
+    "errors": tuple((resource, "SlowDown") for resource in RESOURCES),
+    "notices": (("kept",), ("not kept",), ("unauthorized",), ("too many requests",)),
+}
+
 _PLACE = ("location", "uid")
 _STREAM = (*_PLACE, "resource")
 
@@ -39,89 +50,24 @@ _STREAM = (*_PLACE, "resource")
 class Meter(Collector):
     """Reads an installation."""
 
-    def __init__(self, house: "House", depths: Callable[[], dict[str, int]]) -> None:
-        self._house = house
+    def __init__(self, house: "Callable[[], House | None]", depths: Callable[[], dict[str, int]]) -> None:
+        self._find = house
         self._depths = depths
 
     def collect(self) -> Iterator[Metric]:
         """Give all there is; what cannot be read is said to be down."""
         up = GaugeMetricFamily("pageturner_up", "Whether a part answers.", labels=["part"])
-        for part, read in (("redis", self._of_redis), ("database", self._of_database), ("broker", self._of_broker)):
+        house = self._find()
+        for part, read in (("redis", _of_redis), ("database", _of_database), ("broker", self._of_broker)):
             try:
-                metrics = list(read())
+                metrics = [] if house is None else list(read(house))
             except (RedisError, StorageError):
                 metrics = []
             yield from metrics
             up.add_metric([part], float(bool(metrics)))
         yield up
 
-    def _of_redis(self) -> Iterator[Metric]:
-        counts = self._house.tally.read()
-        for name, (labels, words) in COUNTERS.items():
-            counter = CounterMetricFamily(f"pageturner_{name}", words, labels=labels)
-            for one in counts:
-                if one.name == name:
-                    counter.add_metric([one.labels.get(label, "") for label in labels], one.value)
-            yield counter
-        for name, (labels, words) in DURATIONS.items():
-            yield _histogram(name, labels, words, counts)
-        yield from self._of_gates()
-
-    def _of_gates(self) -> Iterator[Metric]:
-        gauges = {
-            "in_flight": GaugeMetricFamily("pageturner_gate_in_flight", "Requests at Apple now.", labels=_PLACE),
-            "waiting": GaugeMetricFamily("pageturner_gate_parked", "Messages that wait at the gate.", labels=_PLACE),
-            "admitted": GaugeMetricFamily("pageturner_gate_admitted", "Messages that were let through.", labels=_PLACE),
-            "shut_seconds": GaugeMetricFamily("pageturner_gate_shut_seconds", "How long it stays shut.", labels=_PLACE),
-        }
-        for location in self._house.locations.being_synced():
-            sight = self._house.gate.look(location.uid)
-            for name, gauge in gauges.items():
-                gauge.add_metric([location.name, location.uid], getattr(sight, name))
-        yield from gauges.values()
-
-    def _of_database(self) -> Iterator[Metric]:
-        house, now = self._house, datetime.now().astimezone()
-        locations = house.locations.watched()
-        yield from _of_tokens(locations)
-        yield from self._of_streams({one.id: one for one in locations})
-        due = house.streams.oldest_due(now)
-        late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
-        yield GaugeMetricFamily("pageturner_oldest_due_seconds", "For how long the clock has wanted a stream.", late)
-        rounds = GaugeMetricFamily(
-            "pageturner_round_timestamp_seconds", "When the clock's rounds were.", labels=["round"]
-        )
-        for name, moment in house.rounds.last().items():
-            rounds.add_metric([name], moment.timestamp())
-        yield rounds
-        unhandled, oldest = house.notices.unhandled()
-        yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that nobody has acted on.", unhandled)
-        waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
-        yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)
-
-    def _of_streams(self, locations: dict[int, Location]) -> Iterator[Metric]:
-        success = GaugeMetricFamily(
-            "pageturner_stream_last_success_timestamp_seconds", "The mirror is as young as this.", labels=_STREAM
-        )
-        records = GaugeMetricFamily("pageturner_stream_records", "Records in the mirror.", labels=_STREAM)
-        failures = GaugeMetricFamily("pageturner_stream_failures", "Failures in a row.", labels=_STREAM)
-        held = GaugeMetricFamily("pageturner_stream_held_deletes", "Deletes that are held.", labels=_STREAM)
-        every = GaugeMetricFamily("pageturner_stream_interval_seconds", "How often it is looked at.", labels=_STREAM)
-        for location_id, streams in self._house.streams.by_location().items():
-            for stream in streams:
-                location = locations.get(location_id)
-                if location is None:
-                    continue
-                names = [location.name, location.uid, stream.resource]
-                success.add_metric(names, stream.seen_at.timestamp() if stream.seen_at else 0.0)
-                records.add_metric(names, stream.records)
-                failures.add_metric(names, stream.failures)
-                held.add_metric(names, stream.held_deletes or 0)
-                interval = self._house.intervals.of(location.uid, stream).delta
-                every.add_metric(names, interval.total_seconds())
-        yield from (success, records, failures, held, every)
-
-    def _of_broker(self) -> Iterator[Metric]:
+    def _of_broker(self, _: "House") -> Iterator[Metric]:
         depths = self._depths()
         if not depths:
             return
@@ -129,6 +75,80 @@ class Meter(Collector):
         for queue, count in depths.items():
             messages.add_metric([queue], count)
         yield messages
+
+
+def _of_redis(house: "House") -> Iterator[Metric]:
+    counts = house.tally.read()
+    for name, (labels, words) in COUNTERS.items():
+        counter = CounterMetricFamily(f"pageturner_{name}", words, labels=labels)
+        values = dict.fromkeys(_ZEROS.get(name, ()), 0.0)
+        values |= {
+            tuple(one.labels.get(label, "") for label in labels): one.value for one in counts if one.name == name
+        }
+        for given, value in values.items():
+            counter.add_metric(given, value)
+        yield counter
+    for name, (labels, words) in DURATIONS.items():
+        yield _histogram(name, labels, words, counts)
+    yield from _of_gates(house)
+
+
+def _of_gates(house: "House") -> Iterator[Metric]:
+    gauges = {
+        "in_flight": GaugeMetricFamily("pageturner_gate_in_flight", "Requests at Apple now.", labels=_PLACE),
+        "waiting": GaugeMetricFamily("pageturner_gate_parked", "Messages that wait at the gate.", labels=_PLACE),
+        "admitted": GaugeMetricFamily("pageturner_gate_admitted", "Messages that were let through.", labels=_PLACE),
+        "shut_seconds": GaugeMetricFamily("pageturner_gate_shut_seconds", "How long it stays shut.", labels=_PLACE),
+    }
+    for location in house.locations.being_synced():
+        sight = house.gate.look(location.uid)
+        for name, gauge in gauges.items():
+            gauge.add_metric([location.name, location.uid], getattr(sight, name))
+    yield from gauges.values()
+
+
+def _of_database(house: "House") -> Iterator[Metric]:
+    now = datetime.now(UTC)
+    locations = house.locations.watched()
+    yield from _of_tokens(locations)
+    yield from _of_streams(house, {one.id: one for one in locations})
+    due = house.streams.oldest_due(now)
+    late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
+    yield GaugeMetricFamily("pageturner_oldest_due_seconds", "For how long the clock has wanted a stream.", late)
+    rounds = GaugeMetricFamily("pageturner_round_timestamp_seconds", "When the clock's rounds were.", labels=["round"])
+    for name, moment in house.rounds.last().items():
+        rounds.add_metric([name], moment.timestamp())
+    yield rounds
+    unhandled, oldest = house.notices.unhandled()
+    yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that nobody has acted on.", unhandled)
+    waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)
+
+
+def _of_streams(house: "House", locations: dict[int, Location]) -> Iterator[Metric]:
+    success = GaugeMetricFamily(
+        "pageturner_stream_last_success_timestamp_seconds", "The mirror is as young as this.", labels=_STREAM
+    )
+    records = GaugeMetricFamily("pageturner_stream_records", "Records in the mirror.", labels=_STREAM)
+    failures = GaugeMetricFamily("pageturner_stream_failures", "Failures in a row.", labels=_STREAM)
+    held = GaugeMetricFamily("pageturner_stream_held_deletes", "Deletes that are held.", labels=_STREAM)
+    every = GaugeMetricFamily("pageturner_stream_interval_seconds", "How often it is looked at.", labels=_STREAM)
+    late = GaugeMetricFamily(
+        "pageturner_stream_late", "0 in step, 1 late, 2 failing, as `status` has it.", labels=_STREAM
+    )
+    now = datetime.now(UTC)
+    for location_id, streams in house.streams.by_location().items():
+        location = locations.get(location_id)
+        for verdict in [] if location is None else judge(location, streams, house.intervals, now):
+            location, stream = verdict.location, verdict.stream
+            names = [location.name, location.uid, stream.resource]
+            success.add_metric(names, stream.seen_at.timestamp() if stream.seen_at else 0.0)
+            records.add_metric(names, stream.records)
+            failures.add_metric(names, stream.failures)
+            held.add_metric(names, stream.held_deletes or 0)
+            every.add_metric(names, verdict.limit.total_seconds())
+            late.add_metric(names, list(Freshness).index(verdict.freshness))
+    yield from (success, records, failures, held, every, late)
 
 
 def _of_tokens(locations: list[Location]) -> Iterator[Metric]:

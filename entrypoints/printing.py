@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orchestration.freshness import spell_age
 
@@ -35,9 +36,22 @@ def give_json(value: Any) -> None:
     give(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
+class _Plain(Table):
+    """A table whose cells are what they say: a name may hold what looks like markup, or moves the cursor."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*(Text(clean(str(cell))) for cell in cells), **options)
+
+
+def clean(text: str) -> str:
+    """Write a foreign text on one line, without anything that a terminal would obey."""
+    return "".join(sign if sign.isprintable() else "·" for sign in text)
+
+
 def make_table(*columns: str) -> Table:
     """Begin a table for a person: lines where there is a terminal, bare columns where there is none."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if results.is_terminal else "")
+    table = _Plain(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if results.is_terminal else "")
     for column in columns:
         numeric = column in {"records", "pages", "drift", "in flight", "inserted", "updated", "deleted"}
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)

@@ -14,6 +14,10 @@ KINDS = ("delta", "full", "deep")
 Every = Mapping[str, int | None]
 
 
+class NameTaken(Exception):
+    """Two locations would have one name."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Declared:
     """A location as a file declares it, once it is known which one it is."""
@@ -58,11 +62,19 @@ def plan(declared: Sequence[Declared], kept: Sequence[Kept], *, prune: bool) -> 
     """Plan what makes the second what the first says. Nothing is taken out that is not to be pruned."""
     known = {one.location.uid: one for one in kept}
     wanted = {one.uid for one in declared}
+    _refuse_taken(declared, [] if prune else left_out(declared, kept))
     steps = [step for one in kept if prune and one.location.uid not in wanted for step in [_remove(one)]]
     for one in declared:
         old = known.get(one.uid)
         steps += _add(one) if old is None else _change(one, old)
     return steps
+
+
+def _refuse_taken(declared: Sequence[Declared], others: Sequence[Location]) -> None:
+    names = {one.name: one.uid for one in others}
+    for one in declared:
+        if names.setdefault(one.name, one.uid) != one.uid:
+            raise NameTaken(f"The name '{one.name}' would be that of {names[one.name]} and of {one.uid}.")
 
 
 def left_out(declared: Sequence[Declared], kept: Sequence[Kept]) -> list[Location]:

@@ -66,12 +66,19 @@ class Subscribing:
             self._locations.own(location.id, me)
         return Subscribed(url=now.notification_url, types=now.notification_types)
 
-    def unsubscribe(self, location: Location) -> None:
-        """Have no more notices sent. The secret is good no longer, whatever Apple goes on sending."""
+    def unsubscribe(self, location: Location, *, claim: bool) -> bool:
+        """Have no more notices sent, if any are. The secret is good no longer, whatever Apple goes on sending."""
+        config = self._look(location)
+        if not config.notification_types:
+            self._bearers.forget(location.uid)
+            return False
+        if not claim:
+            _refuse_other(config, location.name, {self._bearers.url(location.uid)}, "")
         now = self._configure(location, {"notificationTypes": []})
         if now.notification_types:
             raise NotTaken(f"Apple goes on sending {', '.join(now.notification_types)}.")
         self._bearers.forget(location.uid)
+        return True
 
     def _look(self, location: Location) -> ClientConfig:
         token = self._locations.token(location)
@@ -86,7 +93,7 @@ class Subscribing:
 
 def _refuse_other(config: ClientConfig, name: str, ours: set[str | None], me: str) -> None:
     """Refuse where somebody else would lose something."""
-    if config.owner not in {None, me}:
+    if me and config.owner not in {None, me}:
         raise HeldElsewhere(
             f"'{name}' is managed by '{config.owner_name or config.owner}', which would lose what it relies on. "
             "`--claim` takes the location over all the same."

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from apple.tokens import Token
 
 from .database import Database
-from .errors import LocationExists, UnknownLocation
+from .errors import LocationExists, SealedAway, UnknownLocation
 from .rows import own_columns, pick
 from .schema import LocationState, SyncState, locations, streams, syncs
 from .sealing import Sealer
@@ -88,17 +88,21 @@ class Locations:
         with self._database.write() as connection:
             _watch(connection, _fetch(connection, (locations.c.name == name) & locations.c.is_watched).id, resources)
 
-    def rename(self, uid: str, name: str) -> None:
-        """Call a location something else here."""
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Call locations something else here, all at once: two may swap their names."""
         with self._database.write() as connection:
-            self._refuse_taken(connection, name, uid)
-            connection.execute(sa.update(locations).where(locations.c.uid == uid).values(name=name))
+            for uid in names:
+                aside = f"{uid} (being renamed)"
+                connection.execute(sa.update(locations).where(locations.c.uid == uid).values(name=aside))
+            for uid, name in names.items():
+                self._refuse_taken(connection, name, uid)
+                connection.execute(sa.update(locations).where(locations.c.uid == uid).values(name=name))
 
     def time(self, uid: str, resource: str, every: Mapping[str, int | None]) -> None:
         """Give a stream intervals of its own, in seconds; None is what everybody has. It is due at once then."""
         location = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
         here = (streams.c.location_id == location) & (streams.c.resource == resource)
-        values = {f"{kind}_seconds": seconds for kind, seconds in every.items()} | {"due_at": None}
+        values = {f"{kind}_seconds": seconds for kind, seconds in every.items()} | {"due_at": datetime.now(UTC)}
         with self._database.write() as connection:
             connection.execute(sa.update(streams).where(here).values(values))
 
@@ -139,7 +143,10 @@ class Locations:
             sealed = connection.scalar(sa.select(locations.c.sealed_token).where(locations.c.id == location.id))
         if sealed is None:
             raise UnknownLocation(f"('{location.name}' is no longer watched)")
-        return location.token(self._sealer.open(sealed))
+        try:
+            return location.token(self._sealer.open(sealed))
+        except SealedAway:
+            raise SealedAway(f"(the one of '{location.name}')") from None
 
     def holder_of(self, text: str) -> Location | None:
         """Find the watched location that keeps exactly this token."""
@@ -228,11 +235,14 @@ class Locations:
         self._refuse_taken(connection, name, uid)
 
     def _refuse_taken(self, connection: sa.Connection, name: str, uid: str) -> None:
-        taken = connection.scalar(
-            sa.select(locations.c.uid).where((locations.c.name == name) & (locations.c.uid != uid))
-        )
-        if taken is not None:
-            raise LocationExists(f"The name '{name}' belongs to location {taken}; choose another with --name.")
+        here = (locations.c.name == name) & (locations.c.uid != uid)
+        row = connection.execute(sa.select(locations.c.uid, locations.c.is_watched).where(here)).one_or_none()
+        if row is None:
+            return
+        if row.is_watched:
+            raise LocationExists(f"The name '{name}' belongs to location {row.uid}; choose another.")
+        # What is watched no longer gives its name up; what was mirrored of it is found by this one.
+        connection.execute(sa.update(locations).where(here).values(name=f"{name} ({row.uid})"))
 
     def _insert(self, connection: sa.Connection, values: dict[str, Any]) -> int:
         values["added_at"] = datetime.now(UTC)

@@ -127,11 +127,10 @@ class Streams:
             connection.execute(sa.delete(wants).where(wants.c.stream_id.in_(sa.select(streams.c.id).where(mine))))
 
     def oldest_due(self, now: datetime) -> datetime | None:
-        """Tell since when the stream that has waited longest is due; None where nothing is."""
-        due = sa.select(sa.func.min(sa.func.coalesce(streams.c.due_at, locations.c.added_at)))
-        due = due.select_from(streams).join(locations, locations.c.id == streams.c.location_id)
+        """Tell since when the stream that has waited longest is due and not being read; None where nothing is."""
+        waits = sa.func.min(sa.func.coalesce(streams.c.due_at, locations.c.added_at))
         with self._database.once() as connection:
-            oldest: datetime | None = connection.scalar(due.where(_is_watched() & _by_clock(now)))
+            oldest: datetime | None = connection.scalar(_due(now).add_columns(waits).where(_by_clock(now)))
             return oldest
 
     def accept_deletes(self, stream_id: int) -> None:

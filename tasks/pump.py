@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
@@ -13,7 +15,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestration.gate.gate import RENEWAL_SECONDS
-from settings import WrongSettings
+from settings import Settings, WrongSettings, read_settings
 from storage.errors import DatabaseAway, StorageError
 
 from .gated import GatedTask, publish
@@ -31,11 +33,17 @@ LIMITS_SECONDS = 1.0
 SWITCH_SECONDS = 0.001
 
 
+def sign_of_life(settings: Settings) -> Path:
+    """Tell where workers leave their signs of life."""
+    return settings.home / "alive"
+
+
 class Pump(threading.Thread):
     """Wakes gates until it is stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, sign: Path | None = None) -> None:
         super().__init__(name="pump", daemon=True)
+        self._sign = sign
         self._stopping = threading.Event()
         self._renewed = time.monotonic()
         self._trouble = ""
@@ -51,8 +59,10 @@ class Pump(threading.Thread):
                 self._note(type(error).__name__)
             except Exception:  # the outer rim of this thread
                 log.exception("The pump stumbled.")
-        with contextlib.suppress(RedisError):
+        with contextlib.suppress(RedisError, DatabaseAway):
             house().tally.flush()
+        if self._sign is not None:
+            self._sign.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop, and wait for the turn under way."""
@@ -72,7 +82,14 @@ class Pump(threading.Thread):
             house().gate.renew()
             self._renewed = time.monotonic()
             house().tally.flush()
+            self._live()
         publish(house().gate.pump())
+
+    def _live(self) -> None:
+        """Leave a sign of life: who looks for it sees whether this process only seems to run."""
+        if self._sign is not None:
+            self._sign.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._sign.touch()
 
     def _keep_limits(self) -> None:
         """Keep Apple's limits fresh, in a thread of its own: Apple may take a minute to name them."""
@@ -81,7 +98,7 @@ class Pump(threading.Thread):
                 house().limiting.keep_fresh()
 
 
-_pump = Pump()
+_pump = Pump(sign_of_life(read_settings()) / str(os.getpid()))
 
 
 @worker_ready.connect

@@ -11,11 +11,12 @@ _SECONDS = 3.0
 def depths() -> dict[str, int]:
     """Count the messages that no worker has taken yet, by queue; nothing where the broker is away."""
     counts = {}
+    connection = app.connection_for_read(connect_timeout=_SECONDS)
     try:
-        with app.connection_for_read(connect_timeout=_SECONDS) as connection:
+        with connection:
             connection.ensure_connection(max_retries=1, timeout=_SECONDS)
             for name, queue in app.amqp.queues.items():
                 counts[name] = queue(connection.default_channel).queue_declare().message_count
-    except (OperationalError, OSError):
+    except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors):
         return {}
     return counts

@@ -11,7 +11,7 @@ import typer
 
 from apple.client import ClientConfig, read_client_config
 from apple.tokens import Token
-from orchestration.planning import Declared, Kept, Step, left_out, plan
+from orchestration.planning import Declared, Kept, NameTaken, Step, left_out, plan
 from storage.locations import Location
 
 from ..declaring import Entry, read_file
@@ -36,6 +36,7 @@ def apply(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Stop watching what the file does not declare.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --prune: even if that is most of what there is.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Give the plan for a program.")] = False,
 ) -> None:
     """Make the locations, their resources and their intervals be what a file says.
@@ -46,11 +47,17 @@ def apply(
     with asking() as house:
         kept = _kept(house)
         declared = _identify(house, entries, kept)
-        steps = plan(declared, kept, prune=prune)
-        _show(steps, [] if prune else left_out(declared, kept), json=json)
+        others = left_out(declared, kept)
+        try:
+            steps = plan(declared, kept, prune=prune)
+        except NameTaken as error:
+            raise Failure(f"{file}: {error}", Exit.USAGE) from None
+        _show(steps, [] if prune else others, json=json)
+        if prune and not (yes or dry_run) and len(others) * 2 > len(kept):
+            words = f"That would take out {len(others)} of {len(kept)} locations; nothing was done."
+            raise Failure(f"{words} If it is meant to be, say so with --yes.", Exit.PERSON)
         if not dry_run:
-            for step in steps:
-                _do(house, step)
+            _do_all(house, steps)
     if not json:
         done = "would be done; nothing was" if dry_run else "done"
         count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
@@ -110,7 +117,7 @@ def _refuse_twice(declared: Sequence[Declared]) -> None:
     seen: dict[str, str] = {}
     for one in declared:
         if one.uid in seen:
-            words = f"'{seen[one.uid]}' and '{one.name}' are the same location, {one.uid}: two tokens open it."
+            words = f"'{seen[one.uid]}' and '{one.name}' are the same location, {one.uid}: one entry is enough."
             raise Failure(words, Exit.USAGE)
         seen[one.uid] = one.name
 
@@ -126,13 +133,20 @@ def _show(steps: Sequence[Step], others: Sequence[Location], *, json: bool) -> N
         give(f"  keep   {other.name} ({other.uid}): not in the file; --prune would stop watching it")
 
 
+def _do_all(house: "House", steps: Sequence[Step]) -> None:
+    """Do the steps: what gives up its name first, then all new names at once, then the rest."""
+    renamed = {step.uid: step.name for step in steps if step.verb == "rename"}
+    for step in steps:
+        if step.verb == "remove":
+            house.locations.remove(step.name)
+    house.locations.rename(renamed)
+    for step in steps:
+        _do(house, step)
+
+
 def _do(house: "House", step: Step) -> None:
     locations, declared = house.locations, step.declared
     match step.verb, declared:
-        case "remove", _:
-            locations.remove(step.name)
-        case "rename", _:
-            locations.rename(step.uid, step.name)
         case "time", _:
             locations.time(step.uid, step.resource or "", step.every)
         case "add", Declared():

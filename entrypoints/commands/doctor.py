@@ -1,36 +1,15 @@
 """`pageturner doctor`: look at everything that a newcomer gets wrong, and say how to mend it."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+import sys
 from typing import Annotated
 
 import typer
 
-from settings import WrongSettings, read_settings
+from ..examining import Finding, examine
+from ..exits import Exit
+from ..printing import clean, give, give_json, results
 
-from ..examining import Examining
-from ..exits import KNOWN, Exit, explain
-from ..living import asking
-from ..printing import give, give_json, results
-
-
-class Mark(StrEnum):
-    """How a finding is to be taken."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Line:
-    mark: Mark
-    part: str
-    words: str
-
-
-_COLOURS = {Mark.OK: "green", Mark.WARN: "yellow", Mark.FAIL: "red"}
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def doctor(
@@ -42,31 +21,22 @@ def doctor(
 
     Example: pageturner doctor --offline
     """
-    lines = _examine(is_offline=is_offline)
+    found = []
+    for one in examine(is_offline=is_offline):
+        found.append(one)
+        if not json:
+            _show(one)
     if json:
-        give_json([{"mark": one.mark, "part": one.part, "words": one.words} for one in lines])
-    else:
-        for one in lines:
-            if results.is_terminal:
-                results.print(f"[{_COLOURS[one.mark]}]{one.mark:<4}[/] {one.part:<9}", end=" ")
-                results.print(one.words, markup=False)
-            else:
-                give(f"{one.mark:<4} {one.part:<9} {one.words}")
-    if any(one.mark is Mark.FAIL for one in lines):
+        give_json([vars(one) for one in found])
+    if any(one.mark == "fail" for one in found):
         raise typer.Exit(Exit.FAILED)
 
 
-def _examine(*, is_offline: bool) -> list[_Line]:
-    try:
-        settings = read_settings()
-    except WrongSettings as error:
-        return [_Line(mark=Mark.FAIL, part="settings", words=str(error))]
-    lines = [_Line(mark=Mark.OK, part="settings", words=f"home {settings.home}, Apple at {settings.apple_url}")]
-    try:
-        with asking(needs_redis=False) as house:
-            findings = Examining(house, datetime.now(UTC)).all(is_offline=is_offline)
-            lines += [_Line(mark=Mark(one.mark), part=one.part, words=one.words) for one in findings]
-    except KNOWN as error:
-        words, _ = explain(error)
-        lines.append(_Line(mark=Mark.FAIL, part="servers", words=words))
-    return lines
+def _show(one: Finding) -> None:
+    words = clean(one.words)
+    if results.is_terminal:
+        results.print(f"[{_COLOURS[one.mark]}]{one.mark:<4}[/] {one.part:<9}", end=" ")
+        results.print(words, markup=False)
+    else:
+        give(f"{one.mark:<4} {one.part:<9} {words}")
+        sys.stdout.flush()

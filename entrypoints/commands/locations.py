@@ -46,6 +46,7 @@ def add(
 ) -> None:
     """Check a token with Apple and keep its location."""
     wanted = _resources(resources)
+    check_name(name)
     token = _read(file)
     with asking() as house:
         holder = house.locations.holder_of(token.text)
@@ -181,6 +182,12 @@ def _resources(text: str | None) -> list[str]:
     names = list(USUAL) if text is None else [one.strip() for one in text.split(",") if one.strip()]
     check_resources(names)
     return names
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a name that would break every list that it stands in."""
+    if name is not None and (not name.strip() or not name.isprintable()):
+        raise Failure("A name is one line of signs that can be seen.", Exit.USAGE)
 
 
 def check_resources(names: list[str]) -> None:

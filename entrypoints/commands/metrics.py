@@ -1,5 +1,6 @@
 """`pageturner metrics`: what monitoring reads, for those inside: it names locations."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from storage.errors import StorageError
 from ..checking import Alarm, look
 from ..embedded import join_if_any
 from ..metering import Meter
+from ..opening import Opening
 from ..printing import say
 from ..serving import listen, serve
 
@@ -32,20 +34,23 @@ def metrics(
     settings = read_settings()
     if settings.is_embedded:
         join_if_any(settings)
-    from tasks.house import house
+    from tasks.house import house, secret_keys
     from tasks.logs import configure
     from tasks.queues import depths
     from tasks.reporting import report_bugs
 
+    secret_keys(settings)  # what no waiting mends is said at once
     configure(settings)
     report_bugs(settings, "metrics")
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Serving http://{address[0]}:{address[1]}/metrics")
-    serve(_make_app(house(), Meter(house(), depths)), listener)
+    opening = Opening(house)
+    opening.start()
+    serve(_make_app(opening, depths), listener)
 
 
-def _make_app(house: "House", meter: Meter) -> Any:
+def _make_app(opening: "Opening[House]", depths: Callable[[], dict[str, int]]) -> Any:
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -54,7 +59,7 @@ def _make_app(house: "House", meter: Meter) -> Any:
     from starlette.routing import Route
 
     registry = CollectorRegistry()
-    registry.register(meter)
+    registry.register(Meter(lambda: opening.built, depths))
 
     async def scraped(_: Request) -> Response:
         body = await run_in_threadpool(generate_latest, registry)
@@ -64,7 +69,7 @@ def _make_app(house: "House", meter: Meter) -> Any:
         return PlainTextResponse("ok\n")
 
     async def ready(request: Request) -> Response:
-        words, status = await run_in_threadpool(_verdict, house, request.query_params.get("max_age"))
+        words, status = await run_in_threadpool(_verdict, opening.built, request.query_params.get("max_age"))
         return PlainTextResponse(f"{words}\n", status)
 
     return Starlette(
@@ -72,8 +77,10 @@ def _make_app(house: "House", meter: Meter) -> Any:
     )
 
 
-def _verdict(house: "House", max_age: str | None) -> tuple[str, HTTPStatus]:
+def _verdict(house: "House | None", max_age: str | None) -> tuple[str, HTTPStatus]:
     """Judge: without an age, it is enough that the database answers; the line says the rest."""
+    if house is None:
+        return "The database does not answer.", HTTPStatus.SERVICE_UNAVAILABLE
     try:
         limit = None if max_age is None else read_duration(max_age)
         checked = look(house, datetime.now(UTC), limit)

@@ -53,14 +53,23 @@ def subscribe(
 
 
 @app.command("unsubscribe", epilog="Example: pageturner notices unsubscribe hq")
-def unsubscribe(name: Name) -> None:
+def unsubscribe(
+    name: Name,
+    *,
+    claim: Annotated[bool, typer.Option("--claim", help="End it even if the notices go to another service.")] = False,
+) -> None:
     """Have Apple send no more notices of a location; its secret is good no longer."""
     with asking() as house:
         try:
-            house.subscribing.unsubscribe(house.locations.watched([name])[0])
+            were_sent = house.subscribing.unsubscribe(house.locations.watched([name])[0], claim=claim)
+        except HeldElsewhere as error:
+            raise Failure(str(error), Exit.PERSON) from None
         except NotTaken as error:
             raise Failure(str(error), Exit.FAILED) from None
-        say(f"Apple sends no more notices of '{name}'. The clock goes on looking at it.")
+        if were_sent:
+            say(f"Apple sends no more notices of '{name}'. The clock goes on looking at it.")
+        else:
+            say(f"Apple sends no notices of '{name}' to anybody; nothing was changed there.")
 
 
 @app.command("list", epilog="Example: pageturner notices list hq --limit 20")
@@ -86,7 +95,9 @@ def list_(
             since(one.received_at), one.location or "-", one.uid, one.type, f"{one.deliveries} x", _outcome(one)
         )
     results.print(table)
-    if not kept:
+    if not kept and (unknown or unhandled or names):
+        say("No such notices.")
+    elif not kept:
         say("No notices: `pageturner notices subscribe` has Apple send them, to a running `pageturner webhook`.")
 
 
@@ -110,7 +121,7 @@ def replay(
         uids = house.notices.again([one.name for one in locations], moment, id_)
     if not uids:
         raise Failure("There are no such notices.", Exit.USAGE)
-    say(f"{len(uids)} notices of {len(set(uids))} locations are acted on again, in the next round of the clock.")
+    say(f"To be acted on again in the next round of the clock: {len(uids)} notices, locations: {len(set(uids))}.")
 
 
 def _outcome(one: KeptNotice) -> str:

@@ -18,7 +18,7 @@ from storage.notices import Tally
 from storage.progress import ProgressReport
 from storage.streams import Stream
 
-from ..checking import check
+from ..checking import check, unknown
 from ..exits import Exit, Failure
 from ..living import reading
 from ..printing import give_json, make_table, results, say, shorten, since, until
@@ -45,10 +45,11 @@ def status(
     if oldest is not None and not is_check:
         raise Failure("--max-age goes with --check.", Exit.USAGE)
     now = datetime.now(UTC)
-    with reading() as house:
-        if is_check:
+    if is_check:
+        with unknown(), reading() as house:
             check(house, now, oldest, json=json)
-            return
+        return
+    with reading() as house:
         seen = _look_at_all(house, now)
         tallies = house.notices.tallies()
     if json:

@@ -1,6 +1,7 @@
 """`pageturner webhook`: listen for Apple's notices."""
 
-from typing import TYPE_CHECKING, Annotated
+import ipaddress
+from typing import Annotated
 
 import typer
 
@@ -9,12 +10,11 @@ from settings import read_settings
 from storage.errors import StorageError
 
 from ..embedded import join_if_any
+from ..exits import Exit, Failure
+from ..opening import Opening
 from ..printing import say
 from ..serving import listen, serve
-from ..webhook import Bearing, Intake, Receiver, make_app
-
-if TYPE_CHECKING:
-    from tasks.house import House
+from ..webhook import Bearing, Door, Intake, Receiver, make_app
 
 
 def webhook(
@@ -23,7 +23,7 @@ def webhook(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
     trust: Annotated[
-        str, typer.Option(help="Proxies whose word on a request's source is taken: addresses, by commas.")
+        str, typer.Option(help="Proxies whose word on a request's source is taken: addresses or networks, by commas.")
     ] = "127.0.0.1",
 ) -> None:
     """Listen for Apple's notices, and keep each before it is answered. Apple wants HTTPS: put a proxy before it.
@@ -31,33 +31,49 @@ def webhook(
     Example: pageturner webhook --port 8080
     """
     settings = read_settings()
+    _check_proxies(trust)
     if settings.is_embedded:
         join_if_any(settings)
-    from tasks.house import house
+    from tasks.house import house, secret_keys
     from tasks.logs import configure
     from tasks.reporting import report_bugs
 
+    secret_keys(settings)  # what no waiting mends is said at once
     configure(settings)
     report_bugs(settings, "webhook")
-    kept = house()
-    bearing = Bearing(kept.bearers.digests, settings.webhook_secrets)
-    intake = Intake(
-        kept.notices.store,
-        kept.sending.sync,
-        lambda notice: bearing.knows(notice.uid) and bool(wanted_by(notice.type)),
-        kept.tally,
-    )
-    app = make_app(Receiver(bearing, intake, kept.tally), intake, lambda: _is_ready(kept))
+
+    def build() -> Door:
+        kept = house()
+        bearing = Bearing(kept.bearers.digests, settings.webhook_secrets)
+        intake = Intake(
+            kept.notices.store,
+            kept.sending.sync,
+            lambda notice: bearing.knows(notice.uid) and bool(wanted_by(notice.type)),
+            kept.tally,
+        )
+
+        def is_ready() -> bool:
+            """Tell whether a notice could be kept now: nothing else is needed to take one."""
+            try:
+                kept.rounds.last()
+            except StorageError:
+                return False
+            return True
+
+        intake.start()
+        return Door(receiver=Receiver(bearing, intake, kept.tally), intake=intake, is_ready=is_ready)
+
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Listening for notices at http://{address[0]}:{address[1]}/notices")
-    serve(app, listener, trust=trust)
+    opening = Opening(build)
+    opening.start()
+    serve(make_app(opening), listener, trust=trust)
 
 
-def _is_ready(house: "House") -> bool:
-    """Tell whether a notice could be kept now: nothing else is needed to take one."""
-    try:
-        house.rounds.last()
-    except StorageError:
-        return False
-    return True
+def _check_proxies(trust: str) -> None:
+    for one in trust.split(","):
+        try:
+            ipaddress.ip_network(one.strip() if one.strip() != "*" else "0.0.0.0/0", strict=False)
+        except ValueError:
+            raise Failure(f"--trust: '{one.strip()}' is no address, no network, and not '*'.", Exit.USAGE) from None

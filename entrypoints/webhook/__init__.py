@@ -2,6 +2,6 @@
 
 from .bearing import Bearing
 from .intake import Intake
-from .receiver import Receiver, make_app
+from .receiver import Door, Receiver, make_app
 
-__all__ = ["Bearing", "Intake", "Receiver", "make_app"]
+__all__ = ["Bearing", "Door", "Intake", "Receiver", "make_app"]

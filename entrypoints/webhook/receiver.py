@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from apple.notices import MalformedNotice, Notice, is_test, read_notice
 from orchestration.tally import Tally
 from storage.errors import DatabaseAway
 
+from ..opening import Opening
 from .bearing import Bearing
 from .intake import Full, Intake
 from .throttle import Throttle
@@ -59,6 +61,7 @@ class Receiver:
             self._tally.count("notices", result=refused.status.phrase.lower())
             return _answer(refused.status)
         except (DatabaseAway, Full, TimeoutError):
+            self._tally.count("notices", result="not kept")
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
         except ClientDisconnect:
             return _answer(HTTPStatus.BAD_REQUEST)
@@ -135,26 +138,41 @@ def _answer(status: HTTPStatus) -> Response:
     return Response(status_code=status, headers=headers)
 
 
-def make_app(receiver: Receiver, intake: Intake, is_ready: Callable[[], bool]) -> Starlette:
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """What stands behind the addresses, once the database is there."""
+
+    receiver: Receiver
+    intake: Intake
+    is_ready: Callable[[], bool]
+
+
+def make_app(opening: Opening[Door]) -> Starlette:
     """Put the receiver behind its addresses: one for all locations, one for each, and two for whoever watches it."""
+
+    async def receive(request: Request) -> Response:
+        door = opening.built
+        return _answer(HTTPStatus.SERVICE_UNAVAILABLE) if door is None else await door.receiver.receive(request)
 
     async def healthy(_: Request) -> Response:
         return _answer(HTTPStatus.OK)
 
     async def ready(_: Request) -> Response:
-        is_up = await run_in_threadpool(is_ready)
+        door = opening.built
+        is_up = door is not None and await run_in_threadpool(door.is_ready)
         return _answer(HTTPStatus.OK if is_up else HTTPStatus.SERVICE_UNAVAILABLE)
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
-        intake.start()
         yield
-        await run_in_threadpool(intake.stop)
+        opening.stop()
+        if opening.built is not None:
+            await run_in_threadpool(opening.built.intake.stop)
 
     return Starlette(
         routes=[
-            Route("/notices", receiver.receive, methods=["POST"]),
-            Route("/notices/{uid}", receiver.receive, methods=["POST"]),
+            Route("/notices", receive, methods=["POST"]),
+            Route("/notices/{uid}", receive, methods=["POST"]),
             Route("/healthz", healthy),
             Route("/readyz", ready),
         ],

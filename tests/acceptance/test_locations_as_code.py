@@ -61,7 +61,9 @@ def test_from_a_file_to_what_is_kept(office):
     kept = listed(office)
     assert kept["uno"]["resources"] == ["assets"]
     assert set(kept) == {"uno", "Simulated School 2", "three"}
-    assert apply(office, fewer, "--prune").returncode == 0
+    most = apply(office, fewer, "--prune")
+    assert (most.returncode, "2 of 3 locations" in most.stderr, len(listed(office))) == (5, True, 3)
+    assert apply(office, fewer, "--prune", "--yes").returncode == 0
     assert set(listed(office)) == {"uno"}
     assert apply(office, text).returncode == 0
     assert set(listed(office)) == {"one", "Simulated School 2", "three"}

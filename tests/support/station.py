@@ -43,7 +43,7 @@ class Station:
     @property
     def notices_url(self) -> str:
         """Where notices go."""
-        return f"http://127.0.0.1:{self.ports['PORT']}/notices"
+        return f"http://127.0.0.1:{self.ports['WEBHOOK_PORT']}/notices"
 
     @property
     def flower(self) -> Flower:
@@ -83,7 +83,7 @@ class Station:
     def await_up(self) -> None:
         """Wait until every part answers."""
         await_workers(self.crew.env, [f"pageturner-{self._worker_pid()}-{number}" for number in range(2)])
-        await_true(lambda: self._answers("PORT", "readyz"), "the webhook answers")
+        await_true(lambda: self._answers("WEBHOOK_PORT", "readyz"), "the webhook answers")
         await_true(lambda: self._answers("METRICS_PORT", "readyz"), "the metrics answer")
 
     def _worker_pid(self) -> int:
@@ -98,7 +98,6 @@ class Station:
     def _run(self, name: str, command: str, **more: str) -> "subprocess.Popen[bytes]":
         env = self.crew.env | more | {port: str(number) for port, number in self.ports.items()}
         env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        env |= {"FLOWER_UNAUTHENTICATED_API": "1"}
         with (self.crew.home / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
@@ -144,7 +143,7 @@ def running_station(home: Path, *simulator: str, parts: Sequence[str] = ()) -> I
     redis.start()
     try:
         with bare_crew(home, *simulator, redis=redis.url) as crew:
-            ports = {name: free_port() for name in ("PORT", "METRICS_PORT", "FLOWER_PORT")}
+            ports = {name: free_port() for name in ("WEBHOOK_PORT", "METRICS_PORT", "FLOWER_PORT")}
             station = Station(crew=crew, redis=redis, ports=ports)
             try:
                 station.start(*(parts or read_procfile()))

@@ -1,0 +1,54 @@
+"""Opening: a door that listens at once, and opens when what stands behind it is there."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from storage.errors import DatabaseAway
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: A database that is away is looked for this often.
+_AGAIN_SECONDS = 2.0
+
+
+class Opening(Generic[T]):
+    """Builds something in the background, as often as that takes."""
+
+    def __init__(self, build: Callable[[], T]) -> None:
+        self._build = build
+        self._built: T | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
+
+    def start(self) -> None:
+        """Begin; what can be built at once is there when this returns."""
+        if not self._try():
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Try no more."""
+        self._stopping.set()
+
+    @property
+    def built(self) -> T | None:
+        """What was built; None while it is not there yet."""
+        return self._built
+
+    def _open(self) -> None:
+        while not self._stopping.wait(_AGAIN_SECONDS):
+            if self._try():
+                log.warning("The database is there: open.")
+                return
+
+    def _try(self) -> bool:
+        try:
+            self._built = self._build()
+        except DatabaseAway as error:
+            if not self._thread.is_alive():
+                log.warning("%s It is waited for.", error)
+            return False
+        return True
