@@ -84,7 +84,7 @@ class Ticking:
         due = self._stores.streams.due(location.id, now)
         if not due:
             return
-        is_busy = location.id in {one.id for one in self._stores.locations.being_synced()}
+        is_busy = self._stores.syncs.is_open(location.id)
         wait = patience(due, self._stores.streams.last_begun(location.id), now, is_busy=is_busy)
         if wait:
             raise Later(wait.total_seconds())

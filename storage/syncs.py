@@ -86,6 +86,12 @@ class Syncs:
         with self._database.once() as connection:
             return _sync(connection.execute(sa.select(syncs).where(syncs.c.id == sync_id)).one())
 
+    def is_open(self, location_id: int) -> bool:
+        """Tell whether a location is being synced."""
+        mine = sa.exists().where((syncs.c.location_id == location_id) & (syncs.c.state == SyncState.OPEN))
+        with self._database.once() as connection:
+            return bool(connection.scalar(sa.select(mine)))
+
     def sweep(self, now: datetime) -> int:
         """Drop crawls and syncs that have been kept long enough; the last crawl of a stream is kept for ever."""
         with self._database.write() as connection:

@@ -181,6 +181,7 @@ def secret_keys(settings: Settings) -> list[str]:
 
 def _key_in(path: Path) -> str:
     """Read the key of this home; where there is none, one is made, by exactly one of those who look."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".key-") as file:  # made with mode 0600
             file.write(make_key() + "\n")

@@ -11,6 +11,7 @@ from celery import Celery
 from entrypoints import processes
 from settings import celery_url
 from storage.crawls import Crawls
+from storage.sealing import make_key
 from tasks.configuration import VISIBILITY_SECONDS, settings
 from tests.support.flower import running_flower
 
@@ -26,7 +27,8 @@ def run_celery(crew):
     return run
 
 
-TASKS = {"pageturner.page", "pageturner.publish", "pageturner.reconcile", "pageturner.seed", "pageturner.tend"}
+_NAMES = ("follow", "page", "publish", "reconcile", "refresh", "refresh_all", "seed", "sweep", "sync", "tend", "tick")
+TASKS = {f"pageturner.{name}" for name in _NAMES}
 
 
 def test_registered(run_celery):
@@ -107,3 +109,29 @@ def test_flower_shows_pages(crew):
         place.sync()
         tasks = flower.await_task("pageturner.page")
     assert place.uid in tasks[0]["args"]
+
+
+_GIVE_UP = """
+import sqlalchemy as sa
+from tasks import app
+from tasks.house import house
+house().gate.open_epoch()
+house().sending.sync("1")
+assert house().gate.knows("1", "sync.")
+with house().database.write() as connection:
+    connection.execute(sa.text("ALTER TABLE locations RENAME TO gone"))
+app.tasks["pageturner.sync"].apply(("1",), task_id="sync.1")
+house().gate.renew()
+print(house().gate.knows("1", "sync."))
+"""
+
+
+def test_what_cannot_be_given_up_leaves_the_gate(redis, redis_url, copied_database, tmp_path):
+    """A task that stumbles, and stumbles again over saying so, keeps no later one of its id from being sent."""
+    assert redis.ping()
+    env = {**os.environ, "PAGETURNER_HOME": str(tmp_path), "PAGETURNER_REDIS_URL": redis_url}
+    env |= {"PAGETURNER_DATABASE_URL": copied_database, "PAGETURNER_SECRET_KEYS": make_key()}
+    command = [sys.executable, "-c", _GIVE_UP]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False", done.stderr
+    assert "could not be given up" in done.stderr
