@@ -3,7 +3,7 @@
 from orchestration.ticking import TEND_EVERY
 
 from .application import app
-from .gated import LocationTask, RoundTask
+from .gated import LocationTask, RoundTask, SyncTask
 from .house import house
 
 
@@ -33,7 +33,7 @@ def sweep() -> None:
     house().ticking.sweep()
 
 
-@app.task(name="pageturner.sync", base=LocationTask, rank=0, queue="seed")
+@app.task(name="pageturner.sync", base=SyncTask, rank=0, queue="seed")
 def sync(location: str) -> None:
     """Sync what is due of a location."""
     house().ticking.sync(location)

@@ -121,13 +121,26 @@ class GatedTask(Task):
 
 
 class LocationTask(GatedTask):
-    """A gated task about a whole location: what goes wrong with it lets that location rest, alone."""
+    """A gated task about a whole location, and no crawl of it: what goes wrong is told, and tried again in its time."""
 
     abstract = True
 
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
-        """Let the location rest until a person has acted."""
+        """Say what a person has to mend."""
         log.error("Location %s: %s", args[0], error)
+
+    def give_up_for_bug(self, args: Any, error: Exception) -> None:
+        """Do nothing more: the log has the bug."""
+
+
+class SyncTask(LocationTask):
+    """The task that begins a sync: what goes wrong with it lets its location rest, alone."""
+
+    abstract = True
+
+    def give_up_for_person(self, args: Any, error: StorageError) -> None:
+        """Say what a person has to mend, and let the location rest."""
+        super().give_up_for_person(args, error)
         house().ticking.put_off(args[0])
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
