@@ -25,8 +25,9 @@ lint: $(VENV)/.dev ## run ruff, mypy and import-linter
 
 check: lint test ## lint and test: what must pass before a commit
 
-bench: $(VENV)/.dev ## measure a whole crawl against the ideal
+bench: $(VENV)/.dev ## measure a crawl against the ideal, and small locations beside big ones: minutes
 	@$(BIN)/python bench/crawl.py
+	@$(BIN)/python bench/many.py neighbours
 
 lock: $(VENV)/.run ## resolve the dependencies anew
 	@$(PIP) install uv

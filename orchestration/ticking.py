@@ -21,7 +21,7 @@ from .syncing import NeedsPerson, Syncing
 log = logging.getLogger(__name__)
 
 #: How often each round comes. The beats send them a little more often than they are claimed.
-TICK_EVERY = timedelta(seconds=3)
+TICK_EVERY = timedelta(seconds=2)
 TEND_EVERY = timedelta(seconds=5)
 REFRESH_EVERY = timedelta(minutes=1)
 SWEEP_EVERY = timedelta(minutes=10)
