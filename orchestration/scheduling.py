@@ -91,7 +91,8 @@ def patience(due: Sequence[Due], last_begun: datetime | None, now: datetime, *, 
     gap = BUSY_GAP if is_busy else GAP
     if last_begun is not None and last_begun <= now:  # else another host's clock is ahead
         ready = max(ready, last_begun + gap)
-    return min(max(ready - now, timedelta()), COLLECT + gap)
+    # No longer than this at a time: what is under way may end meanwhile.
+    return min(max(ready - now, timedelta()), COLLECT + GAP)
 
 
 def _seconds(number: int | None) -> timedelta | None:

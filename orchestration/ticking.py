@@ -69,10 +69,18 @@ class Ticking:
         self._stores.notices.heed(wanted_by)
         now = datetime.now(UTC)
         due = self._stores.streams.due_locations(now, _AT_ONCE)
-        for uid in due:
-            self._sending.sync(uid)
         if due:
-            self._stores.streams.note_sent(due, now)
+            self._send(due, now)
+
+    def _send(self, uids: list[str], now: datetime) -> None:
+        """Send for locations; first it is noted, for a worker may be quicker than that."""
+        self._stores.streams.note_sent(uids, now)
+        try:
+            for uid in uids:
+                self._sending.sync(uid)
+        except Exception:
+            self._stores.streams.note_sent(uids, None)
+            raise
 
     def sync(self, uid: str) -> None:
         """Sync what is due of a location. What a notice wants waits a little, for notices come in bursts."""

@@ -99,7 +99,7 @@ class Streams:
         with self._database.once() as connection:
             return list(connection.scalars(query.limit(limit)))
 
-    def note_sent(self, uids: Sequence[str], now: datetime) -> None:
+    def note_sent(self, uids: Sequence[str], now: datetime | None) -> None:
         """Note that locations were sent for: until they are read, or that seems lost, they are not sent for again."""
         with self._database.write() as connection:
             connection.execute(sa.update(locations).where(locations.c.uid.in_(uids)).values(sent_at=now))

@@ -69,6 +69,14 @@ def test_notices_wait_for_each_other(some, opened, seconds):
     assert patience(some, last, NOW).total_seconds() == pytest.approx(seconds)
 
 
+def test_what_joins_a_sync_waits_a_little_longer():
+    """Beside a sync that is under way, readings that notices want are further apart; it is looked again soon."""
+    last = NOW - timedelta(seconds=5)
+    assert patience([due(4)], last, NOW) == timedelta()
+    assert patience([due(4)], last, NOW, is_busy=True) == COLLECT + GAP
+    assert patience([due(4)], NOW - timedelta(seconds=9), NOW, is_busy=True) == timedelta(seconds=1)
+
+
 @pytest.mark.parametrize(
     ("minutes", "state"),
     [(0, Freshness.FRESH), (16, Freshness.FRESH), (17, Freshness.LATE), (31, Freshness.LATE), (32, Freshness.FAILING)],
