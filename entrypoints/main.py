@@ -55,6 +55,7 @@ app.command("migrate")(migrate.migrate)
 app.command("alive")(alive.alive)
 app.command("doctor")(doctor.doctor)
 app.command("key")(keys.key)
+app.command("reseal")(keys.reseal)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's signature

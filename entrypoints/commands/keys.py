@@ -1,8 +1,9 @@
-"""`pageturner key`: a new key for PAGETURNER_SECRET_KEYS."""
+"""`pageturner key` and `reseal`: a new key for PAGETURNER_SECRET_KEYS, and putting it to use."""
 
 from storage.sealing import make_key
 
-from ..printing import give
+from ..living import reading
+from ..printing import give, say
 
 
 def key() -> None:
@@ -11,3 +12,13 @@ def key() -> None:
     Example: export PAGETURNER_SECRET_KEYS=$(pageturner key)
     """
     give(make_key())
+
+
+def reseal() -> None:
+    """Seal every token anew with the first of PAGETURNER_SECRET_KEYS: the others are then needed no more.
+
+    Example: pageturner reseal
+    """
+    with reading() as house:
+        count = house.locations.reseal()
+    say(f"Sealed with the first key: {count} tokens. Restart everything before you take the others away.")

@@ -81,3 +81,14 @@ def test_found_by_its_token(store: Store):
     store.add("hq")
     assert store.locations.holder_of("c2VjcmV0").name == "hq"
     assert store.locations.holder_of("b3RoZXI=") is None
+
+
+def test_tokens_are_sealed_anew(database):
+    """With a new key put first, every token is sealed with it, and the old key is needed no more."""
+    old, new = make_key(), make_key()
+    first = Locations(database, Sealer([old]))
+    location = first.add("hq", "1", make_token("c2VjcmV0"), None, ["assets"])
+    assert Locations(database, Sealer([new, old])).reseal() == 1
+    assert Locations(database, Sealer([new])).token(location).text == "c2VjcmV0"
+    with pytest.raises(SealedAway, match="hq"):
+        first.token(location)
