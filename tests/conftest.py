@@ -94,5 +94,5 @@ def simulate() -> Iterator[Callable[..., Apple]]:
 @pytest.fixture(scope="session")
 def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     """Everything that production has: PostgreSQL, Redis, two workers, and a simulator of many locations."""
-    with running_crew(tmp_path_factory.mktemp("crew"), locations=48) as running:
+    with running_crew(tmp_path_factory.mktemp("crew"), locations=120) as running:
         yield running

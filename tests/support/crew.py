@@ -76,6 +76,7 @@ class Crew:
 
     def add(self, *resources: str) -> "Place":
         """Keep a location that no test has used yet, with some resources or those that are read side by side."""
+        assert self._used < len(self.apple.locations), "the tests of this process use more locations than there are"
         location = self.apple.locations[self._used]
         self._used += 1
         place = Place(crew=self, uid=location["uid"], name=f"place-{self._used}")
