@@ -8,12 +8,14 @@ import time
 from datetime import datetime
 
 import pytest
+import requests
 import sqlalchemy as sa
 
 from apple.resources import RESOURCES, Paging
 from orchestration.ticking import TICK_EVERY
 from storage.schema import crawls, locations, notices, streams, syncs
 from tests.support.notifier import make_notice, send, send_many
+from tests.support.sentry import running_sink
 from tests.support.station import await_true, kill, running_station
 
 #: What the issue allows between a notice and the mirror.
@@ -27,7 +29,7 @@ SIZE = ("--assets", "10", "--assignments", "300", "--users", "60", "--page-size"
 @pytest.fixture(scope="module")
 def station(tmp_path_factory):
     """Everything that the Procfile names, and an Apple of some small locations."""
-    with running_station(tmp_path_factory.mktemp("station"), "--locations", "12", "--latency", "60", *SIZE) as station:
+    with running_station(tmp_path_factory.mktemp("station"), "--locations", "16", "--latency", "60", *SIZE) as station:
         yield station
 
 
@@ -58,13 +60,23 @@ def is_mirrored(place) -> bool:
 
 def secret_of(place) -> str:
     """Ask Apple for the secret that it sends along."""
-    import requests
+    return str(config_of(place)["notificationAuthToken"])
 
+
+def config_of(place, **wanted) -> dict[str, str]:
+    """Ask Apple for the client config of a location, or set something in it, as any service might."""
     apple = place.crew.apple
     token = next(one["token"] for one in apple.locations if one["uid"] == place.uid)
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.get(f"{apple.origin}/mdm/v2/client/config", headers=headers, timeout=10)
-    return str(answer.json()["notificationAuthToken"])
+    url, method = f"{apple.origin}/mdm/v2/client/config", "POST" if wanted else "GET"
+    answer = requests.request(method, url, headers=headers, json=wanted or None, timeout=10)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def set_receiver(place, url) -> None:
+    """Have the notices of a location sent to another service."""
+    config_of(place, notificationUrl=url, notificationAuthToken="theirs", notificationTypes=["ASSET_COUNT"])
 
 
 def kept(station, *conditions) -> int:
@@ -275,6 +287,23 @@ def test_a_location_of_another_is_not_taken(station):
     assert send(station.notices_url, make_notice(place.uid), bearer).status == 200
     assert station.crew.run("notices", "unsubscribe", place.name).returncode == 0
     await_true(lambda: send(station.notices_url, make_notice(place.uid), bearer).status == 401, "its secret is no good")
+
+
+def test_notices_of_another_are_not_touched(station):
+    """Where another service receives the notices, neither subscribing nor ending it is done without a claim."""
+    place = station.crew.add("assets")
+    with running_sink() as other:
+        theirs = other.dsn.replace("public@", "")
+        set_receiver(place, theirs)
+        subscribe = ("notices", "subscribe", place.name, "--url", station.notices_url)
+        unsubscribe = ("notices", "unsubscribe", place.name)
+        for command in (subscribe, unsubscribe, subscribe):  # whatever was noted of it meanwhile
+            refused = station.crew.run(*command)
+            assert (refused.returncode, theirs in refused.stderr) == (5, True)
+        assert config_of(place)["notificationUrl"] == theirs
+        assert station.crew.run(*subscribe, "--claim").returncode == 0
+        assert config_of(place)["notificationUrl"] == station.notices_url
+        assert station.crew.run(*subscribe).returncode == 0
 
 
 def test_an_address_that_nobody_answers_is_not_taken(station, place):
