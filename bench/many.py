@@ -29,12 +29,8 @@ from redis import Redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from apple.tokens import parse_token
 from entrypoints import processes
 from orchestration.tally import Tally
-from storage.database import open_database
-from storage.locations import Locations
-from storage.sealing import Sealer
 from tests.support.crew import Crew, bare_crew
 from tests.support.processes import running_workers
 from tests.support.servers import redis_server
@@ -65,11 +61,15 @@ class Bench:
             self.crew.apple.change(uid, resource="assignments", insert=(pages - 1) * PAGE, where="end")
 
     def keep(self, uids: list[str]) -> None:
-        """Add locations, as `locations apply` does once Apple has said whose the tokens are."""
-        with contextlib.closing(open_database(self.crew.env["PAGETURNER_DATABASE_URL"])) as database:
-            locations = Locations(database, Sealer([self.crew.env["PAGETURNER_SECRET_KEYS"]]))
-            for uid in uids:
-                locations.add(uid, uid, parse_token(self.tokens[uid].encode()), None, ["assignments"])
+        """Add locations, as a person with many does."""
+        for uid in uids:
+            (self.crew.home / f"{uid}.vpptoken").write_text(self.tokens[uid])
+        entries = [f'[[location]]\nname = "{uid}"\ntoken = "{uid}.vpptoken"' for uid in uids]
+        file = self.crew.home / "locations.toml"
+        file.write_text('resources = ["assignments"]\n' + "\n".join(entries))
+        done = self.crew.run("locations", "apply", str(file))
+        if done.returncode:
+            sys.exit(done.stderr)
 
     def ask(self, query: str, *values: object) -> list[Any]:
         """Ask the database."""

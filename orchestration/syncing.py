@@ -96,8 +96,8 @@ class Syncing:
         with about(location=location.uid):
             told = ", ".join(f"{one.stream.resource} ({one.kind})" for one in wanted)
             log.info("'%s': sync %d reads %s.", location.name, sync_id, told)
-        self._begin(opened)
-        self.advance(sync_id)
+        if not self._begin(opened):  # else the first of them to end sees it on
+            self.advance(sync_id)
         return sync_id
 
     def advance(self, sync_id: int) -> None:
@@ -122,17 +122,21 @@ class Syncing:
         """Tell how far syncs are, and whether all of them are over."""
         return self._stores.progress.of(sync_ids)
 
-    def _begin(self, opened: list[Opened]) -> None:
+    def _begin(self, opened: list[Opened]) -> bool:
+        """Begin crawls; tells whether any of them is read side by side, so that the sync is seen on by its end."""
+        is_paged = False
         for one in opened:
             crawl = self._stores.crawls.get(one.crawl_id)
             if crawl.is_chained:
                 continue  # walked when it is its turn
+            is_paged |= crawl.is_unfinished
             if one.origin is Origin.NEW and crawl.kind is not CrawlKind.SPOT:
                 self._sending.seed(crawl.uid, crawl.id, crawl.round)
             elif one.origin is Origin.NEW:
                 self._sending.reconcile(crawl.id)
             else:
                 self._resume(crawl, one.origin)
+        return is_paged
 
     def _resume(self, crawl: Crawl, origin: Origin) -> None:
         if crawl.state is not CrawlState.OPEN or (origin is Origin.FOUND and self._is_moving(crawl)):

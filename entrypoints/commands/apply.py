@@ -18,6 +18,7 @@ from ..declaring import Entry, read_file
 from ..exits import Exit, Failure
 from ..living import asking
 from ..printing import give, give_json, say
+from ..waking import wake
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -153,7 +154,9 @@ def _do(house: "House", step: Step) -> None:
             added = locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
             if declared.config is not None:
                 house.refreshing.note(added, declared.config)
+            wake(house, declared.uid)
         case "rotate", Declared():
             locations.rotate(declared.name, declared.token)
+            wake(house, declared.uid)
         case "watch", Declared():
             locations.watch(declared.name, declared.resources)

@@ -20,6 +20,7 @@ from storage.streams import Stream
 from ..exits import Exit, Failure
 from ..living import asking, reading
 from ..printing import give_json, make_table, results, say, since
+from ..waking import wake
 from . import apply
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def add(
         config = _check(house, apply.newcomer(token), token)
         location = house.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
         house.refreshing.note(location, config)
+        wake(house, location.uid)
         say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
 
 
@@ -128,6 +130,7 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
         if config.uid != location.uid:
             raise OtherLocation(f"('{name}' is {location.uid}; this token opens {config.uid})")
         house.locations.rotate(name, token)
+        wake(house, location.uid)
         say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
 
 
