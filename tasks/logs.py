@@ -12,7 +12,14 @@ from orchestration.telling import now_about
 from settings import Settings, read_settings
 
 #: What Celery says of every message is our own lines' business: what was done to which page, and what came of it.
-_QUIET = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "httptools", "uvicorn.access")
+_QUIET = (
+    "alembic.runtime.plugins",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "celery.beat",
+    "httptools",
+    "uvicorn.access",
+)
 
 
 class _Text(logging.Formatter):

@@ -1,6 +1,7 @@
 """`pageturner locations apply`: make what is kept be what a file says."""
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -141,8 +142,11 @@ def _do_all(house: "House", steps: Sequence[Step]) -> None:
         if step.verb == "remove":
             house.locations.remove(step.name)
     house.locations.rename(renamed)
-    for step in steps:
-        _do(house, step)
+    rest = [step for step in steps if step.verb not in {"remove", "rename"}]
+    for uid, mine in itertools.groupby(rest, lambda step: step.uid):
+        for step in mine:
+            _do(house, step)
+        wake(house, uid)
 
 
 def _do(house: "House", step: Step) -> None:
@@ -154,9 +158,7 @@ def _do(house: "House", step: Step) -> None:
             added = locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
             if declared.config is not None:
                 house.refreshing.note(added, declared.config)
-            wake(house, declared.uid)
         case "rotate", Declared():
             locations.rotate(declared.name, declared.token)
-            wake(house, declared.uid)
         case "watch", Declared():
             locations.watch(declared.name, declared.resources)
