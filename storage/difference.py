@@ -1,12 +1,13 @@
 """The difference between what a crawl read and what the mirror holds, as a temporary table."""
 
 import hashlib
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from .feed import shown
-from .mirrors import Mirror
+from .mirrors import MIRRORS, Mirror
 from .staging import Stage, temporary
 
 
@@ -20,8 +21,7 @@ class Difference:
         self._connection = connection
         self._mirror = mirror
         self._location_id = location_id
-        more = (sa.Column("op", sa.Text), sa.Column("before", sa.Text), sa.Column("lost", sa.BigInteger))
-        self.table = temporary("difference", mirror, *more)
+        self.table = _difference_of(mirror.resource.name)
 
     def compare(self, stage: Stage, complete: Any = None) -> None:
         """Fill the table; what is gone is told only of the rows of the mirror that were read completely."""
@@ -90,3 +90,10 @@ class Difference:
 
     def _shown(self, table: sa.Table) -> Any:
         return shown(self._connection, self._mirror, table)
+
+
+@cache
+def _difference_of(resource: str) -> sa.Table:
+    """Describe a difference, once a process, as a stage is."""
+    more = (sa.Column("op", sa.Text), sa.Column("before", sa.Text), sa.Column("lost", sa.BigInteger))
+    return temporary("difference", MIRRORS[resource], *more)

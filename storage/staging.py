@@ -1,6 +1,7 @@
 """Staging: the records of a crawl's pages in a temporary table, each key once, ready to be compared with the mirror."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from apple.questions import Question
 from apple.resources import Paging
 
 from .crawls import PAGES_A_SCOPE, Crawl
-from .mirrors import Mirror, Row
+from .mirrors import MIRRORS, Mirror, Row
 from .pages import AGAIN, bodies
 
 #: Where a staged record stood in the order of fetching: of two with one key, the one fetched last wins.
@@ -25,7 +26,7 @@ class Stage:
     def __init__(self, connection: sa.Connection, mirror: Mirror) -> None:
         self._connection = connection
         self._mirror = mirror
-        self.table = temporary("stage", mirror, sa.Column(POSITION, sa.Integer))
+        self.table = _stage_of(mirror.resource.name)
         self.rows = 0
         #: Records that came more than once, though their key allows only one: the pages were of different moments.
         self.repeated = 0
@@ -90,7 +91,8 @@ class Stage:
     def _ready(self) -> None:
         """Make the table quick to compare: PostgreSQL hashes it, SQLite wants an index."""
         if self._connection.dialect.name != "postgresql":
-            sa.Index("stage_key", *(self.table.c[name] for name in self._mirror.key)).create(self._connection)
+            # Not as an index of the table's description, which all publishes share.
+            self._connection.exec_driver_sql(f"CREATE INDEX stage_key ON stage ({', '.join(self._mirror.key)})")
 
     def _count(self, again: Iterable[Any]) -> None:
         marked = sa.update(self.table).where(self.table.c.position == sa.bindparam("last"))
@@ -116,6 +118,12 @@ def _asked(mirror: Mirror, index: int) -> Question:
 def all_new(stage: sa.Table) -> sa.FromClause:
     """See a stage as a difference from nothing."""
     return sa.select(*stage.c, sa.literal("insert").label("op"), sa.null().label("before")).subquery("difference")
+
+
+@cache
+def _stage_of(resource: str) -> sa.Table:
+    """Describe a stage, once a process: what is written of it is then compiled once as well."""
+    return temporary("stage", MIRRORS[resource], sa.Column(POSITION, sa.Integer))
 
 
 def temporary(name: str, mirror: Mirror, *more: "sa.Column[Any]") -> sa.Table:
