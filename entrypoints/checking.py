@@ -81,8 +81,7 @@ def look(house: "House", now: datetime, max_age: timedelta | None = None) -> Che
 
 def check(house: "House", now: datetime, max_age: timedelta | None, *, json: bool) -> None:
     """Give the verdict, and end with its number."""
-    with unknown():
-        checked = look(house, now, max_age)
+    checked = look(house, now, max_age)
     if json:
         bad = [_described(one) for one in checked.bad]
         seconds = int(checked.oldest.total_seconds())

@@ -110,20 +110,20 @@ def servers(settings: Settings, kind: str, *, threads: int = 0) -> Iterator["sub
         yield worker
 
 
-def join_if_any(settings: Settings) -> None:
-    """Use the servers of a `worker` in this home; where there is none, go without."""
+def join_if_any(settings: Settings) -> bool:
+    """Use the servers of a `worker` in this home, and tell whether there is one."""
     keeper = Home(settings.home).keeper()
-    if keeper.get("kind") == "worker":
-        os.environ[SOCKET_VARIABLE] = keeper["socket"]
+    if keeper.get("kind") != "worker":
+        return False
+    os.environ[SOCKET_VARIABLE] = keeper["socket"]
+    return True
 
 
 def join(settings: Settings) -> None:
     """Use the servers that another command keeps in this home."""
-    keeper = Home(settings.home).keeper()
-    if keeper.get("kind") != "worker":
+    if not join_if_any(settings):
         words = "Nothing runs in this home: start `pageturner worker` first, or set PAGETURNER_REDIS_URL."
         raise Failure(words, Exit.AWAY)
-    os.environ[SOCKET_VARIABLE] = keeper["socket"]
 
 
 def _claim_or_share(home: Home, kind: str, *, wants_worker: bool) -> bool:

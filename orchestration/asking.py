@@ -15,6 +15,9 @@ from .gate import Gate, Permit
 from .limiting import Limiting
 from .tally import Tally
 
+#: A person waits at a terminal; a gate that is shut for longer is told instead.
+PATIENCE_SECONDS = 20.0
+
 #: There is one chain of cursors a location, and never two requests of it at once.
 CHAIN = "chain"
 

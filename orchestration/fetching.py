@@ -3,10 +3,9 @@
 import logging
 import random
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from apple.answers import Answer
-from apple.errors import AppleError, BadAnswer, OtherLocation, OtherOwner
+from apple.errors import AppleError, BadAnswer
 from apple.pages import Page, read_page
 from apple.questions import AssetKey, Question
 from apple.resources import RESOURCES, Paging, Resource
@@ -20,6 +19,7 @@ from storage.schema import CrawlKind, LocationState, Outcome
 from . import retrying
 from .asking import Asking
 from .failing import Failing
+from .owning import check_owner, note_expiry
 from .sending import message_id
 from .tally import Tally
 from .telling import about
@@ -28,9 +28,6 @@ log = logging.getLogger(__name__)
 
 #: How often a crawl begins again because what it went on from was dead; then it fails, and is due again later.
 RESTART_LIMIT = 5
-
-#: The same end of a token comes as seconds from one endpoint, and as milliseconds from another.
-_SAME_MOMENT = timedelta(minutes=1)
 
 
 class Later(Exception):
@@ -87,7 +84,7 @@ class Fetching:
         page = read_page(question, answer.body)
         if page.cursor is not None and page.cursor == question.cursor and question.resource.paging is Paging.CURSOR:
             raise BadAnswer(f"({question}: its cursor leads back to it)")
-        self._check_owner(location, page)
+        check_owner(self._stores.locations, location, page.uid, page.owner)
         self._note_token(location, question.resource, page)
         return self._store(crawl, index, page, answer, attempts)
 
@@ -190,18 +187,7 @@ class Fetching:
         is_proof = location.state is not LocationState.FOREIGN or resource.paging is Paging.INDEX
         if location.state is not LocationState.VALID and is_proof:
             self._stores.locations.mark(location.id, LocationState.VALID, None, seen=location.state)
-        if page.token_expires is not None and abs(page.token_expires - location.token_expires) > _SAME_MOMENT:
-            self._stores.locations.note_expiry(location.id, page.token_expires)
-
-    def _check_owner(self, location: Location, page: Page) -> None:
-        if page.uid not in {None, location.uid}:
-            raise OtherLocation(f"(it opens {page.uid}, '{location.name}' is {location.uid})")
-        if page.owner is None:
-            return
-        if location.owner is None:
-            self._stores.locations.own(location.id, page.owner)
-        elif page.owner != location.owner:
-            raise OtherOwner(f"(it was '{location.owner}', now it is '{page.owner}')")
+        note_expiry(self._stores.locations, location, page.token_expires)
 
 
 def _is_done(crawl: Crawl, page: PageFact) -> bool:

@@ -29,6 +29,12 @@ class Limiting:
             self.keep_fresh()
         return self._config.requests_per_second or 0
 
+    def notification_types(self) -> tuple[str, ...]:
+        """Give the types of notices that Apple knows; empty where it names none."""
+        if self._refresh_at == 0.0:
+            self.keep_fresh()
+        return self._config.notification_types
+
     def forget(self) -> None:
         """Have them read again before the next request: Apple says that they have changed."""
         self._refresh_at = 0.0

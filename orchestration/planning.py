@@ -61,9 +61,9 @@ class Step:
 def plan(declared: Sequence[Declared], kept: Sequence[Kept], *, prune: bool) -> list[Step]:
     """Plan what makes the second what the first says. Nothing is taken out that is not to be pruned."""
     known = {one.location.uid: one for one in kept}
-    wanted = {one.uid for one in declared}
-    _refuse_taken(declared, [] if prune else left_out(declared, kept))
-    steps = [step for one in kept if prune and one.location.uid not in wanted for step in [_remove(one)]]
+    others = left_out(declared, kept)
+    _refuse_taken(declared, [] if prune else others)
+    steps = [_remove(one) for one in others] if prune else []
     for one in declared:
         old = known.get(one.uid)
         steps += _add(one) if old is None else _change(one, old)
@@ -83,9 +83,9 @@ def left_out(declared: Sequence[Declared], kept: Sequence[Kept]) -> list[Locatio
     return [one.location for one in kept if one.location.uid not in wanted]
 
 
-def _remove(one: Kept) -> Step:
+def _remove(one: Location) -> Step:
     words = "watched no more; its token is erased, what was mirrored is kept"
-    return Step(verb="remove", uid=one.location.uid, name=one.location.name, words=words)
+    return Step(verb="remove", uid=one.uid, name=one.name, words=words)
 
 
 def _add(one: Declared) -> list[Step]:

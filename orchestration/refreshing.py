@@ -1,15 +1,15 @@
 """Refreshing: ask Apple whose token a location's is, how long it lives, and where its notices go."""
 
 from apple.client import ClientConfig, read_client_config
-from apple.errors import AppleError, OtherLocation, OtherOwner
+from apple.errors import AppleError
 from apple.tokens import Token
 from storage.errors import UnknownLocation
 from storage.locations import Location, Locations
-from storage.schema import LocationState
 
 from . import retrying
 from .asking import Asking
 from .fetching import Later
+from .owning import check_owner, note_expiry
 
 #: A task waits this long for its permit before it parks itself.
 _WAIT_SECONDS = 1.0
@@ -43,17 +43,9 @@ class Refreshing:
 
     def note(self, location: Location, config: ClientConfig) -> None:
         """Note what Apple said of a location."""
-        if config.uid != location.uid:
-            raise OtherLocation(f"(it opens {config.uid}, '{location.name}' is {location.uid})")
+        check_owner(self._locations, location, config.uid, config.owner)
         self._locations.note_config(location.id, config.name, config.notification_url, config.notification_types)
-        if config.token_expires is not None:
-            self._locations.note_expiry(location.id, config.token_expires)
-        if config.owner is None:
-            return
-        if location.owner is None:
-            self._locations.own(location.id, config.owner)
-        elif config.owner != location.owner:
-            raise OtherOwner(f"(it was '{location.owner}', now it is '{config.owner}')")
+        note_expiry(self._locations, location, config.token_expires)
 
     def _obey(self, location: Location, token: Token, error: AppleError) -> None:
         match retrying.decide(error, 1):
@@ -64,4 +56,4 @@ class Refreshing:
             case retrying.Stop(reason=reason, state=state):
                 self._locations.put_off_asking(location.id)
                 if self._locations.has_token(location.id, token):  # else another has taken its place meanwhile
-                    self._locations.mark(location.id, LocationState(state), reason)
+                    self._locations.mark(location.id, state, reason)

@@ -10,11 +10,9 @@ from apple.notices import TYPES
 from storage.bearers import Bearers
 from storage.locations import Location, Locations
 
-from .asking import Asking
+from .asking import PATIENCE_SECONDS, Asking
 from .gate import NotNow
-
-#: A person waits at a terminal; a gate that is shut for longer is told instead.
-PATIENCE_SECONDS = 20.0
+from .limiting import Limiting
 
 
 class HeldElsewhere(Exception):
@@ -36,10 +34,11 @@ class Subscribed:
 class Subscribing:
     """Sets up subscriptions, and takes them down."""
 
-    def __init__(self, locations: Locations, bearers: Bearers, asking: Asking) -> None:
+    def __init__(self, locations: Locations, bearers: Bearers, asking: Asking, limiting: Limiting) -> None:
         self._locations = locations
         self._bearers = bearers
         self._asking = asking
+        self._limiting = limiting
 
     def subscribe(self, location: Location, url: str, types: tuple[str, ...], *, claim: bool) -> Subscribed:
         """Have notices sent to a URL, with a secret made for it. What another service holds takes a claim."""
@@ -47,7 +46,8 @@ class Subscribing:
         me = f"pageturner:{urlsplit(url).hostname}"
         if not claim:
             _refuse_other(config, location.name, {url, self._bearers.url(location.uid)}, me)
-        wanted: dict[str, Any] = {"notificationUrl": url, "notificationTypes": list(types or TYPES)}
+        chosen = types or self._limiting.notification_types() or TYPES
+        wanted: dict[str, Any] = {"notificationUrl": url, "notificationTypes": list(chosen)}
         if claim:
             wanted["mdmInfo"] = {"id": me, "name": "Pageturner", "metadata": "an exact mirror of what is here"}
         secret = self._bearers.propose(location.uid)  # Apple tries it out before it answers

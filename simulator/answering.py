@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .location import Location
-from .notifying import TYPES, RefusedConfig
+from .notifying import EVERY_TYPE, RefusedConfig
 from .pages import MEMBERS, Rendered
 from .rendering import Cut
 from .traffic import TooMany
@@ -71,9 +71,7 @@ class Apple:
             limits["maxRequestPerSecond"] = self._world.switches.rate
         codes = [{"errorNumber": 9646, "errorMessage": "Too many requests"}]
         urls = self._urls(str(request.base_url).rstrip("/"))
-        return JSONResponse(
-            {"limits": limits, "notificationTypes": sorted(TYPES.values()), "urls": urls, "errorCodes": codes}
-        )
+        return JSONResponse({"limits": limits, "notificationTypes": EVERY_TYPE, "urls": urls, "errorCodes": codes})
 
     def _urls(self, origin: str) -> dict[str, str]:
         bases = {"usual": origin + _HERE, "moved": origin + _MOVED, "elsewhere": "http://127.0.0.2:9" + _HERE}

@@ -19,6 +19,9 @@ TYPES = {
     "subscription-assignments": "SUBSCRIPTION_MANAGEMENT",
 }
 
+#: All types that a client may ask for; of two of them nothing here ever happens.
+EVERY_TYPE = (*TYPES.values(), "USER_ASSOCIATED", "UNLIMITED_ASSET")
+
 _TEST = "TEST_NOTIFICATION"
 _ATTEMPTS = 3
 _AGAIN_SECONDS = 0.5

@@ -129,7 +129,7 @@ def build(settings: Settings) -> House:
         reviving=Reviving(_choose(ReviveStores, kept), crawling, syncing, gate, sending),
         ticking=Ticking(_choose(TickStores, kept), syncing, sending),
         refreshing=Refreshing(kept.locations, asking),
-        subscribing=Subscribing(kept.locations, kept.bearers, asking),
+        subscribing=Subscribing(kept.locations, kept.bearers, asking, limiting),
     )
 
 

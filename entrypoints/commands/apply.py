@@ -12,6 +12,7 @@ import typer
 
 from apple.client import ClientConfig, read_client_config
 from apple.tokens import Token
+from orchestration.asking import PATIENCE_SECONDS
 from orchestration.planning import Declared, Kept, NameTaken, Step, left_out, plan
 from storage.locations import Location
 
@@ -23,9 +24,6 @@ from ..waking import wake
 
 if TYPE_CHECKING:
     from tasks.house import House
-
-#: A person waits at a terminal; a gate that is shut for longer is told instead.
-PATIENCE_SECONDS = 20.0
 
 #: So many new tokens are asked about at once: each has a gate of its own.
 _AT_ONCE = 16
@@ -67,8 +65,9 @@ def apply(
 
 
 def _kept(house: "House") -> list[Kept]:
+    streams = house.streams.by_location()
     return [
-        Kept(location=one, token=house.locations.token(one).text, streams=house.streams.watched(one.id))
+        Kept(location=one, token=house.locations.token(one).text, streams=streams.get(one.id, []))
         for one in house.locations.watched()
     ]
 

@@ -11,6 +11,7 @@ from apple.client import ClientConfig, read_client_config
 from apple.errors import OtherLocation
 from apple.resources import RESOURCES, USUAL
 from apple.tokens import MalformedToken, Token, parse_token
+from orchestration.asking import PATIENCE_SECONDS
 from orchestration.standing import of_token
 from storage.errors import LocationExists
 from storage.locations import Location
@@ -178,7 +179,7 @@ def _read(file: Path) -> Token:
 
 
 def _check(house: "House", location: str, token: Token) -> ClientConfig:
-    return read_client_config(house.asking.client_config(location, token, apply.PATIENCE_SECONDS))
+    return read_client_config(house.asking.client_config(location, token, PATIENCE_SECONDS))
 
 
 def _resources(text: str | None) -> list[str]:

@@ -1,9 +1,12 @@
 """Locations as code: a plan first, all of it and nothing else, and a clear word for each mistake."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from storage.schema import locations
 from tests.support.crew import bare_crew
 from tests.support.processes import running_doorman
 from tests.support.servers import redis_server
@@ -88,6 +91,18 @@ def test_names_need_not_be_unique_at_apple(office):
     assert listed(office, first["uid"])[second["name"]]["name_at_apple"] == first["name"]
 
 
+def test_names_change_hands(office):
+    """Two locations may swap their names, and one that is taken out gives its name up to another."""
+    uids = [one["uid"] for one in office.apple.locations]
+    both = entry(0, name="left") + entry(1, name="right")
+    assert apply(office, both).returncode == 0
+    assert apply(office, entry(0, name="right") + entry(1, name="left")).returncode == 0
+    kept = listed(office)
+    assert (kept["right"]["uid"], kept["left"]["uid"]) == (uids[0], uids[1])
+    assert apply(office, entry(2, name="left"), "--prune", "--yes").returncode == 0
+    assert {name: one["uid"] for name, one in listed(office).items()} == {"left": uids[2]}
+
+
 def test_the_list_can_be_filtered(office):
     """By text, state, resource and whether notices come."""
     assert apply(office, 'resources = ["users"]\n' + entry(0, name="only-users")).returncode == 0
@@ -134,11 +149,15 @@ def test_a_token_that_apple_refuses(office):
 
 
 def test_monitoring_has_one_line(office):
-    """What was never in step is told once its interval has passed; with another limit, at once."""
-    done = office.run("status", "--check")
+    """What was never in step is told once its limit has passed; what cannot be looked at is unknown."""
+    done = office.run("status", "--check", "--max-age", "1h")
     assert (done.returncode, done.stdout[:15]) == (0, "PAGETURNER OK -")
-    late = office.run("status", "--check", "--max-age", "5s", "--json")
-    assert json.loads(late.stdout)["verdict"] in {"ok", "critical"}
+    with office.database() as database, database.write() as connection:
+        connection.execute(sa.update(locations).values(added_at=datetime.now(UTC) - timedelta(hours=2)))
+    late = office.run("status", "--check", "--max-age", "1h", "--json")
+    assert (late.returncode, json.loads(late.stdout)["verdict"]) == (2, "critical")
+    away = office.run("status", "--check", PAGETURNER_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert (away.returncode, away.stdout[:20]) == (3, "PAGETURNER UNKNOWN -")
     assert office.run("status", "--max-age", "5s").returncode == 2
     assert office.run("status", "--check", "--max-age", "often").returncode == 2
 
