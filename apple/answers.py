@@ -1,10 +1,11 @@
 """An answer of Apple's with its body whole, before anybody has understood it."""
 
 import gzip
+import math
 import time
 import zlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -12,8 +13,8 @@ import msgspec
 
 from .errors import AppleError, BadAnswer, error_of
 
-#: A wait that Apple asks for beyond this is taken for a mistake of a server: asking once an hour harms nobody.
-RETRY_AFTER_LIMIT_SECONDS = 3600.0
+#: A wait beyond a week is taken for a mistake of a server: asking once a week harms nobody.
+RETRY_AFTER_LIMIT_SECONDS = 7 * 86_400.0
 
 
 class _Problem(msgspec.Struct, rename="camel"):
@@ -78,24 +79,26 @@ def unpack(packed: bytes, limit: int) -> bytes:
     return body
 
 
-def parse_retry_after(text: str | None, now: float | None = None) -> float | None:
-    """Read `Retry-After` as seconds to wait, from a number or a date: past is now, absurdly far is an hour."""
+def parse_retry_after(text: str | None, sent: str | None = None) -> float | None:
+    """Read `Retry-After` as seconds to wait, from a number or a date; None where it is neither, past is no wait.
+
+    A date is reckoned from the answer's own `Date`: the clock of this host may be wrong, and so may Apple's.
+    """
     if text is None:
         return None
     try:
         seconds = float(text)
     except ValueError:
-        seconds = _until(text, time.time() if now is None else now)
-    if seconds != seconds:  # noqa: PLR0124 - the one value that differs from itself: not a number
-        return None
-    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS)
+        until, now = _moment(text), _moment(sent or "")
+        if until is None:
+            return None
+        seconds = until - (time.time() if now is None else now)
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS) if math.isfinite(seconds) else None
 
 
-def _until(text: str, now: float) -> float:
+def _moment(text: str) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
-        return float("nan")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.fromtimestamp(now, UTC)).total_seconds()
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -15,8 +15,14 @@ from .answers import Answer, pack, parse_retry_after, read_json, unpack
 from .deadline import Call, Clock
 from .errors import BadAnswer, Overdue, Unreachable
 from .questions import Question
-from .resources import CLIENT_CONFIG_PATH, CLIENT_CONFIG_URL_NAME, SERVICE_CONFIG_PATH
-from .service import ServiceConfig, read_service_config
+from .resources import (
+    CLIENT_CONFIG_PATH,
+    CLIENT_CONFIG_URL_NAME,
+    LEGACY_CONFIG_PATH,
+    RESOURCES,
+    SERVICE_CONFIG_PATH,
+)
+from .service import ServiceConfig, may_be_asked, read_legacy_addresses, read_service_config
 from .tokens import MalformedToken, Token, parse_date
 from .transport import Sessions, announcing
 
@@ -27,7 +33,7 @@ DEADLINE_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 
 #: Several hundred records are some tens of kilobytes; nothing that Apple documents comes near this.
-BODY_LIMIT_BYTES = 64_000_000
+BODY_LIMIT_BYTES = 4_000_000
 
 _CHUNK_BYTES = 65_536
 
@@ -89,12 +95,15 @@ class Client:
         self._clock = Clock()
         self._sessions = Sessions(user_agent)
         self._paths: dict[str, str] = {}
+        #: Where the legacy service said that it is asked now.
+        self._legacy: dict[str, str] = {}
 
     def prepare_page(self, question: Question, token: Token) -> Ask:
         """Prepare to ask for one page of a list."""
         resource = question.resource
         if resource.is_legacy:  # its token travels in the body, and nowhere else
-            return self._prepare("POST", resource.path, None, json={"sToken": token.text} | question.body())
+            content = {"sToken": token.text} | question.body()
+            return self._prepare("POST", self._legacy.get(resource.path, resource.path), None, json=content)
         return self._prepare("GET", self._path(resource.url_name, resource.path), token, params=question.query())
 
     def prepare_client_config(self, token: Token) -> Ask:
@@ -116,13 +125,24 @@ class Client:
         self._paths = config.paths(self._origin)
         return config
 
+    def find_legacy(self) -> None:
+        """Ask the legacy service where it is asked now: at hosts of Apple's alone, for its token is in the body."""
+        answer = self._prepare("GET", LEGACY_CONFIG_PATH, None)()
+        problem = answer.problem()
+        if problem is not None:
+            raise problem
+        named = read_legacy_addresses(answer.body)
+        calls = {one.path: named.get(one.path.rsplit("/", 1)[-1], "") for one in RESOURCES.values() if one.is_legacy}
+        self._legacy = {path: url for path, url in calls.items() if may_be_asked(url, self._origin)}
+
     def _path(self, url_name: str | None, usual: str) -> str:
         return self._paths.get(url_name or "", usual)
 
-    def _prepare(self, method: str, path: str, token: Token | None, **content: Any) -> Ask:
+    def _prepare(self, method: str, where: str, token: Token | None, **content: Any) -> Ask:
         """Do all that can be done before a permit is there: the time under it is worth more."""
         session = self._sessions.mine()
-        request = requests.Request(method, self._origin + path, auth=_Bearer(token), **content)
+        url = self._origin + where if where.startswith("/") else where
+        request = requests.Request(method, url, auth=_Bearer(token), **content)
         try:
             prepared = session.prepare_request(request)
         except (requests.RequestException, ValueError) as error:
@@ -148,7 +168,7 @@ class Client:
 
     def _failure(self, call: Call, error: Exception) -> Exception:
         # Texts of these libraries may quote what was sent; only the kind of the failure is told.
-        if call.was_cut or isinstance(error, requests.Timeout):
+        if call.is_overdue() or isinstance(error, requests.Timeout):
             return Overdue(f"(no whole answer within {self._deadline:g} s)")
         if isinstance(error, requests.exceptions.SSLError):
             return Unreachable(f"at {self._origin}: its certificate is not trusted")
@@ -201,6 +221,6 @@ def _answer(response: requests.Response, packed: bytes, seconds: float) -> Answe
         status=response.status_code,
         body=unpack(packed, BODY_LIMIT_BYTES) if is_packed else packed,
         packed=packed if is_packed else pack(packed),
-        retry_after=parse_retry_after(response.headers.get("Retry-After")),
+        retry_after=parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date")),
         seconds=seconds,
     )

@@ -31,6 +31,10 @@ class Call:
         """Tell how many seconds remain."""
         return self.ends - time.monotonic()
 
+    def is_overdue(self) -> bool:
+        """Tell whether its time is over, whether or not there was a socket to shut down."""
+        return self.was_cut or self.left() <= 0
+
     def cut(self) -> None:
         """Shut the socket down, unless the call ended before."""
         with self.lock:

@@ -7,6 +7,7 @@ AppleError
 │   ├── Trouble          Apple says that it has trouble (5xx, 9603, 9644, 9729)
 │   ├── Moved            the address is another one now: it is in the service config
 │   └── BadAnswer        an answer that is not what Apple documents
+├── Unkeepable           a record that no database can keep: a person has to look at it
 ├── SlowDown             too many requests: wait, for the whole location
 ├── TokenRefused         the token is no good; a person has to act
 │   ├── TokenExpired
@@ -79,6 +80,12 @@ class BadAnswer(Away):
     """Apple's answer could not be understood."""
 
     advice = "If this stays, something between here and Apple may have changed it: a proxy, or a sign-in page."
+
+
+class Unkeepable(AppleError):
+    """Apple sent a record that cannot be kept."""
+
+    advice = "Look at it at Apple, or in the service that made it; nothing of this list is read before."
 
 
 class SlowDown(AppleError):

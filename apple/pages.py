@@ -1,5 +1,6 @@
 """One page of a list: read from the body that Apple sent in any of its three ways; another page is refused."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -16,8 +17,11 @@ from .tokens import MalformedToken, parse_date
 #: No number of pages or records comes near it, and every database can hold it.
 _LARGEST = 2**31 - 1
 
-#: The one sign that no database takes; no name or address has it either.
-_NUL = b"\\u0000"
+#: The one sign that no database takes; no name or address has it either. A backslash that is itself escaped is none.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+#: A page has some thousand values. In memory each takes some hundred bytes, however few it has on the wire.
+_VALUES_LIMIT = 100_000
 
 
 class _Owner(msgspec.Struct):
@@ -73,8 +77,10 @@ class Page:
 
 def read_page(question: Question, body: bytes) -> Page:
     """Read the body of a plain success; what is not the page that was asked for is a BadAnswer naming it."""
-    if _NUL in body:
+    if b"\\u0000" in body and _NUL.search(body):
         raise BadAnswer(f"({question}: a text in it holds the sign U+0000)")
+    if body.count(b",") + body.count(b"{") > _VALUES_LIMIT:
+        raise BadAnswer(f"({question}: it holds more than {_VALUES_LIMIT:,} values)")
     envelope, records = _decode(question, body)
     for name in _COUNTS:
         if not 0 <= (getattr(envelope, name) or 0) <= _LARGEST:
@@ -148,16 +154,15 @@ def _common(envelope: _Envelope) -> dict[str, Any]:
 
 
 def _decode(question: Question, body: bytes) -> tuple[_Envelope, Records | None]:
-    try:
-        return _quickly(question.resource, body)
-    except msgspec.ValidationError:
-        pass  # a field that nobody knew of, or a wrong type: the careful way tells them apart
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadAnswer(f"({question}: the body is not JSON, or breaks off)") from None
-    try:
-        return _carefully(question.resource, body)
-    except msgspec.ValidationError as error:
-        raise BadAnswer(f"({question}: {error})") from None
+    problem = ""
+    for read in (_quickly, _carefully):  # a field that nobody knew of, or a wrong type: the second tells them apart
+        try:
+            return read(question.resource, body)
+        except msgspec.ValidationError as error:
+            problem = str(error)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            problem = "the body is not JSON, or breaks off"
+    raise BadAnswer(f"({question}: {problem})")
 
 
 def _quickly(resource: Resource, body: bytes) -> tuple[_Envelope, Records | None]:

@@ -8,11 +8,20 @@ from typing import Annotated, Any, NewType
 
 import msgspec
 
+from .errors import Unkeepable, masked
+
 #: An Adam id where Apple sends a number; elsewhere it sends a text, and as a text it is kept.
 AdamNumber = NewType("AdamNumber", int)
 
 #: A number that every database can hold.
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+#: A key longer than this fits into no index: a row of PostgreSQL's holds 2,704 bytes, and a sign may take four.
+ID_LIMIT = 600
+
+#: What tells records apart, or may.
+Id = Annotated[str, msgspec.Meta(max_length=ID_LIMIT)]
 
 
 class Record(msgspec.Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
@@ -22,8 +31,8 @@ class Record(msgspec.Struct, kw_only=True, frozen=True, rename="camel", omit_def
 class Asset(Record, frozen=True):
     """An app or a book, in one pricing."""
 
-    adam_id: str
-    pricing_param: str
+    adam_id: Id
+    pricing_param: Id
     product_type: str | None = None
     assigned_count: Number | None = None
     available_count: Number | None = None
@@ -37,10 +46,10 @@ class Asset(Record, frozen=True):
 class Assignment(Record, frozen=True):
     """An asset given to a user or to a device."""
 
-    adam_id: str
-    pricing_param: str
-    client_user_id: str | None = None
-    serial_number: str | None = None
+    adam_id: Id
+    pricing_param: Id
+    client_user_id: Id | None = None
+    serial_number: Id | None = None
     user_status: str | None = None
     id_hash: str | None = None
 
@@ -48,7 +57,7 @@ class Assignment(Record, frozen=True):
 class User(Record, frozen=True):
     """A user; many retired ones may share a `clientUserId`, at most one is active."""
 
-    client_user_id: str | None = None
+    client_user_id: Id | None = None
     email: str | None = None
     status: str | None = None
     invite_code: str | None = None
@@ -90,7 +99,7 @@ class SubscriptionAssignment(Record, frozen=True):
     """A subscription given to a user."""
 
     adam_id: AdamNumber
-    client_user_id: str
+    client_user_id: Id
     renewing: bool | None = None
 
 
@@ -98,7 +107,7 @@ class SubscriptionAdmin(Record, frozen=True):
     """A user who may administer a subscription."""
 
     adam_id: AdamNumber
-    client_user_id: str
+    client_user_id: Id
     id_hash: str | None = None
     user_status: str | None = None
 
@@ -106,7 +115,7 @@ class SubscriptionAdmin(Record, frozen=True):
 class License(Record, frozen=True):
     """One licence of the legacy service, given to somebody or not."""
 
-    license_id_str: str
+    license_id_str: Id
     license_id: Number | None = None
     adam_id: AdamNumber | None = None
     adam_id_str: str | None = None
@@ -133,6 +142,10 @@ class LegacyUser(Record, frozen=True):
     its_id_hash: str | None = None
     invite_code: str | None = None
     invite_url: str | None = None
+
+
+#: The fields that are ids, as Apple names them.
+_IDS = {"adamId", "pricingParam", "clientUserId", "serialNumber", "licenseIdStr"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,11 +175,20 @@ def sort_fields(kind: type[Record], raw: list[dict[str, Any]], *, strict: bool =
     names = set(apple_names(kind).values())
     known, unknown = [], {}
     for position, one in enumerate(raw):
+        _refuse_long(one, position)
         rest = {name: value for name, value in one.items() if name not in names}
         if rest:
             unknown[position] = rest
         known.append(_convert(kind, {name: value for name, value in one.items() if name in names}, position, strict))
     return Records(known=known, unknown=unknown)
+
+
+def _refuse_long(raw: dict[str, Any], position: int) -> None:
+    """Refuse a record that could be read, and not be kept: asking again would bring it again."""
+    for name in _IDS & set(raw):
+        value = raw[name]
+        if isinstance(value, str) and len(value) > ID_LIMIT:
+            raise Unkeepable(f"(record {position}: its {name}, '{masked(value[:20])}…', has {len(value):,} signs)")
 
 
 def _convert(kind: type[Record], raw: dict[str, Any], position: int, strict: bool) -> Record:  # noqa: FBT001 - msgspec's

@@ -134,7 +134,8 @@ RESOURCES: dict[str, Resource] = {
 #: What is read of a location unless somebody says otherwise.
 USUAL = tuple(name for name, resource in RESOURCES.items() if not resource.is_legacy)
 
-#: The two questions that are not about records.
+#: The questions that are not about records.
 CLIENT_CONFIG_PATH = "/mdm/v2/client/config"
 CLIENT_CONFIG_URL_NAME = "clientConfig"
 SERVICE_CONFIG_PATH = "/mdm/v2/service/config"
+LEGACY_CONFIG_PATH = "/mdm/VPPServiceConfigSrv"

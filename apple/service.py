@@ -13,6 +13,9 @@ from .answers import read_json
 
 _PORTS = {"https": 443, "http": 80}
 
+#: How the names of Apple's hosts end.
+_APPLE = ".apple.com"
+
 
 class _ErrorCode(msgspec.Struct, rename="camel"):
     error_number: int
@@ -61,6 +64,29 @@ def read_service_config(body: bytes) -> ServiceConfig:
     )
 
 
+def read_legacy_addresses(body: bytes) -> dict[str, str]:
+    """Read the answer to the legacy service's own config: the address of each of its calls, by the call's name.
+
+    What Apple calls the members is not looked at: a call's name is the end of its address.
+    """
+    config: dict[str, Any] = read_json(body, dict[str, Any], "VPPServiceConfigSrv")
+    urls = [value for value in config.values() if isinstance(value, str)]
+    return {split.path.rsplit("/", 1)[-1]: url for url in urls if (split := _split(url)) is not None and split.hostname}
+
+
+def may_be_asked(url: str, origin: str) -> bool:
+    """Tell whether a token may go to an address: one of the host that is asked, or another of Apple's own."""
+    split, home = _split(url), urlsplit(origin)
+    if split is None or not _is_plain(split):
+        return False
+    is_apples = split.scheme == "https" and split.port in {None, _PORTS["https"]} and _is_apples(split.hostname)
+    return _is_at(split, home) or (is_apples and home.scheme == "https" and _is_apples(home.hostname))
+
+
+def _is_apples(host: str | None) -> bool:
+    return host is not None and host.endswith(_APPLE)
+
+
 def _split(url: str) -> SplitResult | None:
     try:
         split = urlsplit(url)
@@ -73,5 +99,9 @@ def _split(url: str) -> SplitResult | None:
 def _is_at(url: SplitResult, home: SplitResult) -> bool:
     same = (url.scheme, url.hostname) == (home.scheme, home.hostname)
     ports = (one.port or _PORTS.get(one.scheme) for one in (url, home))
-    is_plain = not url.query and not url.username and not url.password and url.path.startswith("/")
-    return same and len(set(ports)) == 1 and is_plain
+    return same and len(set(ports)) == 1 and _is_plain(url)
+
+
+def _is_plain(url: SplitResult) -> bool:
+    """Tell whether an address is of a host and a path alone."""
+    return not url.query and not url.username and not url.password and url.path.startswith("/")

@@ -57,9 +57,9 @@ def parse_date(text: str) -> datetime:
     """Read one of Apple's dates, `2030-11-08T22:33:22+0000`; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter of a year that no calendar has, once its offset is taken off
         raise MalformedToken(f"'{text[:40]}' is not a date such as 2030-11-08T22:33:22+0000") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _decode(text: str) -> _Inner:
@@ -72,5 +72,5 @@ def _decode(text: str) -> _Inner:
         return msgspec.json.decode(inner, type=_Inner)
     except msgspec.ValidationError as error:
         raise MalformedToken(f"its JSON has another shape than a content token's ({error})") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedToken("the base64 text holds no JSON") from None

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -26,15 +27,21 @@ def announcing(call: Call) -> Iterator[None]:
 
 
 class _Announcing:
-    """Mixed into a connection: says which call it serves from the moment it starts to."""
+    """Mixed into a connection: says which call it serves from the moment it starts to, and sends none too late."""
+
+    sock: Any
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         call: Call | None = getattr(_now, "call", None)
         if call is not None:
             call.connection = self
+            if self.sock is None:  # type: ignore[has-type]
+                self.connect()  # type: ignore[attr-defined]
+            if call.is_overdue():  # a name took its time: what would be asked now, nobody counts any more
+                raise TimeoutError
         super().request(*args, **kwargs)  # type: ignore[misc]
         if call is not None:
-            call.socket = self.sock  # type: ignore[attr-defined]
+            call.socket = self.sock
 
 
 class _Plain(_Announcing, HTTPConnection):
@@ -82,6 +89,7 @@ class Sessions:
 
     def _new(self) -> requests.Session:
         session = requests.Session()
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one thread asks for many locations
         session.headers.update(
             {"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
         )

@@ -31,6 +31,8 @@ VERSIONED = ("assignments", "users")
 
 _HERE = "/mdm/v2"
 _MOVED = "/mdm/v2-moved"
+#: Before the paths of the legacy service, where it has moved.
+_AWAY = "/moved"
 _DRIP_SECONDS = 0.2
 _STATES = {"revoked": (9625, "Revoked sToken"), "expired": (9621, "Expired sToken"), "wrong": (9622, "Invalid token")}
 
@@ -60,8 +62,13 @@ class Apple:
         pages = [Route(base + path, self._v2(name)) for base in (_HERE, _MOVED) for name, path in v2.items()]
         config = self._v2("client/config")
         pages += [Route(f"{base}/client/config", config, methods=["GET", "POST"]) for base in (_HERE, _MOVED)]
-        legacy = [Route(path, self._v1(name), methods=["POST"]) for name, path in BATCHED.items()]
-        return [*pages, *legacy, Route(f"{_HERE}/service/config", self.service_config)]
+        paths = [(base + path, name) for base in ("", _AWAY) for name, path in BATCHED.items()]
+        legacy = [Route(path, self._v1(name), methods=["POST"]) for path, name in paths]
+        configs = [
+            Route(f"{_HERE}/service/config", self.service_config),
+            Route("/mdm/VPPServiceConfigSrv", self.legacy_config),
+        ]
+        return [*pages, *legacy, *configs]
 
     async def service_config(self, request: Request) -> Response:
         """Answer the limits and addresses; this needs no token."""
@@ -72,6 +79,17 @@ class Apple:
         codes = [{"errorNumber": 9646, "errorMessage": "Too many requests"}]
         urls = self._urls(str(request.base_url).rstrip("/"))
         return JSONResponse({"limits": limits, "notificationTypes": EVERY_TYPE, "urls": urls, "errorCodes": codes})
+
+    async def legacy_config(self, request: Request) -> Response:
+        """Answer where the legacy service is asked; this needs no token either."""
+        await self._wait()
+        origin = str(request.base_url).rstrip("/")
+        base = {"usual": origin, "moved": origin + _AWAY, "elsewhere": "http://127.0.0.2:9"}[
+            self._world.switches.legacy
+        ]
+        names = {"licenses": "getLicensesSrvUrl", "legacy-users": "getUsersSrvUrl"}
+        urls = {names[name]: base + path for name, path in BATCHED.items()}
+        return JSONResponse({"status": 0, "maxBatchAssociateLicenseCount": 50, "errorCodes": [], **urls})
 
     def _urls(self, origin: str) -> dict[str, str]:
         bases = {"usual": origin + _HERE, "moved": origin + _MOVED, "elsewhere": "http://127.0.0.2:9" + _HERE}
@@ -132,6 +150,12 @@ class Apple:
         if fault is not None and fault.kind == "drip":
             return await _drip()
         await self._wait()
+        if (
+            resource in BATCHED
+            and self._world.switches.legacy != "usual"
+            and call.request.url.path == BATCHED[resource]
+        ):
+            return self.error(resource, 200, 9617, "The URL has moved")
         state = location.tokens[call.token]
         if state != "valid":
             number, words = _STATES[state]

@@ -46,6 +46,8 @@ class Switches:
     notices: Literal["once", "twice", "lost"] = "once"
     #: The addresses that the service config names: the usual ones, none, others, or another host's.
     urls: Literal["usual", "none", "moved", "elsewhere"] = "usual"
+    #: Where the legacy service answers, and says that it does: in its usual place, in another, or at another host.
+    legacy: Literal["usual", "moved", "elsewhere"] = "usual"
 
     def turn(self, wanted: dict[str, Any]) -> None:
         """Turn some; what is no switch, or no choice of one, is refused."""

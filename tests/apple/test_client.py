@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 import pytest
 
 from apple.client import Client
-from apple.errors import AppleError, BadAnswer, Overdue, Unreachable
+from apple.errors import AppleError, BadAnswer, Moved, Overdue, Unreachable
+from apple.pages import read_page
 from apple.questions import Question
 from apple.resources import RESOURCES
+from apple.service import may_be_asked
 from apple.tokens import Token, parse_token
 
 FIRST = Question(resource=RESOURCES["assets"])
@@ -191,3 +193,69 @@ def test_addresses_move(simulate):
         client.service_config()
         assert client.prepare_page(FIRST, token)().status == 200
         assert apple.traffic()["by_path"] == {path: 1}
+
+
+def test_a_request_that_is_too_late_is_not_sent(monkeypatch):
+    """A name that takes longer to be found than a request may take costs its time, and nothing is sent after it."""
+    look_up = socket.getaddrinfo
+
+    def slowly(*args, **kwargs):
+        time.sleep(0.6)  # a resolver that is slow: there is no event for that
+        return look_up(*args, **kwargs)
+
+    with serving(GOOD) as (origin, asked):
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        with pytest.raises(Overdue):
+            Client(origin, deadline=0.3).prepare_page(FIRST, TOKEN)()
+        assert asked == []
+
+
+def test_cookies_are_not_kept():
+    """What is answered to one location's token is not sent along with another's."""
+    given = GOOD.replace(b"\r\nContent-Type", b"\r\nSet-Cookie: session=of-one; Path=/\r\nContent-Type")
+    with serving(given) as (origin, asked):
+        client = Client(origin)
+        for _ in range(2):
+            client.prepare_page(FIRST, TOKEN)()
+    assert b"Cookie" not in b"".join(asked)
+
+
+def test_a_body_of_too_many_values():
+    """A body that is small on the wire, and would be large in memory, is refused before it is taken apart."""
+    body = b'{"users":[' + b"{}," * 200_000 + b"{}]}"
+    with pytest.raises(BadAnswer, match="values"):
+        read_page(Question(resource=RESOURCES["users"]), body)
+
+
+def test_the_legacy_service_moves(simulate):
+    """The legacy service is asked where its own config says, and never at a host that is not Apple's."""
+    apple = simulate("--latency", "0", "--licenses", "10", "--legacy-users", "5")
+    token = parse_token(apple.token.encode())
+    client, question = Client(apple.origin), Question(resource=RESOURCES["licenses"])
+    apple.switch(legacy="moved")
+    assert isinstance(client.prepare_page(question, token)().problem(), Moved)
+    client.find_legacy()
+    assert client.prepare_page(question, token)().problem() is None
+    apple.switch(legacy="elsewhere")
+    client.find_legacy()
+    assert isinstance(client.prepare_page(question, token)().problem(), Moved)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "may"),
+    [
+        ("https://p25-vpp.itunes.apple.com/mdm/x", "https://vpp.itunes.apple.com", True),
+        ("https://vpp.itunes.apple.com/WebObjects/MZFinance.woa/wa/x", "https://vpp.itunes.apple.com", True),
+        ("http://vpp.itunes.apple.com/mdm/x", "https://vpp.itunes.apple.com", False),
+        ("https://vpp.itunes.apple.com:8443/mdm/x", "https://vpp.itunes.apple.com", False),
+        ("https://apple.com.example.com/mdm/x", "https://vpp.itunes.apple.com", False),
+        ("https://evilapple.com/mdm/x", "https://vpp.itunes.apple.com", False),
+        ("https://vpp.itunes.apple.com@example.com/mdm/x", "https://vpp.itunes.apple.com", False),
+        ("https://vpp.itunes.apple.com/mdm/x", "http://127.0.0.1:8400", False),
+        ("http://127.0.0.1:8400/other/x", "http://127.0.0.1:8400", True),
+        ("//vpp.itunes.apple.com/mdm/x", "https://vpp.itunes.apple.com", False),
+    ],
+)
+def test_where_a_token_may_go(url, origin, may):
+    """A token goes to the host that is asked, or by HTTPS to another of Apple's own, and nowhere else."""
+    assert may_be_asked(url, origin) is may

@@ -3,12 +3,13 @@
 import base64
 import gzip
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
 from apple.answers import Answer, pack, parse_retry_after, unpack
-from apple.errors import NUMBERS, BadAnswer, SlowDown, TokenRevoked, TokenWrong, Trouble, error_of, masked
+from apple.errors import NUMBERS, BadAnswer, SlowDown, TokenRevoked, TokenWrong, Trouble, Unkeepable, error_of, masked
 from apple.pages import read_page
 from apple.questions import Question
 from apple.resources import RESOURCES
@@ -110,6 +111,8 @@ def test_an_unknown_member_is_no_matter():
         ({"totalPages": -1}, "out of all bounds"),
         ({"totalPages": 10**11}, "out of all bounds"),
         ({"versionId": "a\x00b"}, r"U\+0000"),
+        ({"versionId": "a\\\x00b"}, r"U\+0000"),
+        ({"new": [0] * 100_000}, "more than 100,000 values"),
         ({"currentPageIndex": 5}, "page 5 came instead"),
     ],
 )
@@ -119,7 +122,19 @@ def test_another_shape(more, words):
         read(**more)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"assignments": [', b"\xff\xfe"])
+def test_a_text_that_only_looks_like_a_nul():
+    """A backslash and the text u0000 behind it are signs like any other."""
+    assert read(versionId="a\\u0000b").version == "a\\u0000b"
+
+
+def test_a_key_that_no_index_holds():
+    """A record whose key cannot be kept is named, and is no answer that asking again would mend."""
+    long = {"adamId": "1", "pricingParam": "STDQ", "clientUserId": "u" * 4000}
+    with pytest.raises(Unkeepable, match=r"record 1: its clientUserId, 'uuuuuuuuuuuuuuuuuuuu…', has 4,000 signs"):
+        read(assignments=[*PAGE["assignments"][:1], long])
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"assignments": [', b'{"assignments":[{"new":1}', b"\xff\xfe"])
 def test_no_json(body):
     """What is not JSON, or breaks off, is told as such."""
     with pytest.raises(BadAnswer, match="not JSON"):
@@ -170,18 +185,27 @@ def test_nothing_like_a_token_is_quoted():
         ("120", 120),
         ("0", 0),
         ("-5", 0),
-        ("99999999", 3600),
+        ("7200", 7200),
+        ("99999999", 604_800),
         ("Thu, 01 Jan 1970 00:01:40 GMT", 100),
         ("Thu, 01 Jan 1970 00:00:00 -0000", 0),
         ("Mon, 01 Jan 1900 00:00:00 GMT", 0),
         ("soon", None),
         ("nan", None),
-        ("inf", 3600),
+        ("inf", None),
+        ("Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after(text, seconds):
-    """Seconds and dates, in the past and absurdly far: never below now, never above an hour."""
-    assert parse_retry_after(text, now=0.0) == seconds
+    """Seconds and dates, in the past and absurdly far: never below now, hours as they are named, never above a week."""
+    assert parse_retry_after(text, "Thu, 01 Jan 1970 00:00:00 GMT") == seconds
+
+
+@pytest.mark.parametrize("sent", [None, "", "yesterday"])
+def test_a_date_without_a_date(sent):
+    """A date in an answer that does not say when it was sent is reckoned by the clock of this host."""
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    assert 97 < parse_retry_after(until, sent) <= 100
 
 
 def test_packed_and_unpacked():
