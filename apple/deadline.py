@@ -1,7 +1,7 @@
-"""A clock over requests: what is not over at its deadline is cut off, wherever it hangs.
+"""A clock over calls: what is not over at its deadline is cut off, wherever it hangs.
 
 `requests` limits each read of a socket, not the whole: an answer that drips one byte at a time lives for ever. Here one
-thread a process shuts the socket of an overdue request down, which ends every read and write on it at once.
+thread a process shuts the socket of an overdue call down, which ends every read and write on it at once.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 
 @dataclass(kw_only=True)
 class Call:
-    """One request under the clock. Its connection, and then its socket, are filled in as soon as there is one."""
+    """One call under the clock. Its connection, and then its socket, are filled in as soon as there is one."""
 
     ends: float
     connection: Any = None
@@ -42,7 +42,10 @@ class Call:
                 return
             self.was_cut = True
             with contextlib.suppress(OSError, AttributeError):
-                (self.socket or self.connection.sock).shutdown(socket.SHUT_RDWR)
+                self._shut()
+
+    def _shut(self) -> None:
+        (self.socket or self.connection.sock).shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
         """Take the call from under the clock."""

@@ -35,7 +35,7 @@ class _Announcing:
         call: Call | None = getattr(_now, "call", None)
         if call is not None:
             call.connection = self
-            if self.sock is None:  # type: ignore[has-type]
+            if self.sock is None:
                 self.connect()  # type: ignore[attr-defined]
             if call.is_overdue():  # a name took its time: what would be asked now, nobody counts any more
                 raise TimeoutError

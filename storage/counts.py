@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from .crawls import Crawl, Scope
 from .database import Database
 from .mirrors import MIRRORS
-from .schema import disagreements
+from .schema import comparisons, disagreements
 from .upserts import insert_or
 
 
@@ -44,6 +44,13 @@ LONGEST_WAIT = timedelta(days=1)
 _SKEW = timedelta(minutes=2)
 
 
+class Moves(NamedTuple):
+    """How often publishes had moved assets and assignments."""
+
+    assets: int
+    assignments: int
+
+
 class Counts:
     """Compares counts."""
 
@@ -61,27 +68,47 @@ class Counts:
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(sa.exists().where(here))))
 
+    def is_compared(self, location_id: int, seen: Moves) -> bool:
+        """Tell whether counts were compared since assets and assignments were moved last."""
+        mine = sa.select(comparisons.c.assets, comparisons.c.assignments).where(
+            comparisons.c.location_id == location_id
+        )
+        with self._database.once() as connection:
+            row = connection.execute(mine).one_or_none()
+        return row is not None and Moves(*row) == seen
+
+    def note_comparison(self, location_id: int, seen: Moves, noted: Sequence[Disagreement]) -> None:
+        """Note what a comparison found, and what was seen when it was made; what agrees again is forgotten."""
+        with self._database.write() as connection:
+            _note(connection, _rows(location_id, noted))
+            _forget_agreeing(connection, location_id)
+            statement = insert_or(connection, comparisons).values(location_id=location_id, **seen._asdict())
+            connection.execute(statement.on_conflict_do_update(index_elements=["location_id"], set_=seen._asdict()))
+
     def note(self, location_id: int, looks: Sequence[Disagreement]) -> None:
         """Note when disagreements are to be looked into again."""
         with self._database.write() as connection:
-            rows = [{**_names(location_id, one), **vars(one.last)} for one in looks if one.last is not None]
-            _note(connection, rows)
+            _note(connection, _rows(location_id, looks))
 
     def note_failure(self, crawl: Crawl) -> None:
         """Note that the assets of a crawl could not be looked into."""
+        now = self._database.now()
         with self._database.write() as connection:
-            note_looks(connection, crawl, datetime.now(UTC))
-
-    def forget_agreeing(self, location_id: int) -> None:
-        """Forget what agrees again."""
-        differing = _differing(location_id).subquery()
-        still = sa.exists().where(_same_asset(disagreements, differing))
-        with self._database.write() as connection:
-            connection.execute(sa.delete(disagreements).where((disagreements.c.location_id == location_id) & ~still))
+            note_looks(connection, crawl, now)
 
     def known(self, location_id: int) -> list[Disagreement]:
         """Give the disagreements that were looked into, and did not end."""
         return [one for one in self.differing(location_id) if one.last is not None and one.last.attempts]
+
+
+def _rows(location_id: int, noted: Sequence[Disagreement]) -> list[dict[str, Any]]:
+    return [{**_names(location_id, one), **vars(one.last)} for one in noted if one.last is not None]
+
+
+def _forget_agreeing(connection: sa.Connection, location_id: int) -> None:
+    differing = _differing(location_id).subquery()
+    still = sa.exists().where(_same_asset(disagreements, differing))
+    connection.execute(sa.delete(disagreements).where((disagreements.c.location_id == location_id) & ~still))
 
 
 def note_looks(connection: sa.Connection, crawl: Crawl, now: datetime) -> None:
@@ -89,7 +116,7 @@ def note_looks(connection: sa.Connection, crawl: Crawl, now: datetime) -> None:
     rows = []
     for scope in crawl.scopes:
         is_first_failure = scope.attempts == 0 and not scope.is_consistent  # then the next sync may try at once
-        wait = timedelta() if is_first_failure else _wait_after(scope.attempts)
+        wait = -_SKEW if is_first_failure else _wait_after(scope.attempts)
         look = Look(counted=scope.counted, listed=scope.listed, attempts=scope.attempts + 1, again_at=now + wait)
         rows.append({**_names(crawl.location_id, scope), **vars(look)})
     _note(connection, rows)

@@ -1,7 +1,7 @@
 """Crawls: one pass over a stream, as a state machine. A transition is one guarded UPDATE that tells if it happened."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -123,7 +123,7 @@ class Crawls:
                     base_version=sa.func.coalesce(crawls.c.base_version, version),
                     version=version,
                     total=total,
-                    moved_at=datetime.now(UTC),
+                    moved_at=self._database.now(),
                 )
             )
 
@@ -158,26 +158,33 @@ class Crawls:
 
     def revive(self, crawl: Crawl) -> bool:
         """Count a revival that begins no round: true for exactly one of those who saw the same count."""
-        here = (crawls.c.id == crawl.id) & crawls.c.state.in_(UNFINISHED)
+        here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.OPEN)
         seen = crawls.c.revivals == crawl.revivals
-        values = {"revivals": crawl.revivals + 1, "moved_at": datetime.now(UTC)}
+        values = {"revivals": crawl.revivals + 1, "moved_at": self._database.now()}
         with self._database.write() as connection:
             row = connection.execute(sa.update(crawls).where(here & seen).values(values).returning(crawls.c.id))
             return row.one_or_none() is not None
 
+    def send_again(self, crawl: Crawl) -> bool:
+        """Note that a settled crawl is sent to be published once more; false where it is being published just now.
+
+        A publish holds the row of its crawl to its end: that is seen, and not waited for.
+        """
+        here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.SETTLED)
+        free = sa.select(crawls.c.id).where(here & (crawls.c.moved_at == crawl.moved_at))
+        mine = crawls.c.id.in_(free.with_for_update(skip_locked=True))
+        sent = sa.update(crawls).where(mine).values(moved_at=self._database.now())
+        with self._database.write() as connection:
+            return connection.execute(sent.returning(crawls.c.id)).one_or_none() is not None
+
     def end_unchanged(self, crawl: Crawl, version: str | None) -> bool:
         """Open -> unchanged: the mirror already is what Apple has. A delta moves the version all the same."""
-        now = datetime.now(UTC)
+        now = self._database.now()
         with self._database.write() as connection:
             # Somebody may have asked for everything since the crawl was looked at.
             is_free = (crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)
-            if not _end(
-                connection,
-                crawl,
-                CrawlState.UNCHANGED,
-                is_free & (crawls.c.state == CrawlState.OPEN),
-                {"version": version},
-            ):
+            is_reading = is_free & (crawls.c.state == CrawlState.OPEN)
+            if not _end(connection, crawl, CrawlState.UNCHANGED, is_reading, {"version": version} | _ended(now)):
                 return False
             values: dict[str, Any] = {"published_at": now, "problem": None} | in_step(crawl)
             if version is not None:
@@ -189,11 +196,12 @@ class Crawls:
 
     def fail(self, crawl: Crawl, reason: str, trouble: str) -> bool:
         """Open | settled -> failed, with its reason, which the stream shows until a crawl does better."""
+        now = self._database.now()
         with self._database.write() as connection:
-            values = {"reason": reason, "trouble": trouble}
+            values = {"reason": reason, "trouble": trouble} | _ended(now)
             if not _end(connection, crawl, CrawlState.FAILED, crawls.c.state.in_(UNFINISHED), values):
                 return False
-            values = {"problem": reason} | _put_off(connection, crawl)
+            values = {"problem": reason} | _put_off(connection, crawl, now)
             connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
             return True
 
@@ -214,7 +222,7 @@ class Crawls:
 
     def _move(self, crawl: Crawl, state: CrawlState, values: dict[str, Any]) -> bool:
         here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.OPEN) & (crawls.c.round == crawl.round)
-        values = values | {"state": state, "round": crawl.round + 1, "moved_at": datetime.now(UTC)}
+        values = values | {"state": state, "round": crawl.round + 1, "moved_at": self._database.now()}
         with self._database.write() as connection:
             row = connection.execute(sa.update(crawls).where(here).values(values).returning(crawls.c.id))
             return row.one_or_none() is not None
@@ -225,12 +233,12 @@ def in_step(crawl: Crawl) -> dict[str, Any]:
     return {"failures": 0, "seen_at": crawl.opened_at}
 
 
-def _put_off(connection: sa.Connection, crawl: Crawl) -> dict[str, Any]:
+def _put_off(connection: sa.Connection, crawl: Crawl, now: datetime) -> dict[str, Any]:
     """Let a stream that fails rest, alone, and the longer the more often it does."""
     if crawl.kind is CrawlKind.SPOT:
         return {}
     failures = lock_stream(connection, crawl.stream_id).failures + 1
-    return {"failures": failures, "due_at": datetime.now(UTC) + rest_after(failures)}
+    return {"failures": failures, "due_at": now + rest_after(failures)}
 
 
 def rest_after(failures: int) -> timedelta:
@@ -239,21 +247,14 @@ def rest_after(failures: int) -> timedelta:
     return rest
 
 
-def _end(
-    connection: sa.Connection,
-    crawl: Crawl,
-    state: CrawlState,
-    condition: Any,
-    values: dict[str, Any],
-) -> bool:
-    now = datetime.now(UTC)
-    row = connection.execute(
-        sa.update(crawls)
-        .where((crawls.c.id == crawl.id) & condition)
-        .values(values | {"state": state, "moved_at": now, "ended_at": now})
-        .returning(crawls.c.id)
-    ).one_or_none()
-    return row is not None
+def _ended(now: datetime) -> dict[str, Any]:
+    return {"moved_at": now, "ended_at": now}
+
+
+def _end(connection: sa.Connection, crawl: Crawl, state: CrawlState, condition: Any, values: dict[str, Any]) -> bool:
+    here = (crawls.c.id == crawl.id) & condition
+    ended = sa.update(crawls).where(here).values(values | {"state": state})
+    return connection.execute(ended.returning(crawls.c.id)).one_or_none() is not None
 
 
 #: Where the fields of a crawl come from.

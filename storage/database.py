@@ -1,16 +1,23 @@
 """The database: PostgreSQL or SQLite behind three doors, `once`, `read` and `write`."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+from apple.deadline import Clock as Watch
+
+from .clock import AskedClock
+from .drivers import meaning_of
 from .errors import DatabaseAway, DatabaseTooNew, WrongDatabase
+from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, prepare_session
 from .schema import REVISIONS
 
 #: How long a writer waits for another one; SQLite has one writer at a time.
@@ -18,6 +25,12 @@ BUSY_SECONDS = 60.0
 
 #: The upserts with RETURNING that the ledger is made of.
 _SQLITE_LEAST = (3, 35, 0)
+
+#: A connection of the pool that does not come free by then is not waited for.
+_POOL_SECONDS = 10.0
+
+#: A migration rewrites what there is.
+_MIGRATION_SECONDS = 3_600.0
 
 #: Taken while the schema is brought up to date, so that two processes that start together do not both do it.
 _MIGRATION_LOCK = 7_305_117
@@ -30,27 +43,33 @@ class Database:
         self.engine = _make_engine(url)
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.is_postgresql = self.engine.dialect.name == "postgresql"
+        self._watch = Watch()
+        self._clock = AskedClock(self._ask_time)
+
+    def now(self) -> datetime:
+        """Tell the time by the database's clock; a file has none but its host's."""
+        return self._clock.now() if self.is_postgresql else datetime.now(UTC)
 
     @contextmanager
     def once(self) -> Iterator[sa.Connection]:
         """Give a connection for one statement, which is a transaction by itself: a third of the round trips."""
-        with _telling(), self._single.connect() as connection:
+        with _telling(), self._single.connect() as connection, self._over(connection, DEADLINE_SECONDS):
             yield connection
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
         """Give a connection for reading: one state of the data for as long as the block lasts."""
-        with _telling(), self.engine.connect() as connection, connection.begin():
+        with _telling(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
         """Give a connection for writing; commits when the block ends well.
 
         On SQLite the transaction begins with the write lock: one that reads first and writes later fails at once when
         another wrote in between, whatever the time-out.
         """
-        with _telling(), self.engine.connect() as connection:
+        with _telling(), self.engine.connect() as connection, self._over(connection, seconds):
             connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
@@ -59,11 +78,27 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
+    @contextmanager
+    def _over(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+        """Cut a use of a connection off that takes longer; SQLite has no connection that could fall silent."""
+        if not self.is_postgresql:
+            yield
+            return
+        use = Use(ends=time.monotonic() + seconds, connection=connection.connection.driver_connection)
+        with self._watch.over(use):
+            yield
+
+    def _ask_time(self) -> datetime:
+        with self.once() as connection:
+            moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+            return moment
+
 
 def open_database(url: str) -> Database:
     """Open a database and bring its schema up to date; one written by a newer Pageturner is refused."""
     database = Database(url)
     try:
+        _refuse_encoding(database)
         _bring_up_to_date(database)
     except BaseException:
         database.close()
@@ -80,6 +115,16 @@ def _bring_up_to_date(database: Database) -> None:
     _migrate(database)
 
 
+def _refuse_encoding(database: Database) -> None:
+    if not database.is_postgresql:
+        return
+    with database.once() as connection:
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        words = "names are of all languages. Make another with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        raise WrongDatabase(f"Its encoding is {encoding}, and {words}")
+
+
 def _revision(database: Database) -> str | None:
     with database.read() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
@@ -92,8 +137,9 @@ def _migrate(database: Database) -> None:
     from alembic import command
     from alembic.config import Config
 
-    with database.write() as connection:
+    with database.write(_MIGRATION_SECONDS) as connection:
         if database.is_postgresql:
+            allow(connection, _MIGRATION_SECONDS)
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config = Config()
         config.set_main_option("script_location", "storage:migrations")
@@ -109,7 +155,7 @@ def _make_engine(url: str) -> sa.Engine:
     except (ArgumentError, ValueError):
         raise WrongDatabase("PAGETURNER_DATABASE_URL is not of the form postgresql://… or sqlite:///….") from None
     if parsed.drivername == "postgresql+psycopg":
-        return sa.create_engine(parsed, pool_size=20, max_overflow=20, hide_parameters=True)
+        return _make_postgresql(parsed)
     if parsed.get_backend_name() != "sqlite":
         raise WrongDatabase(f"It is {parsed.get_backend_name()}; Pageturner keeps its data in PostgreSQL or SQLite.")
     if sqlite3.sqlite_version_info < _SQLITE_LEAST:
@@ -118,6 +164,15 @@ def _make_engine(url: str) -> sa.Engine:
     engine = sa.create_engine(parsed, hide_parameters=True, **options)  # what is stored names people
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_postgresql(url: sa.URL) -> sa.Engine:
+    options = {name: value for name, value in CONNECTION.items() if name not in url.query}
+    engine = sa.create_engine(
+        url, pool_size=20, max_overflow=20, pool_timeout=_POOL_SECONDS, hide_parameters=True, connect_args=options
+    )
+    sa.event.listen(engine, "connect", prepare_session)
     return engine
 
 
@@ -137,23 +192,18 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 @contextmanager
 def _telling() -> Iterator[None]:
-    """Turn the drivers' ways of saying that there is no database into ours."""
+    """Turn the drivers' ways of saying what is wrong into ours."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise DatabaseAway(f"({_short(error)})") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, sqlite3.OperationalError) as error:  # COPY's own way
-        raise DatabaseAway(f"({type(error).__name__})") from error
     except PoolExhausted as error:
         raise DatabaseAway("(all connections of this process are in use)") from error
     except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
-            raise DatabaseAway(f"({_short(error)})") from error
-        if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
-            raise WrongDatabase("The file is not an SQLite database.") from None
-        raise
-
-
-def _short(error: DBAPIError) -> str:
-    lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error.orig).__name__
+        told = meaning_of(error.orig, is_lost=error.connection_invalidated)
+        if told is None:
+            raise
+        raise told from error
+    except (psycopg.Error, sqlite3.Error) as error:  # COPY's own way
+        told = meaning_of(error)
+        if told is None:
+            raise
+        raise told from error

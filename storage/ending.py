@@ -73,7 +73,9 @@ def _after_delta(crawl: Crawl, stream: Stream, reading: Reading) -> dict[str, An
     values: dict[str, Any] = {}
     if reading.is_sound:
         values |= {"version": crawl.version or stream.version} | in_step(crawl)
-    if reading.retired and stream.full_wanted is None:
+    # A list of what changed may hold what was there already: at the version of the last whole reading, all of it is.
+    is_news = crawl.version is None or crawl.version != stream.complete_version
+    if reading.retired and is_news and stream.full_wanted is None:
         values |= {"full_wanted": Reason.RETIRED, "full_after": None}
     return values
 

@@ -2,6 +2,8 @@
 
 StorageError
 ├── DatabaseAway       not there now; asking again later may help
+│   └── DatabaseFull   it answers, and keeps nothing: its disk is full, or it may only be read
+├── Refused            it does not take what is to be kept: a person has to look at it
 ├── DatabaseTooNew     written by a newer Pageturner
 ├── WrongDatabase      not a database that we can use at all
 ├── SealedAway         no key opens what was sealed
@@ -20,6 +22,14 @@ class StorageError(Exception):
 
 class DatabaseAway(StorageError):
     """The database does not answer."""
+
+
+class DatabaseFull(DatabaseAway):
+    """The database cannot store anything."""
+
+
+class Refused(StorageError):
+    """The database does not take what is to be kept."""
 
 
 class DatabaseTooNew(StorageError):

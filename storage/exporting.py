@@ -5,9 +5,13 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from .database import Database
+from .limits import allow_pauses
 from .mirrors import MIRRORS
 
 _ROWS_AT_ONCE = 2000
+
+#: Whoever reads what is exported may be a person with a pager.
+_SECONDS = 24 * 3_600.0
 
 
 class Exporting:
@@ -22,7 +26,8 @@ class Exporting:
         table = mirror.table
         copies = table.c.copies if mirror.is_counted else sa.literal(1)
         rows = sa.select(table.c.record, copies.label("copies")).where(table.c.location_id == location_id)
-        with self._database.read() as connection:
+        with self._database.read(_SECONDS) as connection:
+            allow_pauses(connection)
             streamed = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(rows)
             for record, count in streamed:
                 for _ in range(count):

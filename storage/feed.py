@@ -1,8 +1,9 @@
 """The feed: every insert, update and delete of the mirror, numbered in the order in which they were committed."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,12 +21,18 @@ _ROWS_AT_ONCE = 1000
 COPIES = "copies"
 
 
+#: So many are dropped in one transaction.
+PRUNED_AT_ONCE = 20_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """One line of the feed."""
 
     seq: int
     at: datetime
+    #: Whose it is; the name is what that location is called just now.
+    uid: str
     location: str
     resource: str
     op: str
@@ -35,19 +42,35 @@ class Change:
     crawl: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Which feed this is, and which numbers it has: all after `pruned`, up to `last`."""
+
+    name: str
+    pruned: int
+    last: int
+
+
 class Feed:
     """The feed of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def after(self, seq: int, location: str | None = None) -> Iterator[Change]:
-        """Give the changes after a number, oldest first, without holding them all."""
-        rows = sa.select(changes, locations.c.name.label("location")).join(
+    def extent(self) -> Extent:
+        """Tell which feed this is, and how far it goes."""
+        with self._database.once() as connection:
+            row = connection.execute(sa.select(feed.c.name, feed.c.pruned, feed.c.seq.label("last"))).one()
+        return Extent(**row._asdict())
+
+    def after(self, seq: int, uid: str | None = None) -> Iterator[Change]:
+        """Give the changes after a number, oldest first, without holding them all: of all locations, or of one."""
+        rows = sa.select(changes, locations.c.uid, locations.c.name.label("location")).join(
             locations, locations.c.id == changes.c.location_id
         )
-        if location is not None:
-            rows = rows.where(locations.c.name == location)
+        if uid is not None:
+            mine = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
+            rows = rows.where(changes.c.location_id == mine)
         while True:
             with self._database.read() as connection:
                 some = connection.execute(
@@ -58,14 +81,61 @@ class Feed:
                 return
             seq = some[-1].seq
 
+    def begin_anew(self) -> None:
+        """Give the feed another name: this database was restored, and its next numbers were given before."""
+        with self._database.write() as connection:
+            _rename(connection)
 
-def write_feed(connection: sa.Connection, mirror: Mirror, crawl: Crawl, difference: sa.FromClause, count: int) -> None:
+    def recognise(self) -> bool:
+        """Give the feed another name where its database is a copy of the one it began in; tells whether it is."""
+        with self._database.write() as connection:
+            home = _home(connection)
+            known = connection.scalar(sa.select(feed.c.home).with_for_update())
+            if known == home:
+                return False
+            connection.execute(sa.update(feed).values(home=home))
+            if known:
+                _rename(connection)
+            return bool(known)
+
+    def prune(self, kept: timedelta) -> bool:
+        """Drop some of the changes that are older than is kept; true where there may be more."""
+        old = self._database.now() - kept
+        with self._database.write() as connection:
+            first = sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq).limit(PRUNED_AT_ONCE).subquery()
+            is_young = sa.select(sa.func.min(first.c.seq)).where(first.c.at >= old)
+            least, end = (connection.scalar(one) for one in (is_young, sa.select(sa.func.max(first.c.seq))))
+            last = end if least is None else least - 1
+            if last is None:
+                return False
+            dropped = connection.execute(sa.delete(changes).where(changes.c.seq <= last)).rowcount
+            if dropped:
+                connection.execute(sa.update(feed).values(pruned=last))
+            return dropped == PRUNED_AT_ONCE
+
+
+def _rename(connection: sa.Connection) -> None:
+    connection.execute(sa.update(feed).values(name=uuid.uuid4().hex))
+
+
+def _home(connection: sa.Connection) -> str:
+    """Tell where this database lives: a dump that is restored lives elsewhere. Of a file nothing tells that."""
+    if connection.dialect.name != "postgresql":
+        return ""
+    system = sa.text("SELECT system_identifier::text FROM pg_control_system()")
+    number = sa.text("SELECT oid::text FROM pg_database WHERE datname = current_database()")
+    return "/".join(str(connection.scalar(one)) for one in (system, number))
+
+
+def write_feed(
+    connection: sa.Connection, mirror: Mirror, crawl: Crawl, difference: sa.FromClause, count: int, now: datetime
+) -> None:
     """Append a difference to the feed. The counter row is taken here and held to the commit: nothing may follow it."""
     if not count:
         return
     new = shown(connection, mirror, difference)
     columns = {
-        "at": sa.literal(datetime.now(UTC), changes.c.at.type),
+        "at": sa.literal(now, changes.c.at.type),
         "location_id": sa.literal(crawl.location_id),
         "resource": sa.literal(crawl.resource),
         "op": difference.c.op,
@@ -107,6 +177,7 @@ def _change(row: Any) -> Change:
     return Change(
         seq=row.seq,
         at=row.at,
+        uid=row.uid,
         location=row.location,
         resource=row.resource,
         op=row.op,

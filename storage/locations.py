@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +34,7 @@ class Location:
     organisation: str
     token_expires: datetime
     owner: str | None
+    owner_name: str | None
     state: LocationState
     problem: str | None
     is_watched: bool
@@ -60,6 +61,7 @@ class Locations:
     def add(self, name: str, uid: str, token: Token, owner: str | None, resources: list[str]) -> Location:
         """Keep a location and its streams. One that is no longer watched comes back, with all its data."""
         with self._database.write() as connection:
+            _lock_streams_of(connection, locations.c.uid == uid)
             self._refuse_known(connection, name, uid)
             values = self._sealed(token) | {"name": name, "owner": owner, "is_watched": True}
             revived = connection.scalar(
@@ -73,6 +75,7 @@ class Locations:
     def rotate(self, name: str, token: Token) -> None:
         """Put a newer token in the place of the old one."""
         with self._database.write() as connection:
+            _lock_streams_of(connection, locations.c.name == name)
             row = connection.execute(
                 sa.update(locations)
                 .where(locations.c.name == name)
@@ -102,7 +105,7 @@ class Locations:
         """Give a stream intervals of its own, in seconds; None is what everybody has. It is due at once then."""
         location = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
         here = (streams.c.location_id == location) & (streams.c.resource == resource)
-        values = {f"{kind}_seconds": seconds for kind, seconds in every.items()} | {"due_at": datetime.now(UTC)}
+        values = {f"{kind}_seconds": seconds for kind, seconds in every.items()} | {"due_at": self._database.now()}
         with self._database.write() as connection:
             connection.execute(sa.update(streams).where(here).values(values))
 
@@ -110,6 +113,7 @@ class Locations:
         """Stop watching: the token is erased, what was mirrored is kept."""
         with self._database.write() as connection:
             location = _fetch(connection, (locations.c.name == name) & locations.c.is_watched)
+            lock_streams(connection, [location.id])
             connection.execute(
                 sa.update(locations)
                 .where(locations.c.id == location.id)
@@ -125,12 +129,30 @@ class Locations:
             rows = connection.execute(sa.select(locations).where(locations.c.is_watched).order_by(locations.c.name))
             return [make_location(row) for row in rows]
 
+    def kept(self, name: str) -> Location:
+        """Give the location of a name, watched or not: what was mirrored of it is here."""
+        with self._database.read() as connection:
+            return _fetch(connection, locations.c.name == name, of_all=True)
+
+    def unwatched(self) -> list[Location]:
+        """Give the locations that are no longer watched, in the order of their names."""
+        with self._database.once() as connection:
+            rows = connection.execute(sa.select(locations).where(~locations.c.is_watched).order_by(locations.c.name))
+            return [make_location(row) for row in rows]
+
     def being_synced(self) -> list[Location]:
         """Give the locations that are read just now."""
         is_open = sa.exists().where((syncs.c.location_id == locations.c.id) & (syncs.c.state == SyncState.OPEN))
         with self._database.once() as connection:
             rows = connection.execute(sa.select(locations).where(is_open).order_by(locations.c.name))
             return [make_location(row) for row in rows]
+
+    def of_organisation(self, uid: str) -> list[str]:
+        """Give the uIds of the watched locations of the organisation that a location is of, by its token's word."""
+        mine = sa.select(locations.c.organisation).where(locations.c.uid == uid).scalar_subquery()
+        same = locations.c.is_watched & (locations.c.organisation == mine) & (locations.c.organisation != "")
+        with self._database.once() as connection:
+            return list(connection.scalars(sa.select(locations.c.uid).where(same)))
 
     def find(self, uid: str) -> Location:
         """Give the location of a uId."""
@@ -186,13 +208,13 @@ class Locations:
         """Note what Apple calls a location, and where its notices go."""
         values = {"apple_name": name, "notice_url": notice_url, "notice_types": list(notice_types)}
         with self._database.write() as connection:
-            now = datetime.now(UTC)
+            now = self._database.now()
             noted = values | {"asked_at": now, "ask_due_at": now + ASK_EVERY}
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(noted))
 
     def claim_unasked(self, limit: int) -> list[str]:
         """Claim the locations about which Apple is to be asked: each for exactly one caller, until that seems lost."""
-        now = datetime.now(UTC)
+        now = self._database.now()
         is_due = locations.c.ask_due_at.is_(None) | (locations.c.ask_due_at <= now)
         some = sa.select(locations.c.id).where(locations.c.is_watched & is_due).order_by(locations.c.ask_due_at)
         some = some.limit(limit).with_for_update(skip_locked=True)
@@ -202,7 +224,7 @@ class Locations:
 
     def put_off_asking(self, location_id: int) -> None:
         """Note that Apple has answered, if not what was asked: once a day is enough of that, too."""
-        values = {"ask_due_at": datetime.now(UTC) + ASK_EVERY}
+        values = {"ask_due_at": self._database.now() + ASK_EVERY}
         with self._database.write() as connection:
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
 
@@ -213,19 +235,17 @@ class Locations:
 
     def disown(self, location_id: int) -> None:
         """Forget which service manages the location: whoever does when it is asked next is the right one."""
-        values = {"owner": None, "state": LocationState.VALID, "problem": None}
+        values = {"owner": None, "owner_name": None, "state": LocationState.VALID, "problem": None}
         with self._database.write() as connection:
+            _lock_streams_of(connection, locations.c.id == location_id)
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
             _begin_afresh(connection, locations.c.id == location_id)
 
-    def own(self, location_id: int, owner: str) -> None:
-        """Note which service manages the location, where nothing was known."""
+    def own(self, location_id: int, owner: str, name: str | None) -> None:
+        """Note which service manages the location, where nothing was known; and what it calls itself."""
+        here = (locations.c.id == location_id) & (locations.c.owner.is_(None) | (locations.c.owner == owner))
         with self._database.write() as connection:
-            connection.execute(
-                sa.update(locations)
-                .where((locations.c.id == location_id) & locations.c.owner.is_(None))
-                .values(owner=owner)
-            )
+            connection.execute(sa.update(locations).where(here).values(owner=owner, owner_name=name))
 
     def _sealed(self, token: Token) -> dict[str, Any]:
         return {
@@ -255,12 +275,17 @@ class Locations:
         connection.execute(sa.update(locations).where(here).values(name=f"{name} ({row.uid})"))
 
     def _insert(self, connection: sa.Connection, values: dict[str, Any]) -> int:
-        values["added_at"] = datetime.now(UTC)
+        values["added_at"] = self._database.now()
         try:
             row = connection.execute(sa.insert(locations).values(values).returning(locations.c.id)).one()
         except IntegrityError:
             raise LocationExists("Another process added it just now.") from None
         return int(row.id)
+
+
+def _lock_streams_of(connection: sa.Connection, which: Any) -> None:
+    """Lock the streams of a location before the location itself, as whoever opens a sync does."""
+    lock_streams(connection, list(connection.scalars(sa.select(locations.c.id).where(which))))
 
 
 def _begin_afresh(connection: sa.Connection, which: Any) -> None:
@@ -282,10 +307,11 @@ def _watch(connection: sa.Connection, location_id: int, resources: list[str]) ->
             connection.execute(sa.insert(streams).values(location_id=location_id, resource=resource))
 
 
-def _fetch(connection: sa.Connection, condition: Any) -> Location:
+def _fetch(connection: sa.Connection, condition: Any, *, of_all: bool = False) -> Location:
     row = connection.execute(sa.select(locations).where(condition)).one_or_none()
     if row is None:
-        known = connection.scalars(sa.select(locations.c.name).where(locations.c.is_watched)).all()
+        shown = sa.true() if of_all else locations.c.is_watched
+        known = connection.scalars(sa.select(locations.c.name).where(shown)).all()
         raise UnknownLocation(f"Known names: {', '.join(sorted(known)) or 'none yet'}.")
     return make_location(row)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,8 @@ from apple.notices import Notice
 
 from .database import Database
 from .rows import own_columns, pick
-from .schema import locations, notices, streams, wants
+from .schema import locations, notices, streams
+from .streams import want
 from .upserts import insert_or
 
 #: Notices are kept this long, for whoever wants to know what Apple told, or to have it looked into again.
@@ -61,7 +62,7 @@ class Notices:
         """Keep notices, each once however often it comes; tells how many were new."""
         times = Counter((one.uid, one.id) for one in some)
         first = {(one.uid, one.id): one for one in reversed(some)}
-        now = datetime.now(UTC)
+        now = self._database.now()
         rows = [
             {
                 "uid": uid,
@@ -86,7 +87,7 @@ class Notices:
         handled = 0
         while True:
             with self._database.write() as connection:
-                some = _heed(connection, wanted_by, uid)
+                some = _heed(connection, wanted_by, uid, self._database.now())
             handled += some
             if some < _AT_ONCE:
                 return handled
@@ -141,8 +142,7 @@ class Notices:
             return connection.execute(sa.delete(notices).where(notices.c.received_at < now - KEPT)).rowcount
 
 
-def _heed(connection: sa.Connection, wanted_by: Callable[[str], Iterable[str]], uid: str | None) -> int:
-    now = datetime.now(UTC)
+def _heed(connection: sa.Connection, wanted_by: Callable[[str], Iterable[str]], uid: str | None, now: datetime) -> int:
     here: Any = notices.c.handled_at.is_(None)
     if uid is not None:
         here &= notices.c.uid == uid
@@ -164,13 +164,6 @@ def _heed(connection: sa.Connection, wanted_by: Callable[[str], Iterable[str]], 
         values = {"handled_at": now, "wanted": wanted}
         connection.execute(sa.update(notices).where(notices.c.id.in_(ids)).values(values))
     return len(rows)
-
-
-def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
-    """Want streams read; one that is wanted already stays wanted since then."""
-    rows = [{"stream_id": stream_id, "since": moment} for stream_id, moment in sorted(since.items())]
-    if rows:
-        connection.execute(insert_or(connection, wants).on_conflict_do_nothing(), rows)
 
 
 def _watched(connection: sa.Connection, uids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,13 +18,17 @@ from .upserts import insert_or
 #: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
 KEPT = timedelta(days=1)
 
-#: Places in the ledger of a legacy crawl for what is asked only to check: the first batch again, a delta, and the first
-#: batch as it was right after the last.
+#: Places in the ledger of a legacy crawl for what is asked once more: the first batch at the end, a delta, the first
+#: batch as it was right after the last, and the last as it was after that.
 AGAIN = -1
 CHECK = -2
 BASE = -3
+END = -4
 
 _BODIES_AT_ONCE = 32
+
+#: A sweep takes so many at a time: each is some tens of kilobytes.
+_SWEPT_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,8 @@ class PageFact:
     records: int | None = None
     attempts: int = 0
     reason: str | None = None
+    #: Since when it is asked for in vain.
+    trying_since: datetime | None = None
 
     @property
     def is_last(self) -> bool:
@@ -74,7 +80,7 @@ class Pages:
         values = {name: getattr(fact, name) for name in PageFact.__dataclass_fields__}
         content = content or Content()
         values |= {"body": content.body, "cursor": content.cursor, "seconds": content.seconds}
-        values |= {"crawl_id": crawl_id, "fetched_at": datetime.now(UTC)}
+        values |= {"crawl_id": crawl_id, "fetched_at": self._database.now()}
         with self._database.once() as connection:
             statement = insert_or(connection, pages).values(values)
             new = statement.excluded
@@ -116,13 +122,14 @@ class Pages:
             moved_at: datetime | None = connection.scalar(moment)
             return moved_at
 
-    def sweep(self, kept: timedelta) -> int:
-        """Drop the pages of crawls that ended longer ago than they are kept."""
-        old = sa.select(crawls.c.id).where(
-            crawls.c.state.not_in(UNFINISHED) & (crawls.c.ended_at < datetime.now(UTC) - kept)
-        )
+    def sweep(self, kept: timedelta) -> bool:
+        """Drop some pages of crawls that ended longer ago than they are kept; true where there may be more."""
+        is_old = crawls.c.state.not_in(UNFINISHED) & (crawls.c.ended_at < self._database.now() - kept)
+        place = (pages.c.crawl_id, pages.c.index)
+        some = sa.select(*place).join(crawls, crawls.c.id == pages.c.crawl_id).where(is_old).limit(_SWEPT_AT_ONCE)
         with self._database.write() as connection:
-            return connection.execute(sa.delete(pages).where(pages.c.crawl_id.in_(old))).rowcount
+            swept = connection.execute(sa.delete(pages).where(sa.tuple_(*place).in_(some))).rowcount
+        return swept == _SWEPT_AT_ONCE
 
 
 def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, bytes]]]:
@@ -135,6 +142,14 @@ def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, 
         rows = connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen))
         found = {row[0]: row[1] for row in rows}
         yield [(index, found[index]) for index in some]
+
+
+def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
+    """Give the number of all records that the legacy service named at the end, where it named one."""
+    again = sa.select(pages.c.size, pages.c.records).where((pages.c.crawl_id == crawl.id) & (pages.c.index == AGAIN))
+    row = connection.execute(again).one_or_none()
+    # Where it names none, the size is that of the batch alone.
+    return None if row is None or row.size == row.records else row.size
 
 
 def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
@@ -150,11 +165,12 @@ def _counting(crawl: Crawl) -> Any:
     stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == Outcome.STORED) & (pages.c.round >= crawl.floor)
     least = 0
     if RESOURCES[crawl.resource].is_legacy and (crawl.total or 0) > 1:
-        # The first answer is older than the token to go on from; asked for again, it is what it is then. Torn, each of
-        # the two may hold what slipped past the other.
-        least = AGAIN  # and nothing that is asked only to compare it with
+        # The first answer is older than the token to go on from, and the last batch than the count of all; asked for
+        # again, they are what they are then. Torn, each of the two may hold what slipped past the other.
+        least = END
+        stored &= pages.c.index.not_in((CHECK, BASE))  # what is asked only to compare it with
         if crawl.is_consistent:
-            stored &= pages.c.index != 0
+            stored &= pages.c.index.not_in((0, (crawl.total or 0) - 1))
     below = sa.true() if crawl.total is None else pages.c.index < crawl.total
     return stored & (pages.c.index >= least) & below
 

@@ -14,6 +14,7 @@ class ProgressReport:
     """How far one crawl is."""
 
     crawl_id: int
+    sync_id: int
     location: str
     uid: str
     resource: str
@@ -93,6 +94,7 @@ def _select(sync_ids: list[int]) -> sa.Select[Any]:
 def _report(row: Any) -> ProgressReport:
     return ProgressReport(
         crawl_id=row.id,
+        sync_id=row.sync_id,
         location=row.location,
         uid=row.uid,
         resource=row.resource,

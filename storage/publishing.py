@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +14,16 @@ from .database import Database
 from .difference import Difference
 from .ending import Reading, Reason, ending
 from .feed import write_feed
+from .limits import allow
 from .mirrors import MIRRORS, Mirror
-from .pages import is_of_one_moment
+from .pages import counted_in_all, is_of_one_moment
 from .schema import CrawlKind, CrawlState, crawls, streams
 from .staging import Stage, all_new
 from .streams import Stream, lock_stream
+
+#: A statement of a publish may take so long, and more for each page. Two million records take some seconds.
+_LEAST_SECONDS = 60.0
+_SECONDS_A_PAGE = 0.2
 
 #: The joins of a publish fit into this; PostgreSQL's default sends them to disk.
 _WORK_MEMORY = "64MB"
@@ -66,10 +71,13 @@ class Publishing:
 
     def publish(self, crawl: Crawl, judge: Judge) -> Published | None:
         """Settled -> published, once: None where another publish of this crawl is at work, or was."""
-        with self._database.write() as connection:
+        seconds = _LEAST_SECONDS + _SECONDS_A_PAGE * (crawl.total or len(crawl.scopes))
+        now = self._database.now()
+        with self._database.write(2 * seconds) as connection:
+            allow(connection, seconds)
             if not _claim(connection, crawl):
                 return None
-            return _Publication(connection, crawl, lock_stream(connection, crawl.stream_id)).run(judge)
+            return _Publication(connection, crawl, lock_stream(connection, crawl.stream_id), now).run(judge)
 
 
 def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
@@ -90,10 +98,11 @@ def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
 class _Publication:
     """One publish, inside its transaction."""
 
-    def __init__(self, connection: sa.Connection, crawl: Crawl, stream: Stream) -> None:
+    def __init__(self, connection: sa.Connection, crawl: Crawl, stream: Stream, now: datetime) -> None:
         self._connection = connection
         self._crawl = crawl
         self._stream = stream
+        self._now = now
         self._mirror: Mirror = MIRRORS[crawl.resource]
         self._stage = Stage(connection, self._mirror)
         self._difference = Difference(connection, self._mirror, stream.location_id)
@@ -122,10 +131,18 @@ class _Publication:
         self._stage.unify()
         if self._stage.repeated:
             self._is_sound = False  # one moment shows a record once: these pages are of several
+        if self._is_whole and self._mirror.resource.is_legacy and not self._is_counted():
+            self._is_sound = False
         if self._mirror.is_counted and not self._is_whole:
             # Retired rows have no identity: only a whole reading of one moment can count them.
             self._retired = self._stage.drop_retired()
         return self._load() if self._is_first() else self._change(judge)
+
+    def _is_counted(self) -> bool:
+        """Tell whether as many records were read as the legacy service counts, where it counts them."""
+        counted = counted_in_all(self._connection, self._crawl)
+        read = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table))
+        return counted is None or counted == read
 
     def _is_same(self) -> bool:
         """Tell whether the mirror holds exactly what was read, by two sums over 64-bit hashes of the records.
@@ -149,7 +166,7 @@ class _Publication:
         new = all_new(self._stage.table)
         insert_new(self._connection, self._mirror, self._stream.location_id, new)
         count = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
-        write_feed(self._connection, self._mirror, self._crawl, new, count)
+        write_feed(self._connection, self._mirror, self._crawl, new, count, self._now)
         return Published(inserted=count, updated=0, deleted=0, held=0)
 
     def _change(self, judge: Judge) -> Published:
@@ -159,7 +176,7 @@ class _Publication:
         held = self._hold(judge)
         counts = difference.counts()
         apply_difference(self._connection, self._mirror, self._stream.location_id, difference.table)
-        write_feed(self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()))
+        write_feed(self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()), self._now)
         difference.drop()
         return Published(
             inserted=counts.get("insert", 0),
@@ -193,7 +210,7 @@ class _Publication:
         return count
 
     def _note(self, published: Published) -> None:
-        now = datetime.now(UTC)
+        now = self._now
         outcome = ending(
             self._crawl,
             self._stream,
@@ -201,6 +218,8 @@ class _Publication:
             now,
         )
         values = outcome | {"records": self._records(published), "published_at": now, "problem": None, "failures": 0}
+        if published.inserted or published.updated or published.deleted:
+            values["moves"] = streams.c.moves + 1
         self._connection.execute(sa.update(streams).where(streams.c.id == self._stream.id).values(values))
         if self._crawl.kind is CrawlKind.SPOT:
             note_looks(self._connection, self._crawl, now)

@@ -1,15 +1,13 @@
 """Rounds: what the clock has done. Any number of beats may run; a round belongs to the one that claims it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from .database import Database
 from .schema import rounds
+from .streams import SKEW
 from .upserts import insert_or
-
-#: By so much the clocks of hosts may differ.
-SKEW = timedelta(minutes=1)
 
 
 class Rounds:
@@ -20,7 +18,7 @@ class Rounds:
 
     def claim(self, name: str, every: timedelta) -> bool:
         """Claim the next round: true for exactly one of those who come within `every` of the last."""
-        now = datetime.now(UTC)
+        now = self._database.now()
         # A moment that far in the future is of a clock that was wrong.
         is_due = (rounds.c.at <= now - every) | (rounds.c.at > now + every + SKEW)
         with self._database.once() as connection:
@@ -31,7 +29,7 @@ class Rounds:
     def hold(self, name: str) -> None:
         """Keep a round that was claimed, and that takes longer than usual."""
         with self._database.once() as connection:
-            connection.execute(sa.update(rounds).where(rounds.c.name == name).values(at=datetime.now(UTC)))
+            connection.execute(sa.update(rounds).where(rounds.c.name == name).values(at=self._database.now()))
 
     def last(self) -> dict[str, datetime]:
         """Tell when each was claimed last."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from .columns import Carried, Document, Identity, Key, Moment
 
 #: The revisions that this code knows, oldest first; the last is what the tables below describe.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -78,7 +78,9 @@ locations = sa.Table(
     sa.Column("organisation", sa.Text, nullable=False, server_default=""),
     sa.Column("sealed_token", sa.LargeBinary),  # null once the location is no longer watched
     sa.Column("token_expires", Moment, nullable=False),
+    # The id of the service that manages it, and what that calls itself.
     sa.Column("owner", sa.Text),
+    sa.Column("owner_name", sa.Text),
     sa.Column("state", sa.Text, nullable=False, server_default=LocationState.VALID),
     sa.Column("problem", sa.Text),
     sa.Column("is_watched", sa.Boolean, nullable=False, server_default=sa.true()),
@@ -133,6 +135,8 @@ streams = sa.Table(
     sa.Column("seen_at", Moment),
     # When everything was last read, without the short cut.
     sa.Column("deep_at", Moment),
+    # How often a publish changed the mirror: counts are compared once after each.
+    sa.Column("moves", sa.Integer, nullable=False, server_default="0"),
     # Its own intervals, where they are not everybody's.
     sa.Column("delta_seconds", sa.Integer),
     sa.Column("full_seconds", sa.Integer),
@@ -210,7 +214,7 @@ crawls = sa.Table(
     metadata,
     sa.Column("id", Identity, primary_key=True),
     sa.Column("sync_id", Identity, sa.ForeignKey("syncs.id"), nullable=False, index=True),
-    sa.Column("stream_id", Identity, sa.ForeignKey("streams.id"), nullable=False, index=True),
+    sa.Column("stream_id", Identity, sa.ForeignKey("streams.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default=CrawlState.OPEN),
     sa.Column("kind", sa.Text, nullable=False, server_default=CrawlKind.FULL),
     # What a delta goes on from.
@@ -242,6 +246,7 @@ crawls = sa.Table(
     sa.Column("updated", sa.BigInteger),
     sa.Column("deleted", sa.BigInteger),
     sa.CheckConstraint("state in ('open', 'settled', 'published', 'unchanged', 'failed')", name="state"),
+    sa.Index("crawls_stream_id_index", "stream_id", "id"),
     sa.Index(
         "crawls_one_unfinished_a_stream",
         "stream_id",
@@ -260,6 +265,8 @@ pages = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text),
+    # Since when no answer came; null where one did.
+    sa.Column("trying_since", Moment),
     sa.Column("body", sa.LargeBinary),
     sa.Column("version", sa.Text),
     sa.Column("total", sa.Integer),
@@ -284,6 +291,27 @@ changes = sa.Table(
     sa.Column("before", Carried),
     sa.Column("after", Carried),
     sa.Column("crawl_id", Identity, nullable=False),
+    sa.Index("changes_location_id_index", "location_id", "seq"),
+)
+
+#: Which publishes of assets and assignments counts were compared after: `streams.moves` of both, as they were then.
+comparisons = sa.Table(
+    "comparisons",
+    metadata,
+    sa.Column("location_id", Identity, sa.ForeignKey("locations.id"), primary_key=True),
+    sa.Column("assets", sa.Integer, nullable=False),
+    sa.Column("assignments", sa.Integer, nullable=False),
+)
+
+#: Gates that Apple wants shut, and why: what it asked for is kept to by a Redis that forgot, or was not there yet.
+closings = sa.Table(
+    "closings",
+    metadata,
+    sa.Column("gate", sa.Text, primary_key=True),
+    sa.Column("until", Moment, nullable=False),
+    # How often in a row it was closed: the waits grow with that.
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
 )
 
 #: Assets whose count at Apple was not the number of their assignments here, as they were when last looked into.
@@ -306,4 +334,10 @@ feed = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
+    # Which feed this is: the numbers of another one mean nothing here. In a database that was restored it is another
+    # one, which shows by where it lives.
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("home", sa.Text, nullable=False, server_default=""),
+    # The last number that is no longer kept.
+    sa.Column("pruned", sa.BigInteger, nullable=False, server_default="0"),
 )

@@ -15,14 +15,15 @@ class Sealer:
 
     def __init__(self, keys: list[str]) -> None:
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            #: None for a part that neither keeps tokens nor asks with them: it needs no keys, and can open none.
+            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
         except ValueError:
             raise SealedAway("A key is not 32 bytes in URL-safe base64; `pageturner key` makes one.") from None
         self._open = lru_cache(maxsize=_REMEMBERED)(self._unseal)
 
     def seal(self, text: str) -> bytes:
         """Seal a secret."""
-        return self._fernet.encrypt(text.encode())
+        return self._keys().encrypt(text.encode())
 
     def open(self, sealed: bytes) -> str:
         """Open what any of the keys sealed; what was opened lately is remembered."""
@@ -30,9 +31,14 @@ class Sealer:
 
     def _unseal(self, sealed: bytes) -> str:
         try:
-            return self._fernet.decrypt(sealed).decode()
+            return self._keys().decrypt(sealed).decode()
         except InvalidToken:
             raise SealedAway from None
+
+    def _keys(self) -> MultiFernet:
+        if self._fernet is None:
+            raise SealedAway
+        return self._fernet
 
 
 def make_key() -> str:

@@ -1,19 +1,24 @@
 """Streams: one resource of one location, and how well the mirror is in step with it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from .columns import Moment
 from .database import Database
 from .rows import own_columns, pick
 from .schema import UNFINISHED, crawls, locations, streams, wants
+from .upserts import insert_or
 
 #: A location that was sent for and not read since is sent for again after this.
 SENT = timedelta(seconds=30)
+
+#: A moment so far in the future is of a clock that was wrong: nothing here is dated ahead by as much.
+SKEW = timedelta(minutes=1)
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,6 +47,7 @@ class Stream:
     failures: int
     seen_at: datetime | None
     deep_at: datetime | None
+    moves: int
     delta_seconds: int | None
     full_seconds: int | None
     deep_seconds: int | None
@@ -90,14 +96,8 @@ class Streams:
 
     def due_locations(self, now: datetime, limit: int) -> list[str]:
         """Give the uIds of locations of which something is to be read: first what never was, then the longest due."""
-        is_sooner = streams.c.due_at.is_(None) | (streams.c.due_at <= sa.func.coalesce(wants.c.since, now))
-        since = sa.case((is_sooner, sa.func.coalesce(streams.c.due_at, _LONG_AGO)), else_=wants.c.since)
-        first = sa.func.min(since)
-        is_sent = locations.c.sent_at > now - SENT
-        query = _due(now).add_columns(locations.c.uid).where(is_sent.is_not(True))
-        query = query.group_by(locations.c.uid).order_by(first, locations.c.uid)
         with self._database.once() as connection:
-            return list(connection.scalars(query.limit(limit)))
+            return list(connection.scalars(due_locations(now, limit)))
 
     def note_sent(self, uids: Sequence[str], now: datetime | None) -> None:
         """Note that locations were sent for: until they are read, or that seems lost, they are not sent for again."""
@@ -117,14 +117,33 @@ class Streams:
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(sa.exists().where(wants.c.stream_id.in_(mine)))))
 
+    def want(self, location_id: int, resources: Collection[str], now: datetime) -> None:
+        """Want streams of a location read, as a notice would."""
+        mine = (streams.c.location_id == location_id) & streams.c.is_watched & streams.c.resource.in_(resources)
+        with self._database.write() as connection:
+            want(connection, dict.fromkeys(connection.scalars(sa.select(streams.c.id).where(mine)), now))
+
     def put_off(self, location_id: int, until: datetime) -> None:
-        """Let a location rest: nothing of it is due before, whatever wanted it."""
+        """Let a location rest: nothing of it is due before, whatever wanted it; what a notice wanted is due then."""
         mine = streams.c.location_id == location_id
+        is_wanted = sa.exists().where(wants.c.stream_id == streams.c.id)
         is_sooner = streams.c.due_at.is_(None) | (streams.c.due_at < until)
         with self._database.write() as connection:
             lock_streams(connection, [location_id])
-            connection.execute(sa.update(streams).where(mine & is_sooner).values(due_at=until))
+            connection.execute(sa.update(streams).where(mine & (is_sooner | is_wanted)).values(due_at=until))
             connection.execute(sa.delete(wants).where(wants.c.stream_id.in_(sa.select(streams.c.id).where(mine))))
+
+    def mend_future(self, now: datetime) -> int:
+        """Have read again at once what was read, it seems, in the future: a clock was wrong then; tells how many."""
+        ahead = now + SKEW
+        mended = {
+            name: sa.case((streams.c[name] > ahead, instead), else_=streams.c[name])
+            for name, instead in (("seen_at", None), ("full_at", _LONG_AGO), ("deep_at", _LONG_AGO), ("held_at", now))
+        }
+        is_wrong = sa.or_(*(streams.c[name] > ahead for name in ("begun_at", *mended)))
+        values = mended | {"begun_at": now, "due_at": None}
+        with self._database.write() as connection:
+            return connection.execute(sa.update(streams).where(is_wrong).values(values)).rowcount
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """Tell since when the stream that has waited longest is due and not being read; None where nothing is."""
@@ -148,6 +167,10 @@ def _is_resting() -> Any:
     return (streams.c.failures > 0) | streams.c.held_deletes.is_not(None)
 
 
+def _is_read() -> Any:
+    return sa.exists().where((crawls.c.stream_id == streams.c.id) & crawls.c.state.in_(UNFINISHED))
+
+
 def _by_clock(now: datetime) -> Any:
     return streams.c.due_at.is_(None) | (streams.c.due_at <= now)
 
@@ -157,14 +180,45 @@ def _due(now: datetime) -> sa.Select[Any]:
 
     One that fails, or holds deletes back, rests whatever a notice wants: that waits for the clock.
     """
-    is_read = sa.exists().where((crawls.c.stream_id == streams.c.id) & crawls.c.state.in_(UNFINISHED))
     return (
         sa.select()
         .select_from(streams)
         .join(locations, locations.c.id == streams.c.location_id)
         .outerjoin(wants, wants.c.stream_id == streams.c.id)
-        .where(_is_watched() & (_by_clock(now) | (wants.c.stream_id.is_not(None) & ~_is_resting())) & ~is_read)
+        .where(_is_watched() & (_by_clock(now) | (wants.c.stream_id.is_not(None) & ~_is_resting())) & ~_is_read())
     )
+
+
+def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
+    """Choose the locations of which something is due: by the clock or by a notice, each found by its own index."""
+    by_clock = [streams.c.due_at.is_(None), streams.c.due_at <= now]
+    since = sa.func.coalesce(streams.c.due_at, _LONG_AGO)
+    branches = [_candidates(since, is_wanted=False).where(one) for one in by_clock]
+    branches.append(_candidates(wants.c.since, is_wanted=True).where(~_is_resting()))
+    candidates = sa.union_all(*branches).subquery()
+    is_sent = locations.c.sent_at > now - SENT
+    return (
+        sa.select(locations.c.uid)
+        .join(candidates, candidates.c.location_id == locations.c.id)
+        .where(locations.c.is_watched & is_sent.is_not(True))
+        .group_by(locations.c.uid)
+        .order_by(sa.func.min(candidates.c.since), locations.c.uid)
+        .limit(limit)
+    )
+
+
+def _candidates(since: Any, *, is_wanted: bool) -> sa.Select[Any]:
+    chosen = sa.select(streams.c.location_id, sa.type_coerce(since, Moment).label("since"))
+    if is_wanted:
+        chosen = chosen.join(wants, wants.c.stream_id == streams.c.id)
+    return chosen.where(streams.c.is_watched & ~_is_read())
+
+
+def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
+    """Want streams read; one that is wanted already stays wanted since then."""
+    rows = [{"stream_id": stream_id, "since": moment} for stream_id, moment in sorted(since.items())]
+    if rows:
+        connection.execute(insert_or(connection, wants).on_conflict_do_nothing(), rows)
 
 
 def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:

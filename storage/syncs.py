@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -32,7 +32,7 @@ KEPT = timedelta(days=30)
 UNCHANGED_KEPT = timedelta(days=2)
 
 #: A sweep takes so many at a time: others want to write as well.
-_SWEPT_AT_ONCE = 20_000
+SWEPT_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,12 @@ class Syncs:
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(mine)))
 
-    def sweep(self, now: datetime) -> int:
-        """Drop crawls and syncs that have been kept long enough; the last crawl of a stream is kept for ever."""
+    def sweep(self) -> bool:
+        """Drop some crawls and syncs that have been kept long enough; true where there may be more.
+
+        The last crawl of a stream is kept for ever.
+        """
+        now = self._database.now()
         with self._database.write() as connection:
             return _sweep(connection, now)
 
@@ -105,11 +109,12 @@ class Syncs:
     def open(self, location_id: int, wanted: Sequence[Wanted], too_old: datetime) -> tuple[int, list[Opened]]:
         """Open a sync, or join the open one. An unfinished crawl is taken over, but for one from before `too_old`."""
         wanted = sorted(wanted, key=_number)
+        now = self._database.now()
         with self._database.write() as connection:
             _lock(connection, wanted)
-            sync_id = _join(connection, location_id, [one.stream.resource for one in wanted])
+            sync_id = _join(connection, location_id, [one.stream.resource for one in wanted], now)
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(sent_at=None))
-            return sync_id, [_open_crawl(connection, sync_id, one, too_old) for one in wanted]
+            return sync_id, [_open_crawl(connection, sync_id, one, now, too_old) for one in wanted]
 
     def go_on(self, sync: Sync, wanted: Sequence[Wanted]) -> list[Opened]:
         """Open -> open, one step on, with more to read: nothing for all but one of those who saw the same step.
@@ -117,11 +122,12 @@ class Syncs:
         A crawl that failed is not opened again by its own sync: that would go on for ever.
         """
         wanted = sorted(wanted, key=_number)
+        now = self._database.now()
         with self._database.write() as connection:
             _lock(connection, wanted)
             if not _move(connection, sync, {"step": sync.step + 1}, syncs.c.step == sync.step):
                 return []
-            return [_open_crawl(connection, sync.id, one, None) for one in wanted]
+            return [_open_crawl(connection, sync.id, one, now) for one in wanted]
 
     def hand_over(self, sync: Sync, paged: Sequence[str]) -> bool:
         """Hand the cursor streams over, once no paged stream is read any more: true for exactly one caller."""
@@ -134,7 +140,7 @@ class Syncs:
     def end(self, sync: Sync) -> bool:
         """Open -> ended, where all of its crawls are over."""
         unfinished = sa.exists().where((crawls.c.sync_id == sync.id) & crawls.c.state.in_(UNFINISHED))
-        values = {"state": SyncState.ENDED, "ended_at": datetime.now(UTC)}
+        values = {"state": SyncState.ENDED, "ended_at": self._database.now()}
         with self._database.write() as connection:
             # The row is locked by a statement of its own: the next one then sees what others committed meanwhile.
             connection.execute(sa.select(syncs.c.id).where(syncs.c.id == sync.id).with_for_update())
@@ -158,10 +164,10 @@ def _lock(connection: sa.Connection, wanted: Sequence[Wanted]) -> None:
     lock_streams(connection, sorted({one.stream.location_id for one in wanted}))
 
 
-def _join(connection: sa.Connection, location_id: int, resources: list[str]) -> int:
+def _join(connection: sa.Connection, location_id: int, resources: list[str], now: datetime) -> int:
     row = connection.execute(
         insert_or(connection, syncs)
-        .values(location_id=location_id, wanted=resources, opened_at=datetime.now(UTC))
+        .values(location_id=location_id, wanted=resources, opened_at=now)
         .on_conflict_do_update(
             index_elements=[syncs.c.location_id],
             index_where=sa.text("state = 'open'"),
@@ -173,8 +179,9 @@ def _join(connection: sa.Connection, location_id: int, resources: list[str]) -> 
     return int(row.id)
 
 
-def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old: datetime | None) -> Opened:
-    now = datetime.now(UTC)
+def _open_crawl(
+    connection: sa.Connection, sync_id: int, wanted: Wanted, now: datetime, too_old: datetime | None = None
+) -> Opened:
     mine = crawls.c.stream_id == wanted.stream.id
     if too_old is not None:
         _give_up(connection, mine, too_old)
@@ -188,12 +195,12 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
             asked = sa.update(streams).where(streams.c.id == wanted.stream.id)
             connection.execute(asked.values(full_wanted=wanted.forced_by, full_after=None))
         return Opened(crawl_id=found.id, origin=Origin.FOUND)
-    _note_begun(connection, wanted)
-    reopened = None if too_old is None else _reopen(connection, wanted, too_old, values)
+    _note_begun(connection, wanted, now)
+    reopened = None if too_old is None else _reopen(connection, wanted, too_old, values | _begun(now))
     if reopened is not None:
         return Opened(crawl_id=reopened, origin=Origin.REOPENED)
     values |= {"kind": wanted.kind, "since": wanted.since, "scopes": dump_scopes(wanted.scopes)}
-    values |= {"stream_id": wanted.stream.id, "opened_at": now, "moved_at": now}
+    values |= {"stream_id": wanted.stream.id} | _begun(now)
     row = connection.execute(
         insert_or(connection, crawls).values(values).on_conflict_do_nothing().returning(crawls.c.id)
     ).one_or_none()
@@ -205,28 +212,34 @@ def _open_crawl(connection: sa.Connection, sync_id: int, wanted: Wanted, too_old
     )
 
 
-def _note_begun(connection: sa.Connection, wanted: Wanted) -> None:
+def _begun(now: datetime) -> dict[str, Any]:
+    return {"opened_at": now, "moved_at": now}
+
+
+def _note_begun(connection: sa.Connection, wanted: Wanted, now: datetime) -> None:
     """Take back what wanted the stream read: what is told from here on wants the next crawl."""
     if wanted.kind is CrawlKind.SPOT:
         return
-    values: dict[str, Any] = {"begun_at": datetime.now(UTC)}
+    values: dict[str, Any] = {"begun_at": now}
     if wanted.next_due is not None:
         values["due_at"] = wanted.next_due
     connection.execute(sa.update(streams).where(streams.c.id == wanted.stream.id).values(values))
     connection.execute(sa.delete(wants).where(wants.c.stream_id == wanted.stream.id))
 
 
-def _sweep(connection: sa.Connection, now: datetime) -> int:
-    last = sa.select(sa.func.max(crawls.c.id)).group_by(crawls.c.stream_id)
+def _sweep(connection: sa.Connection, now: datetime) -> bool:
+    later = crawls.alias("later")
+    is_last = ~sa.exists().where((later.c.stream_id == crawls.c.stream_id) & (later.c.id > crawls.c.id))
     is_old = crawls.c.ended_at < now - KEPT
     is_old |= (crawls.c.state == CrawlState.UNCHANGED) & (crawls.c.ended_at < now - UNCHANGED_KEPT)
     is_bare = ~sa.exists().where(pages.c.crawl_id == crawls.c.id)  # pages have a time of their own
-    some = sa.select(crawls.c.id).where(is_old & is_bare & crawls.c.id.not_in(last)).limit(_SWEPT_AT_ONCE)
+    some = sa.select(crawls.c.id).where(is_old & is_bare & ~is_last).limit(SWEPT_AT_ONCE)
     swept = connection.execute(sa.delete(crawls).where(crawls.c.id.in_(some))).rowcount
     is_empty = ~sa.exists().where(crawls.c.sync_id == syncs.c.id)
     is_over = (syncs.c.state == SyncState.ENDED) & (syncs.c.ended_at < now - UNCHANGED_KEPT)
-    empty = sa.select(syncs.c.id).where(is_over & is_empty).limit(_SWEPT_AT_ONCE)
-    return swept + connection.execute(sa.delete(syncs).where(syncs.c.id.in_(empty))).rowcount
+    empty = sa.select(syncs.c.id).where(is_over & is_empty).limit(SWEPT_AT_ONCE)
+    emptied = connection.execute(sa.delete(syncs).where(syncs.c.id.in_(empty))).rowcount
+    return max(swept, emptied) == SWEPT_AT_ONCE
 
 
 def _give_up(connection: sa.Connection, mine: Any, too_old: datetime) -> None:
@@ -247,14 +260,11 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
     is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_(("away", "person"))
     stored = pages.c.outcome == Outcome.STORED
     has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
-    now = datetime.now(UTC)
     afresh = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}
     row = connection.execute(
         sa.update(crawls)
         .where((crawls.c.id == last) & (crawls.c.state == CrawlState.FAILED) & same & is_young & has_pages)
-        .values(
-            values | afresh | {"state": CrawlState.OPEN, "round": crawls.c.round + 1, "opened_at": now, "moved_at": now}
-        )
+        .values(values | afresh | {"state": CrawlState.OPEN, "round": crawls.c.round + 1})
         .returning(crawls.c.id)
     ).one_or_none()
     if row is None:

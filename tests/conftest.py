@@ -13,7 +13,7 @@ from storage.database import Database, open_database
 
 from .support.crew import Crew, running_crew
 from .support.processes import Apple, running_simulator
-from .support.servers import drop_database, make_database, postgresql_server, redis_server
+from .support.servers import drop_database, make_database, open_gates, postgresql_server, redis_server
 
 _numbers = itertools.count()
 
@@ -44,9 +44,8 @@ def redis(redis_url: str) -> Iterator[Redis]:
 @pytest.fixture
 def gate(redis: Redis) -> Gate:
     """A gate whose Redis remembers all there is to remember: nothing."""
-    gate = Gate(redis, longest_request=60.0)
-    gate.open_epoch()
-    return gate
+    open_gates(redis)
+    return Gate(redis, longest_request=60.0)
 
 
 @pytest.fixture

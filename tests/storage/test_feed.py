@@ -4,6 +4,7 @@ import threading
 
 from storage.database import open_database
 from storage.publishing import Verdict
+from tests.support.servers import drop_database, make_database
 
 from .house import make_store
 from .test_publishing import assignment
@@ -70,4 +71,50 @@ def test_after_a_number(store):
     for location in (one, other):
         store.publish(store.read(store.stream(location, "assignments"), [assignment(1), assignment(2)]))
     assert [change.seq for change in store.feed.after(1)] == [2, 3, 4]
-    assert [change.location for change in store.feed.after(0, "other")] == ["other", "other"]
+    assert [change.location for change in store.feed.after(0, "2")] == ["other", "other"]
+
+
+def test_a_change_names_its_location_for_ever(store):
+    """A reader that keeps what it read by uId is in step, whatever locations are called meanwhile."""
+    one, other = store.add("one", "1"), store.add("other", "2")
+    replica = {}
+    seq = 0
+
+    def read(location, *records):
+        store.publish(store.read(store.stream(location, "assignments"), list(records), version=str(len(replica))))
+
+    def follow():
+        nonlocal seq
+        for change in store.feed.after(seq):
+            key = (change.uid, str(change.key))
+            seq = change.seq
+            if change.op == "delete":
+                del replica[key]
+            else:
+                replica[key] = change.after
+
+    read(one, assignment(1), assignment(2))
+    read(other, assignment(3))
+    follow()
+    store.locations.rename({"1": "other", "2": "one"})
+    read(one, assignment(1))
+    read(other, assignment(3), assignment(4))
+    follow()
+    assert sorted(uid for uid, _ in replica) == ["1", "2", "2"]
+
+
+def test_the_feed_of_a_copy_is_another_one(postgresql_url, copied_database):
+    """A database that was restored has another feed; one that was opened again has the same."""
+    original = open_database(copied_database)
+    feed = make_store(original).feed
+    feed.recognise()
+    name = feed.extent().name
+    assert not feed.recognise()
+    assert feed.extent().name == name
+    original.close()
+    copy = open_database(make_database(postgresql_url, "restored", copied_database.rsplit("/", 1)[1]))
+    feed = make_store(copy).feed
+    assert feed.recognise()
+    assert feed.extent().name != name
+    copy.close()
+    drop_database(postgresql_url, "restored")

@@ -4,9 +4,9 @@ import msgspec
 import sqlalchemy as sa
 
 from apple.answers import pack
-from storage.counts import Counts, Disagreement, Look
+from storage.counts import Counts, Disagreement, Look, Moves
 from storage.crawls import Scope
-from storage.pages import AGAIN, Content, PageFact
+from storage.pages import AGAIN, END, Content, PageFact
 from storage.schema import CrawlKind, Outcome
 from storage.syncs import Wanted
 from tests.apple.test_resources import RECORDS
@@ -111,6 +111,9 @@ def batches(store: Store, stream, first, again, *others, consistent=True, versio
     body = pack(msgspec.json.encode({"licenses": again, "batchToken": "b"}))
     fact = PageFact(index=AGAIN, round=2, outcome=Outcome.STORED, total=1 + len(others), records=len(again))
     store.pages.store(crawl_id, fact, Content(body=body))
+    body = pack(msgspec.json.encode({"licenses": others[-1], "sinceModifiedToken": "t"}))
+    end = PageFact(index=END, round=2, outcome=Outcome.STORED, total=1 + len(others), records=len(others[-1]))
+    store.pages.store(crawl_id, end, Content(body=body))
     crawl = store.crawls.get(crawl_id)
     assert store.crawls.settle(crawl, is_consistent=consistent, version=version, total=1 + len(others))
     return store.crawls.get(crawl_id)
@@ -165,6 +168,7 @@ def test_counts(store: Store):
         store.read(assets, [{"adamId": "1", "pricingParam": "STDQ", "assignedCount": 1}, unknown], version="v2")
     )
     assert counts.differing(location.id) == []
-    counts.forget_agreeing(location.id)
+    counts.note_comparison(location.id, Moves(assets=2, assignments=1), [])
+    assert counts.is_compared(location.id, Moves(assets=2, assignments=1))
     with store.database.read() as connection:
         assert connection.execute(sa.text("SELECT * FROM disagreements")).all() == []

@@ -195,8 +195,10 @@ def test_old_pages_are_swept(store: Store):
     """The pages of an ended crawl go after their time; those of an open one stay."""
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())
-    assert store.pages.sweep(timedelta(0)) == 0
+    store.pages.sweep(timedelta(0))
     store.crawls.end_unchanged(crawl, "v1")
-    assert store.pages.sweep(timedelta(days=1)) == 0
-    assert store.pages.sweep(timedelta(seconds=-1)) == 1
+    store.pages.sweep(timedelta(days=1))
+    assert len(store.pages.facts(crawl.id)) == 1
+    assert store.pages.sweep(timedelta(seconds=-1)) is False
+    assert store.pages.facts(crawl.id) == []
     assert store.open(stream).origin is Origin.NEW

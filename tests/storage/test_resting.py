@@ -164,6 +164,10 @@ def test_a_long_publish_holds_up_no_notice(copied_database):
     database.close()
 
 
+#: So often each of those that might lock each other out has its turn.
+TURNS = 15
+
+
 def test_nobody_locks_up(copied_database):
     """Opening, putting off, watching and handling notices of one location, all at once, never wait for each other."""
     database = Database(copied_database)
@@ -171,14 +175,11 @@ def test_nobody_locks_up(copied_database):
     location = store.add()
     watched = store.streams.watched(location.id)
     names = [stream.resource for stream in watched]
-    until = time.monotonic() + 3
 
     def work(act) -> int:
-        count = 0
-        while time.monotonic() < until:
+        for count in range(TURNS):
             act(count)
-            count += 1
-        return count
+        return TURNS
 
     def open_all(_count) -> None:
         some = [Wanted(stream=stream, next_due=datetime.now(UTC)) for stream in reversed(watched)]
@@ -194,10 +195,12 @@ def test_nobody_locks_up(copied_database):
         heed,
         lambda _: store.streams.put_off(location.id, datetime.now(UTC)),
         lambda count: store.locations.watch("hq", names if count % 2 else names[::-1]),
+        lambda count: store.locations.rotate("hq", make_token(f"c2VjcmV0{count:04d}")),
+        lambda _: store.locations.disown(location.id),
     ]
     with ThreadPoolExecutor(len(acts)) as pool:
         counts = list(pool.map(work, acts))  # a deadlock is a DatabaseAway here
-    assert min(counts) > 3
+    assert counts == [TURNS] * len(acts)
     database.close()
 
 
@@ -211,3 +214,39 @@ def test_a_database_that_only_reads_is_away(copied_database):
         Notices(database).store([Notice(uid="1", id="1", type="T", body='{"email": "jane@example.com"}')])
     assert "jane" not in repr(caught.value.__cause__)
     database.close()
+
+
+def test_what_a_notice_wanted_is_due_after_a_rest(store, database):
+    """A location that rests forgets no notice: what it wanted is due when the rest is over, not with the next day."""
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        connection.execute(sa.update(streams).values(due_at=now + DAY))
+    assert tell(store, database) == ["assets"]
+    store.streams.put_off(store.location.id, now + timedelta(minutes=10))
+    assert store.streams.due(store.location.id, now + timedelta(minutes=5)) == []
+    assert [one.resource for one in store.streams.due(store.location.id, now + timedelta(minutes=11))] == ["assets"]
+
+
+def test_what_a_wrong_clock_left_is_mended(store, database):
+    """Streams that were read, it seems, in the future are read again at once, and not when that future has come."""
+    ahead = database.now() + timedelta(hours=9)
+    values = dict.fromkeys(("begun_at", "seen_at", "full_at", "due_at"), ahead)
+    with database.write() as connection:
+        connection.execute(sa.update(streams).where(streams.c.resource == "assets").values(values))
+        connection.execute(sa.update(streams).where(streams.c.resource != "assets").values(due_at=ahead))
+    assert store.streams.due(store.location.id, database.now()) == []
+    assert store.streams.mend_future(database.now()) == 1
+    assert [one.resource for one in store.streams.due(store.location.id, database.now())] == ["assets"]
+    assert store.stream(store.location, "assets").seen_at is None
+    assert store.streams.mend_future(database.now()) == 0
+
+
+def test_retired_users_that_were_there_already(store):
+    """A list of changes that holds what the last whole reading held wants no other one."""
+    rows = [{"clientUserId": "u1", "status": "Retired"}, {"clientUserId": "u2", "status": "Registered"}]
+    store.publish(store.read(store.stream(store.location, "users"), rows))
+    stream = store.stream(store.location, "users")
+    store.publish(store.read(stream, rows[:1], wanted=choosing.delta(stream)))
+    assert store.stream(store.location, "users").full_wanted is None
+    store.publish(store.read(stream, rows[:1], version="v2", wanted=choosing.delta(stream)))
+    assert store.stream(store.location, "users").full_wanted == Reason.RETIRED

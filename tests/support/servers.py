@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from entrypoints import processes
 from entrypoints.embedded import server_binary
+from orchestration.gate import Gate
 
 #: The account that PostgreSQL runs as where the tests run as root, which it refuses.
 _NOBODY = 65534
@@ -53,6 +54,15 @@ def redis_server() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             processes.stop(child)
+
+
+def open_gates(redis: Redis) -> None:
+    """Have a Redis that is empty believe that it knows all there is to know."""
+    gate = Gate(redis, longest_request=0.0)
+    gate.open_epoch()
+    untold = gate.untold()
+    assert untold is not None
+    gate.note_told(untold)
 
 
 class StoppableRedis:
@@ -113,10 +123,11 @@ def postgresql_server() -> Iterator[str]:
             child.wait(timeout=30)
 
 
-def make_database(server: str, name: str, template: str = "template0") -> str:
+def make_database(server: str, name: str, template: str = "template0", encoding: str = "UTF8") -> str:
     """Make a database in a server, empty or like another one, and give its URL."""
+    options = f"ENCODING '{encoding}'" + (" LOCALE 'C'" if encoding != "UTF8" else "")
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {options}')
     return server.rsplit("/", 1)[0] + f"/{name}"
 
 

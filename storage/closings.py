@@ -1,0 +1,61 @@
+"""Closings: which gates Apple wants shut, until when and why, for whoever comes after a Redis that forgot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from .database import Database
+from .rows import own_columns, pick
+from .schema import closings
+from .upserts import insert_or
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """One gate that is shut."""
+
+    gate: str
+    until: datetime
+    #: How often in a row it was closed.
+    step: int
+    why: str
+
+
+class Closings:
+    """The closings of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, gates: Sequence[str], seconds: float, step: int, why: str) -> None:
+        """Keep that gates are shut from now on; one that is shut for longer stays so."""
+        until = self._database.now() + timedelta(seconds=seconds)
+        rows = [{"gate": gate, "until": until, "step": step, "why": why} for gate in sorted(gates)]
+        with self._database.write() as connection:
+            statement = insert_or(connection, closings)
+            new = {name: statement.excluded[name] for name in ("until", "step", "why")}
+            is_longer = closings.c.until < statement.excluded.until
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["gate"], set_=new, where=is_longer), rows
+            )
+
+    def standing(self) -> Mapping[str, Closing]:
+        """Give the closings that are not over, by their gates."""
+        with self._database.once() as connection:
+            rows = connection.execute(sa.select(closings).where(closings.c.until > self._database.now()))
+            return {row.gate: _closing(row) for row in rows}
+
+    def sweep(self) -> None:
+        """Drop those that are over."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(closings).where(closings.c.until < self._database.now()))
+
+
+_CLOSING = own_columns(Closing, closings)
+
+
+def _closing(row: Any) -> Closing:
+    return Closing(**pick(row, _CLOSING))

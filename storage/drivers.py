@@ -1,0 +1,50 @@
+"""The drivers' errors: which go by themselves, which need a person, and which are mistakes of ours."""
+
+import sqlite3
+
+import psycopg
+
+from .errors import DatabaseAway, DatabaseFull, Refused, StorageError, WrongDatabase
+
+#: The classes of SQLSTATE that pass by themselves: no connection, a transaction that another made impossible, a lock
+#: that does not come free, no resources, an operator at work, a system that fails.
+_PASSES = ("08", "40", "55", "53", "57", "58")
+
+#: Full, or to be read alone: it answers, and keeps nothing.
+_CANNOT_STORE = ("53100", "25006")
+
+#: The classes that say something of what was to be kept: a value that has no place, a row that is too large.
+_REFUSES = ("22", "54")
+
+_NO_RIGHT = "42501"
+
+#: A driver's errors where no server said anything.
+_UNANSWERED = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+def meaning_of(error: BaseException | None, *, is_lost: bool = False) -> StorageError | None:
+    """Say what an error of a driver's means: what goes by itself, what needs a person; None for a mistake of ours."""
+    state = getattr(error, "sqlstate", None) or ""
+    words = f"({_short(error)})"
+    if isinstance(error, sqlite3.Error):
+        return _of_sqlite(error, words)
+    if state in _CANNOT_STORE:
+        return DatabaseFull(words)
+    if state[:2] in _PASSES or is_lost or (not state and isinstance(error, _UNANSWERED)):
+        return DatabaseAway(words)
+    if state == _NO_RIGHT:
+        return WrongDatabase(f"Its role may not do what is needed: docs/operations.md names the grants. {words}")
+    return Refused(words) if state[:2] in _REFUSES else None
+
+
+def _of_sqlite(error: sqlite3.Error, words: str) -> StorageError | None:
+    if any(sign in str(error) for sign in ("is full", "readonly", "unable to open")):
+        return DatabaseFull(words)
+    if "not a database" in str(error):
+        return WrongDatabase("The file is not an SQLite database.")
+    return DatabaseAway(words) if any(sign in str(error) for sign in ("locked", "busy", "disk I/O")) else None
+
+
+def _short(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
