@@ -7,6 +7,7 @@ AppleError
 │   ├── Trouble          Apple says that it has trouble (5xx, 9603, 9644, 9729)
 │   ├── Moved            the address is another one now: it is in the service config
 │   └── BadAnswer        an answer that is not what Apple documents
+├── Forbidden            this list is not for this token: a person has to look at it
 ├── Unkeepable           a record that no database can keep: a person has to look at it
 ├── SlowDown             too many requests: wait, for the whole location
 ├── TokenRefused         the token is no good; a person has to act
@@ -25,15 +26,10 @@ AppleError
     └── OtherOwner       another service took the location
 """
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-#: Apple's texts are shown to people; a run this long of the base64 alphabet could be a token.
-_TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
-
-#: No text of Apple's is worth more of a terminal than this.
-_TEXT_LIMIT = 300
+from .texts import masked
 
 _ROTATE = "Download the newest token from Apple and give it to `pageturner locations rotate`."
 
@@ -80,6 +76,12 @@ class BadAnswer(Away):
     """Apple's answer could not be understood."""
 
     advice = "If this stays, something between here and Apple may have changed it: a proxy, or a sign-in page."
+
+
+class Forbidden(AppleError):
+    """Apple does not let the token read this list."""
+
+    advice = "Check at Apple what its owner may do; or leave the list out, with `pageturner locations watch`."
 
 
 class Unkeepable(AppleError):
@@ -221,7 +223,7 @@ NUMBERS: dict[int, Meaning] = {
 }
 
 #: A status without a number that anyone documented still says something.
-_STATUSES: dict[int, type[AppleError]] = {401: TokenWrong, 403: TokenForbidden, 408: Trouble, 429: SlowDown}
+_STATUSES: dict[int, type[AppleError]] = {401: TokenWrong, 403: Forbidden, 408: Trouble, 429: SlowDown}
 
 
 def error_of(status: int, number: int | None, text: str = "", retry_after: float | None = None) -> AppleError:
@@ -233,12 +235,6 @@ def error_of(status: int, number: int | None, text: str = "", retry_after: float
     said = masked(text) or "no explanation"
     what = f"error {number}, which is not documented" if number else f"status {status}"
     return kind(f"({what}: {said})", number=number, retry_after=retry_after)
-
-
-def masked(text: str) -> str:
-    """Shorten a foreign text and hide whatever in it could be a token."""
-    line = " ".join(text.split())[:_TEXT_LIMIT]
-    return _TOKEN_LIKE.sub("…", line)
 
 
 def _of_status(status: int) -> type[AppleError]:

@@ -26,6 +26,7 @@ _VALUES_LIMIT = 100_000
 
 class _Owner(msgspec.Struct):
     id: str | None = None
+    name: Any = None  # only ever shown
 
 
 class _Envelope(msgspec.Struct, kw_only=True, rename="camel"):
@@ -70,6 +71,7 @@ class Page:
     #: Whose data it is, and which service manages it.
     uid: str | None
     owner: str | None
+    owner_name: str | None = field(default=None)
     token_expires: datetime | None = field(default=None)
     #: What the next request has to bring, where that is not a number.
     cursor: str | None = field(default=None, repr=False)
@@ -149,8 +151,13 @@ def _common(envelope: _Envelope) -> dict[str, Any]:
     return {
         "uid": envelope.u_id,
         "owner": envelope.mdm_info.id if envelope.mdm_info else None,
+        "owner_name": _name(envelope.mdm_info),
         "token_expires": _date(envelope),
     }
+
+
+def _name(owner: _Owner | None) -> str | None:
+    return owner.name if owner is not None and isinstance(owner.name, str) else None
 
 
 def _decode(question: Question, body: bytes) -> tuple[_Envelope, Records | None]:

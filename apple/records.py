@@ -8,7 +8,8 @@ from typing import Annotated, Any, NewType
 
 import msgspec
 
-from .errors import Unkeepable, masked
+from .errors import Unkeepable
+from .texts import masked
 
 #: An Adam id where Apple sends a number; elsewhere it sends a text, and as a text it is kept.
 AdamNumber = NewType("AdamNumber", int)

@@ -9,10 +9,11 @@ from email.utils import format_datetime
 import pytest
 
 from apple.answers import Answer, pack, parse_retry_after, unpack
-from apple.errors import NUMBERS, BadAnswer, SlowDown, TokenRevoked, TokenWrong, Trouble, Unkeepable, error_of, masked
+from apple.errors import NUMBERS, BadAnswer, SlowDown, TokenRevoked, TokenWrong, Trouble, Unkeepable, error_of
 from apple.pages import read_page
 from apple.questions import Question
 from apple.resources import RESOURCES
+from apple.texts import clean, masked
 from apple.tokens import MalformedToken, parse_date, parse_token
 
 ASSIGNMENTS = RESOURCES["assignments"]
@@ -176,6 +177,13 @@ def test_nothing_like_a_token_is_quoted():
     text = token().decode() * 3
     assert text[:60] not in str(error_of(400, 1234, f"Bad token {text}"))
     assert masked("a b\nc") == "a b c"
+
+
+def test_nothing_that_a_terminal_obeys():
+    """Escapes, control signs of both kinds, and marks that turn a line around are shown as nothing in particular."""
+    assert clean("a\x1b[2Jb\x9bc\u202ed\x07e") == "a·[2Jb·c·d·e"
+    assert "\x1b" not in str(error_of(400, 1234, "Bad \x1b]0;title\x07"))
+    assert clean("Köln 学校") == "Köln 学校"
 
 
 @pytest.mark.parametrize(
