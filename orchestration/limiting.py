@@ -14,29 +14,36 @@ REFRESH_SECONDS = 300.0
 RETRY_SECONDS = 30.0
 
 
+#: Where Apple has not answered yet, its own sample counts.
+UNKNOWN_RATE = 15
+
+
 class Limiting:
     """The limits as this process knows them."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._lock = threading.Lock()
-        self._config = ServiceConfig()
+        self._config: ServiceConfig | None = None
         self._refresh_at = 0.0
+        #: Whether the legacy service has said that it moved: then it is asked where to.
+        self._asks_legacy = False
 
     def rate(self) -> int:
         """Give the requests a second that Apple allows a location; 0 where it names none."""
         if self._refresh_at == 0.0:
             self.keep_fresh()
-        return self._config.requests_per_second or 0
+        return UNKNOWN_RATE if self._config is None else self._config.requests_per_second or 0
 
     def notification_types(self) -> tuple[str, ...]:
         """Give the types of notices that Apple knows; empty where it names none."""
         if self._refresh_at == 0.0:
             self.keep_fresh()
-        return self._config.notification_types
+        return () if self._config is None else self._config.notification_types
 
-    def forget(self) -> None:
+    def forget(self, *, is_legacy: bool = False) -> None:
         """Have them read again before the next request: Apple says that they have changed."""
+        self._asks_legacy |= is_legacy
         self._refresh_at = 0.0
 
     def keep_fresh(self) -> None:
@@ -53,6 +60,8 @@ class Limiting:
             return
         try:
             self._config = self._client.service_config()
+            if self._asks_legacy:
+                self._client.find_legacy()
             self._refresh_at = time.monotonic() + REFRESH_SECONDS
         except AppleError:
             self._refresh_at = time.monotonic() + RETRY_SECONDS

@@ -10,7 +10,7 @@ local permits = KEYS[7]   -- ZSET execution -> when its lease ends
 local grants = KEYS[8]    -- LIST of the times of the last grants, newest first
 local state = KEYS[9]     -- HASH closed_until, closings, step, turn
 local wake = KEYS[10]     -- LIST that those who wait for a permit sleep on
-local epoch = KEYS[11]    -- STRING the time from which this Redis remembers enough to be believed
+local epoch = KEYS[11]    -- STRING which server this is, from when on it may be believed, and whether it was told all
 
 local limit = tonumber(ARGV[1])      -- requests in flight
 local head = tonumber(ARGV[2])       -- messages beyond that in the broker
@@ -20,16 +20,29 @@ local patience = tonumber(ARGV[4])   -- how long a published message may wait fo
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- A Redis that was emptied does not know who is at Apple just now. For one lease every gate stays shut, while those
--- who are renew their permits; then the count is right again.
-local function shut_until()
-  local opens = redis.call('GET', epoch)
-  if not opens then
-    opens = now + lease
-    redis.call('SET', epoch, string.format('%d', opens))
+local function server()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+
+-- A Redis that was emptied does not know who is at Apple just now, and one that came back from a snapshot, or from
+-- another server's copy, believes what was so once. For one lease every gate stays shut, while those who are at Apple
+-- renew their permits; then the count is right again. And it stays shut until somebody has told what Apple asked for.
+-- Only who is about to let a request through looks at which server this is: that takes longer than the rest.
+local function shut_until(is_careful)
+  local id, opens, told = string.match(redis.call('GET', epoch) or '', '^(%x+) (%d+) (%d)$')
+  if not id or (is_careful and id ~= server()) then
+    opens, told = now + lease, '0'
+    redis.call('SET', epoch, string.format('%s %d %s', server(), opens, told))
   end
   local closed = tonumber(redis.call('HGET', state, 'closed_until') or 0)
-  return math.max(tonumber(opens), closed)
+  local untold = told == '1' and 0 or now + 100
+  return math.max(tonumber(opens), closed, untold)
+end
+
+-- Shut the gate for so long, unless it is shut for longer.
+local function shut(wait)
+  local closed = tonumber(redis.call('HGET', state, 'closed_until') or 0)
+  redis.call('HSET', state, 'closed_until', string.format('%d', math.max(closed, now + wait)))
 end
 
 local function forget(id)
@@ -65,8 +78,8 @@ local function admit()
     redis.call('ZREM', later, id)
     redis.call('ZADD', parked, redis.call('HGET', ranks, id) or 0, id)
   end
-  local shut = shut_until()
-  if shut <= now then
+  local opens = shut_until()
+  if opens <= now then
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', admitted, '-inf', now)) do
       publish(id, result)
     end
@@ -78,9 +91,9 @@ local function admit()
       publish(next[1], result)
     end
   end
-  local again = math.min(earliest(later), math.max(earliest(admitted), shut))
-  if shut > now and redis.call('ZCARD', parked) > 0 then
-    again = math.min(again, shut)
+  local again = math.min(earliest(later), math.max(earliest(admitted), opens))
+  if opens > now and redis.call('ZCARD', parked) > 0 then
+    again = math.min(again, opens)
   end
   if again < math.huge then
     result[1] = string.format('%d', again)

@@ -41,9 +41,18 @@ _BLOCK_SECONDS = 1.0
 #: Apple counts a second by its own clock; the grants of this much longer window stay within it.
 RATE_WINDOW_SECONDS = 1.2
 
-#: The wait after a SlowDown that names none, doubled by each closing in a row.
+#: The least wait after an answer that closes the gate, doubled by each closing in a row: of one that asks for fewer
+#: requests up to the first limit, of one that says that Apple is away up to the second.
 BACKOFF_SECONDS = 1.0
-BACKOFF_LIMIT_SECONDS = 300.0
+SLOW_LIMIT_SECONDS = 300.0
+AWAY_LIMIT_SECONDS = 15.0
+
+#: The least wait where what Apple answers cannot be kept.
+HOLD_LIMIT_SECONDS = 60.0
+
+#: A task may be at work for so long before its request, and after it. One that hangs is not renewed any more: then its
+#: message is published again, and somebody else's.
+TASK_SECONDS = 8.0
 
 
 class NotNow(Exception):
@@ -52,6 +61,10 @@ class NotNow(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"No permit for {seconds:.1f} s.")
         self.seconds = seconds
+
+
+class Underway(Exception):
+    """A copy of the message is being worked on, and asks Apple just now: it will do what this one would."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,22 +105,41 @@ class Permit:
     execution: str
     closings: int
     ends: float
-    #: Set by the holder when Apple asked for fewer requests, with the wait that it named.
-    slow_down: bool = field(default=False)
+    #: Set by the holder: that the gate is to be closed, for how long at most where Apple names no wait, and the wait
+    #: that it named.
+    closes: bool = field(default=False)
+    limit: float = field(default=SLOW_LIMIT_SECONDS)
     retry_after: float | None = field(default=None)
+    #: Known once it was given back: for how long the gate stays shut, and how often in a row it was closed.
+    shut_seconds: float = field(default=0.0)
+    step: int = field(default=0)
+
+
+@dataclass(kw_only=True)
+class _Started:
+    """A message that is being worked on in this process, however often."""
+
+    location: str
+    times: int
+    #: Until when it is believed to be at work.
+    ends: float
 
 
 class Gate:
     """All gates of one Redis, as one process sees them."""
 
-    def __init__(self, redis: Redis, *, longest_request: float, lease: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self, redis: Redis, *, longest_request: float, lease: float = LEASE_SECONDS, renewing: Redis | None = None
+    ) -> None:
         self._redis = redis
+        #: Renewals wait for nobody: where the others' connections wait long for an answer, theirs must not.
+        self._renewing = renewing
         self._scripts = Scripts(redis)
         self._longest = longest_request
         self._common = [IN_FLIGHT_LIMIT, HEAD_START, int(lease * 1000), int(PATIENCE_SECONDS * 1000)]
         self._lock = threading.Lock()
         self._permits: dict[str, Permit] = {}
-        self._started: dict[str, str] = {}
+        self._started: dict[str, _Started] = {}
 
     def park(self, location: str, message: Message, rank: int) -> list[Message]:
         """Park a message, once by its id, and give what may go to the broker now."""
@@ -137,6 +169,7 @@ class Gate:
         finally:
             with self._lock:
                 self._permits.pop(permit.execution, None)
+            self._believe(message_id, time.monotonic() + TASK_SECONDS)
             self._give_back(permit)
 
     def pump(self) -> list[Message]:
@@ -152,17 +185,26 @@ class Gate:
         return messages
 
     def renew(self) -> None:
-        """Renew the permits and tasks that live in this process; a request past its deadline is not renewed."""
+        """Renew the permits and tasks that live in this process, but for those that take longer than they may."""
+        for location, (executions, ids) in self._living().items():
+            arguments = (*self._common, len(executions), *executions, *ids)
+            self._scripts.run("renew", location, *arguments, client=self._renewing)
+            with self._lock:
+                over = [one for one in executions if one not in self._permits]
+            if over:  # it was given back between the two: nobody else would take it away again
+                self._redis.zrem(key_of(location, "permits"), *over)
+
+    def _living(self) -> dict[str, tuple[list[str], list[str]]]:
         now = time.monotonic()
         living: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
         with self._lock:
             for permit in self._permits.values():
                 if now < permit.ends:
                     living[permit.location][0].append(permit.execution)
-            for message_id, location in self._started.items():
-                living[location][1].append(message_id)
-        for location, (executions, ids) in living.items():
-            self._run("renew", location, len(executions), *executions, *ids)
+            for message_id, started in self._started.items():
+                if now < started.ends:
+                    living[started.location][1].append(message_id)
+        return living
 
     def look(self, location: str) -> Sight:
         """See how a gate stands."""
@@ -178,6 +220,15 @@ class Gate:
     def touch(self, location: str) -> None:
         """Have a gate looked at, in case nobody else remembers to."""
         self._redis.zadd(DUE_KEY, {location: 0}, nx=True)
+
+    def shut(self, location: str, seconds: float, step: int = 0) -> None:
+        """Shut a gate for so long, since Apple wanted that; and how often in a row it did."""
+        self._scripts.wake(location, int(self._run("shut", location, int(seconds * 1000), step)))
+
+    def hold(self, location: str) -> None:
+        """Let a location wait, since what Apple answers cannot be kept: the longer, the more often that is so."""
+        limits = (int(BACKOFF_SECONDS * 1000), int(HOLD_LIMIT_SECONDS * 1000))
+        self._scripts.wake(location, int(self._run("hold", location, *limits)))
 
     def redis_answers(self) -> bool:
         """Ask Redis for a sign of life; its own error says that there is none."""
@@ -196,26 +247,49 @@ class Gate:
         )
 
     def open_epoch(self) -> None:
-        """Say that this Redis, which was started empty just now, remembers all there is: nobody is at Apple yet."""
-        self._redis.set(EPOCH_KEY, 0)
+        """Say that this Redis, which was started empty just now, knows who is at Apple: nobody yet."""
+        info: Any = self._redis.info("server")
+        self._redis.set(EPOCH_KEY, f"{info['run_id']} 0 0")
+
+    def untold(self) -> bytes | None:
+        """Name what this Redis is to be told, which is what Apple asked for; None where it was. Until then it shuts."""
+        known: Any = self._redis.get(EPOCH_KEY)
+        if known is None:
+            self.look("")  # whoever looks at a gate first begins the epoch
+            known = self._redis.get(EPOCH_KEY)
+        return None if known is None or known.endswith(b" 1") else bytes(known)
+
+    def note_told(self, untold: bytes) -> None:
+        """Note that this Redis was told what Apple asked for, unless it forgot that again meanwhile."""
+        self._scripts.tell(untold)
 
     def start(self, location: str, message_id: str) -> None:
         """Note that a task runs here, so that its message is not taken for lost."""
         with self._lock:
-            self._started[message_id] = location
+            started = self._started.setdefault(message_id, _Started(location=location, times=0, ends=0.0))
+            started.times += 1
+            started.ends = time.monotonic() + TASK_SECONDS
+
+    def leave(self, message_id: str) -> None:
+        """Note that a task runs here no longer, though its message is still somebody's."""
+        self._forget(message_id)
 
     def _take(self, location: str, message_id: str, sole: str, wait: float, rate: int) -> Permit:
-        execution = f"{sole}{uuid.uuid4().hex}"
+        twin = f"{sole}|{message_id}|" if message_id else ""
+        execution = f"{twin or sole + '|'}{uuid.uuid4().hex}"
         window = int(RATE_WINDOW_SECONDS * 1000)
         until = time.monotonic() + wait
         while True:
-            answer = self._run("take", location, execution, message_id, rate, window, sole)
+            answer = self._run("take", location, execution, message_id, rate, window, sole and f"{sole}|", twin)
             if answer[0]:
                 ends = time.monotonic() + self._longest
-                permit = Permit(location=location, execution=execution, closings=answer[1], ends=ends)
+                found = Permit(location=location, execution=execution, closings=answer[1], ends=ends)
                 with self._lock:
-                    self._permits[execution] = permit
-                return permit
+                    self._permits[execution] = found
+                self._believe(message_id, ends)
+                return found
+            if answer[2] == b"twin":
+                raise Underway
             left = until - time.monotonic()
             self._await(location, answer, left)
 
@@ -230,22 +304,34 @@ class Gate:
 
     def _give_back(self, permit: Permit) -> None:
         wait = -1 if permit.retry_after is None else int(permit.retry_after * 1000)
-        limits = (int(BACKOFF_SECONDS * 1000), int(BACKOFF_LIMIT_SECONDS * 1000))
-        slow = int(permit.slow_down)
-        opens = self._run("give_back", permit.location, permit.execution, permit.closings, slow, wait, *limits)
-        if int(opens):
-            self._redis.zadd(DUE_KEY, {permit.location: int(opens)}, lt=True)
+        limits = (int(BACKOFF_SECONDS * 1000), int(permit.limit * 1000))
+        outcome = "closed" if permit.closes else "well"
+        mine = (permit.execution, permit.closings, outcome)
+        opens, left, step = map(int, self._run("give_back", permit.location, *mine, wait, *limits))
+        if opens:
+            self._scripts.wake(permit.location, opens)
+        permit.shut_seconds, permit.step = left / 1000, step
+
+    def _believe(self, message_id: str, ends: float) -> None:
+        """Believe that the task of a message is at work until then."""
+        with self._lock:
+            if message_id in self._started:
+                self._started[message_id].ends = ends
 
     def _park(self, location: str, message_id: str, rank: int, delay: float, payload: str, again: str) -> list[Message]:
         arguments = (message_id, rank, int(delay * 1000), payload, again)
         result = self._run("park", location, *arguments)
         if int(result[0]) >= 0:
-            self._redis.zadd(DUE_KEY, {location: int(result[0])}, lt=True)
+            self._scripts.wake(location, int(result[0]))
         return _messages(result)
 
     def _forget(self, message_id: str) -> None:
         with self._lock:
-            self._started.pop(message_id, None)
+            started = self._started.get(message_id)
+            if started is not None:
+                started.times -= 1
+                if not started.times:
+                    del self._started[message_id]
 
     def _run(self, name: str, location: str, *arguments: Any) -> Any:
         return self._scripts.run(name, location, *self._common, *arguments)

@@ -1,11 +1,14 @@
--- Renew what lives in one process: permits of requests, then tasks. A permit that Redis forgot comes back this way.
+-- Renew what lives in one process: permits of requests, then tasks. A permit that Redis forgot comes back this way; a
+-- message that waits again does not run, whoever thinks so.
 local count = tonumber(ARGV[5])
 for place = 1, count do
   redis.call('ZADD', permits, now + lease, ARGV[5 + place])
 end
 for place = 6 + count, #ARGV do
-  if redis.call('HEXISTS', messages, ARGV[place]) == 1 then
-    redis.call('ZADD', admitted, now + lease, ARGV[place])
+  local id = ARGV[place]
+  local waits = redis.call('ZSCORE', parked, id) or redis.call('ZSCORE', later, id)
+  if redis.call('HEXISTS', messages, id) == 1 and not waits then
+    redis.call('ZADD', admitted, now + lease, id)
   end
 end
 return 0

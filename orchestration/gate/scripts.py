@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import Redis
 
-_SHARED = ("park", "admit", "finish", "take", "give_back", "renew", "look")
+_SHARED = ("park", "admit", "finish", "take", "give_back", "renew", "look", "shut", "hold")
 
 #: The parts of a location's keys, in the order in which `common.lua` names them.
 _PARTS = ("parked", "later", "messages", "ranks", "sent", "admitted", "permits", "grants", "state", "wake")
@@ -21,11 +21,21 @@ class Scripts:
         common = _read("common")
         self._scripts = {name: redis.register_script(common + _read(name)) for name in _SHARED}
         self._reschedule = redis.register_script(_read("reschedule"))
+        self._wake = redis.register_script(_read("wake"))
+        self._tell = redis.register_script(_read("tell"))
 
     def run(self, name: str, location: str, *arguments: Any, client: Any = None) -> Any:
         """Run one of the scripts over a location's keys; through a pipeline where one is given."""
         keys = [*(key_of(location, part) for part in _PARTS), EPOCH_KEY]
         return self._scripts[name](keys=keys, args=arguments, client=client)
+
+    def wake(self, location: str, at: int) -> None:
+        """Have a gate looked at by some time."""
+        self._wake(keys=[DUE_KEY], args=[location, at])
+
+    def tell(self, untold: bytes) -> None:
+        """Note that a Redis was told what it had to be."""
+        self._tell(keys=[EPOCH_KEY], args=[untold])
 
     def reschedule(self, location: str, seen: float, following: int) -> None:
         """Say when a gate is due again, unless that has changed since it was seen."""

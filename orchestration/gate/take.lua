@@ -1,26 +1,34 @@
--- Take a permit for one execution. Gives {1, closings}, or {0, milliseconds to wait, or -1 for: until one is given back}.
+-- Take a permit for one execution. Gives {1, closings}, or {0, milliseconds to wait, or -1 for: until one is given back,
+-- why}.
 local execution, id, rate, window = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local sole = ARGV[9]  -- of executions whose names begin so, one at a time; empty for any number
+local twin = ARGV[10] -- how the names of executions of the same message begin; empty where there is no message
+redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
+local living = redis.call('ZRANGE', permits, 0, -1)
+
+local function lives(name)
+  for _, other in ipairs(living) do
+    if name ~= '' and string.sub(other, 1, #name) == name then
+      return true
+    end
+  end
+  return false
+end
+
+if lives(twin) then
+  return { 0, -1, 'twin' }
+end
 if redis.call('HEXISTS', messages, id) == 1 then
   redis.call('ZREM', parked, id)
   redis.call('ZREM', later, id)
   redis.call('ZADD', admitted, now + lease, id)
 end
-redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
-local shut = shut_until()
-if shut > now then
-  return { 0, shut - now, 'shut' }
+local opens = shut_until(true)
+if opens > now then
+  return { 0, opens - now, 'shut' }
 end
-local living = redis.call('ZRANGE', permits, 0, -1)
-if #living >= limit then
+if #living >= limit or lives(sole) then
   return { 0, -1, 'full' }
-end
-if sole ~= '' then
-  for _, other in ipairs(living) do
-    if string.sub(other, 1, #sole) == sole then
-      return { 0, -1, 'full' }
-    end
-  end
 end
 if rate > 0 then
   -- Apple counts arrivals, we count grants: the window is a little longer than Apple's second.
@@ -28,9 +36,10 @@ if rate > 0 then
   if oldest and now - tonumber(oldest) < window then
     return { 0, window - (now - tonumber(oldest)), 'fast' }
   end
-  redis.call('LPUSH', grants, string.format('%d', now))
-  redis.call('LTRIM', grants, 0, rate - 1)
-  redis.call('PEXPIRE', grants, window)
 end
+-- Whoever does not know the rate counts too, for those who do.
+redis.call('LPUSH', grants, string.format('%d', now))
+redis.call('LTRIM', grants, 0, math.max(rate, 256) - 1)
+redis.call('PEXPIRE', grants, window)
 redis.call('ZADD', permits, now + lease, execution)
 return { 1, tonumber(redis.call('HGET', state, 'closings') or 0) }

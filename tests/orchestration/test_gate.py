@@ -6,9 +6,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from orchestration.gate import Gate, Message, NotNow
+from orchestration.gate import Gate, Message, NotNow, Underway
 from orchestration.gate.gate import HEAD_START, IN_FLIGHT_LIMIT, PATIENCE_SECONDS
-from orchestration.gate.scripts import key_of
+from orchestration.gate.scripts import DUE_KEY, key_of
+from tests.support.servers import open_gates
 
 ADMITTED = IN_FLIGHT_LIMIT + HEAD_START
 
@@ -117,16 +118,32 @@ def test_many_threads_never_a_sixth(gate):
 
 
 def test_two_executions_of_one_message(gate):
-    """A message that is delivered twice needs two permits: one id is not one request."""
-    park(gate, 1)
-    with gate.permit("1", "c.3.0", wait=0.0), gate.permit("1", "c.3.0", wait=0.0):
-        assert gate.look("1").in_flight == 2
+    """A message that is delivered twice at a time is one request: the copy is told, and holds nobody else up."""
+    park(gate, 2)
+    with gate.permit("1", "c.3.0", wait=0.0):
+        with pytest.raises(Underway), gate.permit("1", "c.3.0", wait=0.0):
+            pass
+        with gate.permit("1", "c.3.1", wait=0.0), gate.permit("1", wait=0.0):
+            assert gate.look("1").in_flight == 3
+    with gate.permit("1", "c.3.0", wait=0.0):
+        assert gate.look("1").in_flight == 1
+
+
+def test_a_copy_leaves_the_message_alone(gate, redis):
+    """A copy that leaves takes nothing away from the one who works on it: that one is renewed as before."""
+    [admitted] = park(gate, 1)
+    gate.start("1", admitted)
+    gate.start("1", admitted)
+    gate.leave(admitted)
+    redis.zadd(key_of("1", "admitted"), {admitted: 0})
+    gate.renew()
+    assert gate.pump() == []
 
 
 def test_a_retry_after_shuts(gate):
     """A wait that Apple names stops permits and admissions of this location, and of no other."""
     with gate.permit("1") as permit:
-        permit.slow_down, permit.retry_after = True, 30.0
+        permit.closes, permit.retry_after = True, 30.0
     assert 29 < gate.look("1").shut_seconds <= 30
     with pytest.raises(NotNow) as caught, gate.permit("1"):
         pass
@@ -140,7 +157,7 @@ def test_five_answers_are_one_closing(gate):
     """Five requests that are told to slow down together make the wait grow once."""
     permits = [gate.permit("1") for _ in range(5)]
     for permit in permits:
-        permit.__enter__().slow_down = True
+        permit.__enter__().closes = True
     for permit in permits:
         permit.__exit__(None, None, None)
     assert gate.look("1").shut_seconds <= 1.0
@@ -152,21 +169,21 @@ def test_the_wait_grows(gate, redis):
     for _ in range(3):
         redis.hdel(key_of("1", "state"), "closed_until")
         with gate.permit("1") as permit:
-            permit.slow_down = True
+            permit.closes = True
         waits.append(round(gate.look("1").shut_seconds))
     assert waits == [1, 2, 4]
     redis.hdel(key_of("1", "state"), "closed_until")
     with gate.permit("1"):
         pass
     with gate.permit("1") as permit:
-        permit.slow_down = True
+        permit.closes = True
     assert round(gate.look("1").shut_seconds) == 1
 
 
 def test_the_pump_opens(gate, redis):
     """What waited behind a shut gate is admitted when its time has come, by whoever looks."""
     with gate.permit("1") as permit:
-        permit.slow_down, permit.retry_after = True, 60.0
+        permit.closes, permit.retry_after = True, 60.0
     park(gate, 3)
     assert gate.pump() == []
     redis.hset(key_of("1", "state"), "closed_until", 0)
@@ -210,8 +227,8 @@ def test_a_running_task_is_not_lost(gate, redis):
 
 def test_a_dead_process_is_noticed(redis, hold):
     """A permit that nobody renews frees itself."""
+    open_gates(redis)
     gate = Gate(redis, longest_request=60.0, lease=0.05)
-    gate.open_epoch()
     held = hold(gate, IN_FLIGHT_LIMIT)
     until = time.monotonic() + 5
     while gate.look("1").in_flight and time.monotonic() < until:
@@ -269,3 +286,145 @@ def test_one_of_a_kind(gate):
             assert gate.look("1").in_flight == 2
     with gate.permit("1", sole="chain", wait=0.0):
         assert gate.look("1").in_flight == 1
+
+
+def close(gate, **more):
+    """Take a permit, and give it back with an answer that closes the gate."""
+    with gate.permit("1", wait=0.0) as permit:
+        permit.closes = True
+        for name, value in more.items():
+            setattr(permit, name, value)
+    return permit
+
+
+@pytest.mark.parametrize("named", [None, 0.0, 0.2])
+def test_slow_down_never_means_at_once(gate, named):
+    """Whatever wait is named, none included, the gate is shut for its own least wait."""
+    permit = close(gate, retry_after=named)
+    assert 0.9 < gate.look("1").shut_seconds <= 1.0
+    assert 0.9 < permit.shut_seconds <= 1.0
+
+
+def test_a_wait_grows_whatever_is_named(gate, redis):
+    """A small wait that is named again and again does not keep the least one from growing, up to its limit."""
+    waits = []
+    for _ in range(6):
+        redis.hdel(key_of("1", "state"), "closed_until")
+        waits.append(round(close(gate, retry_after=0.0, limit=15.0).shut_seconds))
+    assert waits == [1, 2, 4, 8, 15, 15]
+
+
+def test_a_plain_success_may_name_a_wait(gate):
+    """An answer that is well, and names a wait, shuts the gate for that and lets nothing grow."""
+    with gate.permit("1", wait=0.0) as permit:
+        permit.retry_after = 3.0
+    assert 2.9 < gate.look("1").shut_seconds <= 3.0
+    assert permit.step == 0
+
+
+def test_hours_are_kept(gate):
+    """A wait of hours is kept to the second."""
+    assert close(gate, retry_after=7200.0).shut_seconds > 7199
+
+
+def test_a_redis_is_told_before_its_gates_open(redis):
+    """A Redis that knows who is at Apple, and not what Apple asked for, lets nobody through until it is told."""
+    gate = Gate(redis, longest_request=60.0)
+    gate.open_epoch()
+    with pytest.raises(NotNow), gate.permit("1", wait=0.0):
+        pass
+    untold = gate.untold()
+    gate.shut("1", 50.0, step=3)
+    gate.note_told(untold)
+    assert gate.untold() is None
+    assert 49 < gate.look("1").shut_seconds <= 50
+    with gate.permit("2", wait=0.0):
+        pass
+    redis.flushall()
+    gate.note_told(untold)  # of the Redis that was: the one that forgot is still to be told
+    assert gate.untold() is not None
+
+
+def test_another_server_with_the_same_data(gate, redis, hold):
+    """A Redis that came back from a snapshot believes what was so once: its gates stay shut for a lease."""
+    held = hold(gate, 2)
+    known = redis.get("gate:epoch")
+    redis.set("gate:epoch", b"0" * 40 + known[40:])  # as a snapshot of another run has it
+    redis.delete(key_of("1", "permits"))
+    with pytest.raises(NotNow) as caught, gate.permit("1", wait=0.0):
+        pass
+    assert caught.value.seconds > 10
+    gate.renew()
+    assert gate.look("1").in_flight == len(held)
+
+
+def test_a_gate_that_is_woken_meanwhile(gate, redis):
+    """A time that is set while a pump looks at the gate is not lost: the pump has not the last word."""
+    [first] = park(gate, 1)
+    gate.finish("1", first)
+    redis.zadd(DUE_KEY, {"1": 0})
+    seen = redis.zscore(DUE_KEY, "1")
+    again = int(gate._run("admit", "1")[0])
+    [second] = park(gate, 1, first=1)
+    gate.park_again("1", second, 0.2)
+    gate._scripts.reschedule("1", seen, again)
+    until = time.monotonic() + 5
+    found = []
+    while not found and time.monotonic() < until:
+        found = gate.pump()
+    assert [one.id for one in found] == [second]
+
+
+def test_a_permit_that_is_given_back_while_it_is_renewed(gate):
+    """A request that ends between the look at what lives and the renewal leaves no ghost behind."""
+    permit = gate.permit("1", sole="chain", wait=0.0)
+    permit.__enter__()
+    living = gate._living()
+    permit.__exit__(None, None, None)
+    gate._living = lambda: living
+    gate.renew()
+    assert gate.look("1").in_flight == 0
+    with gate.permit("1", sole="chain", wait=0.0):
+        pass
+
+
+def test_a_task_that_waits_again_is_not_renewed(gate, redis):
+    """A message that was parked for later keeps its wait, though its process still thinks that it runs."""
+    [admitted] = park(gate, 1)
+    gate.start("1", admitted)
+    gate.start("1", admitted)  # a copy, which goes on
+    gate.park_again("1", admitted, 60.0)
+    gate.renew()
+    assert redis.zscore(key_of("1", "admitted"), admitted) is None
+    assert gate.look("1").waiting == 1
+
+
+def test_a_task_that_hangs_is_not_renewed(gate, redis, monkeypatch):
+    """A task that is neither at Apple nor done within its time is taken for lost, while its process lives."""
+    monkeypatch.setattr("orchestration.gate.gate.TASK_SECONDS", 0.0)
+    [admitted] = park(gate, 1)
+    gate.start("1", admitted)
+    redis.zadd(key_of("1", "admitted"), {admitted: 0})
+    gate.renew()
+    redis.zadd(DUE_KEY, {"1": 0})
+    assert [one.id for one in gate.pump()] == [admitted]
+
+
+def test_what_cannot_be_kept_is_not_asked_for(gate, redis):
+    """Where answers cannot be stored, the location waits ever longer; five failures to one cause are one."""
+    waits = []
+    for _ in range(4):
+        for _ in range(5):
+            gate.hold("1")
+        waits.append(round(gate.look("1").shut_seconds))
+        redis.hdel(key_of("1", "state"), "closed_until")
+    assert waits == [1, 2, 4, 8]
+
+
+def test_whoever_does_not_know_the_rate_counts_too(gate):
+    """Requests of a process that knows no limit are counted by those that do."""
+    for _ in range(3):
+        with gate.permit("1", wait=0.0):
+            pass
+    with pytest.raises(NotNow), gate.permit("1", rate=3, wait=0.0):
+        pass

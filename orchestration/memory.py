@@ -1,0 +1,44 @@
+"""The gates' memory: what Apple asked for, kept in the database too. A Redis may forget it, or begin empty."""
+
+from apple.errors import AppleError
+from storage.clock import Clock
+from storage.closings import Closings
+from storage.errors import DatabaseAway
+from storage.locations import Locations
+
+from .gate import Gate, Permit
+
+#: Apple's number for too many requests of a whole organisation: what it asks for holds for all its locations.
+_ORGANISATION = 9646
+
+
+class Memory:
+    """Keeps closings, and tells them to a Redis that does not know them."""
+
+    def __init__(self, gate: Gate, closings: Closings, locations: Locations, clock: Clock) -> None:
+        self._gate = gate
+        self._closings = closings
+        self._locations = locations
+        self._clock = clock
+
+    def keep(self, permit: Permit, error: AppleError) -> None:
+        """Keep that Apple closed a gate; those of the same organisation are closed with it, where it is about that."""
+        gates = [permit.location]
+        try:
+            if error.number == _ORGANISATION:
+                gates = sorted({*gates, *self._locations.of_organisation(permit.location)})
+                for gate in gates:
+                    self._gate.shut(gate, permit.shut_seconds, permit.step)
+            self._closings.keep(gates, permit.shut_seconds, permit.step, str(error))
+        except DatabaseAway:  # the gate is shut all the same, and whoever is away has more to say of it
+            return
+
+    def restore(self) -> None:
+        """Tell a Redis that forgot, or knows nothing yet, what Apple asked for; then its gates may open."""
+        untold = self._gate.untold()
+        if untold is None:
+            return
+        now = self._clock.now()
+        for closing in self._closings.standing().values():
+            self._gate.shut(closing.gate, (closing.until - now).total_seconds(), closing.step)
+        self._gate.note_told(untold)
