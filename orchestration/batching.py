@@ -4,10 +4,11 @@ The legacy service shows no versions. Batch N is asked for first after the first
 which later changes are asked for: what changes while the others are read is then in a delta from that token. The first
 answer came before that, so it is asked for again at the end, and what it says then is what counts. After it comes such
 a delta. Removals are in no delta, so the number of all records is compared too, as it was right after batch N and at
-the end. Only if nothing is new and nothing is gone was all of it of one moment.
+the end; and batch N is asked for once more after the first of these, for what left it before that is in neither. Only
+if nothing is new and nothing is gone was all of it of one moment.
 """
 
-from storage.pages import AGAIN, BASE, CHECK, PageFact
+from storage.pages import AGAIN, BASE, CHECK, END, PageFact
 from storage.schema import Outcome
 
 from .decisions import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, Decision, Fail, Fetch, Reading, Settle, StartOver
@@ -53,8 +54,11 @@ def _has_drifted(batches: dict[int, PageFact], total: int) -> bool:
 
 
 def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
-    """Name the batches to ask for: the last alone first, whose token has to be older than the others, then the base."""
-    for index in (total - 1, BASE):
+    """Name the batches to ask for.
+
+    The last is alone first, whose token has to be older than the others; then the base, and the last once more.
+    """
+    for index in (total - 1, BASE, END):
         if _is_missing(batches.get(index)):
             return (index,)
     return tuple(index for index in range(1, total) if _is_missing(batches.get(index)))
@@ -66,7 +70,9 @@ def _check(reading: Reading, batches: dict[int, PageFact], torn: Settle) -> Deci
         if _is_missing(batches.get(index)) and reading.round < ROUND_LIMIT:
             return Fetch(indexes=(index,))
     check, again = batches.get(CHECK), batches.get(AGAIN)
-    if check is None or again is None or {again.outcome, batches[BASE].outcome} != {Outcome.STORED}:
+    if check is None or again is None:
+        return torn
+    if {again.outcome, batches[BASE].outcome, batches[END].outcome} != {Outcome.STORED}:
         return torn
     if check.outcome is not Outcome.STORED or check.records or not check.is_last:
         return torn

@@ -3,7 +3,6 @@
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from storage.counts import Counts
 from storage.crawls import Crawl, Crawls
@@ -112,8 +111,8 @@ class Crawling:
         crawl = self._stores.crawls.get(crawl_id)
         if crawl.state is not CrawlState.SETTLED:
             return
-        now, begun = datetime.now(UTC), time.monotonic()
-        published = self._stores.publishing.publish(crawl, lambda deletes, kept: judge(deletes, kept, now))
+        begun = time.monotonic()
+        published = self._stores.publishing.publish(crawl, lambda deletes, kept: judge(deletes, kept, crawl.opened_at))
         if published is not None:
             self._tell_published(crawl, published, time.monotonic() - begun)
             self._syncing.advance(crawl.sync_id)

@@ -10,10 +10,12 @@ from apple.pages import Page, read_page
 from apple.questions import AssetKey, Question
 from apple.resources import RESOURCES, Paging, Resource
 from apple.tokens import Token
+from storage.clock import Clock
 from storage.crawls import PAGES_A_SCOPE, Crawl, Crawls
+from storage.errors import DatabaseAway
 from storage.locations import Location, Locations
 from storage.orders import Order
-from storage.pages import AGAIN, BASE, CHECK, Content, PageFact, Pages
+from storage.pages import AGAIN, BASE, CHECK, END, Content, PageFact, Pages
 from storage.schema import CrawlKind, LocationState, Outcome
 
 from . import retrying
@@ -49,6 +51,7 @@ class FetchStores:
     locations: Locations
     crawls: Crawls
     pages: Pages
+    clock: Clock
 
 
 class Fetching:
@@ -68,12 +71,20 @@ class Fetching:
         if token is None:
             self._failing.fail(crawl, "The location is no longer watched.", retrying.Trouble.PERSON)
             return None
-        attempts = (known.attempts if known is not None and known.round >= crawl.floor else 0) + 1
+        mine = known if known is not None and known.round >= crawl.floor else None
+        attempts = (mine.attempts if mine is not None else 0) + 1
         try:
             return self._ask(order, token, index, attempts)
         except AppleError as error:
-            reason = str(error)
-            trying = PageFact(index=index, round=crawl.round, outcome=Outcome.TRYING, attempts=attempts, reason=reason)
+            since = (mine.trying_since if mine is not None else None) or self._stores.clock.now()
+            trying = PageFact(
+                index=index,
+                round=crawl.round,
+                outcome=Outcome.TRYING,
+                attempts=attempts,
+                reason=str(error),
+                trying_since=since,
+            )
             return self._obey(order, trying, error)
 
     def _ask(self, order: Order, token: Token, index: int, attempts: int) -> PageFact:
@@ -84,7 +95,7 @@ class Fetching:
         page = read_page(question, answer.body)
         if page.cursor is not None and page.cursor == question.cursor and question.resource.paging is Paging.CURSOR:
             raise BadAnswer(f"({question}: its cursor leads back to it)")
-        check_owner(self._stores.locations, location, page.uid, page.owner)
+        check_owner(self._stores.locations, location, page.uid, page.owner, page.owner_name)
         self._note_token(location, question.resource, page)
         return self._store(crawl, index, page, answer, attempts)
 
@@ -105,12 +116,14 @@ class Fetching:
     def _batch(self, crawl: Crawl, index: int) -> Question:
         resource, pages = RESOURCES[crawl.resource], self._stores.pages
         first = pages.find(crawl.id, 0)
+        end = (first.total or 1) - 1 if first is not None else 0
         if index == CHECK:
-            last = pages.find(crawl.id, (first.total or 1) - 1 if first is not None else 0)
+            last = pages.find(crawl.id, end)
             return Question(resource=resource, since=None if last is None else last.version)
         is_numbered = first is not None and first.total is not None
         token = pages.cursor(crawl.id, 0 if is_numbered else index - 1)
-        return Question(resource=resource, index=index, cursor=token, is_numbered=is_numbered)
+        number = end if index == END else index
+        return Question(resource=resource, index=number, cursor=token, is_numbered=is_numbered)
 
     def _store(self, crawl: Crawl, index: int, page: Page, answer: Answer, attempts: int) -> PageFact:
         is_lost = page.records is None or _lacks_its_token(crawl, page)
@@ -126,7 +139,7 @@ class Fetching:
             attempts=attempts if is_lost else 0,
         )
         content = Content(body=None if is_lost else answer.packed, cursor=page.cursor, seconds=answer.seconds)
-        self._stores.pages.store(crawl.id, fact, content)
+        self._keep(crawl, fact, content)
         with about(stream=crawl.resource):
             log.debug(
                 "Page %d of %s: %s, %s records in %.2f s.",
@@ -141,16 +154,25 @@ class Fetching:
         self._tally.observe("page_seconds", answer.seconds, resource=crawl.resource)
         return fact
 
+    def _keep(self, crawl: Crawl, fact: PageFact, content: Content | None = None) -> None:
+        """Store what became of a page; where that cannot be, Apple is not asked in vain for more of them."""
+        try:
+            self._stores.pages.store(crawl.id, fact, content)
+        except DatabaseAway:
+            self._asking.hold(crawl.uid)
+            raise
+
     def _obey(self, order: Order, fact: PageFact, error: AppleError) -> PageFact | None:
         crawl = order.crawl
         self._tally.count("errors", resource=crawl.resource, error=type(error).__name__)
         with about(stream=crawl.resource):
             log.info("Not answered, attempt %d: %s", fact.attempts, error)
-        match retrying.decide(error, fact.attempts):
+        tried = self._stores.clock.now() - (fact.trying_since or self._stores.clock.now())
+        match retrying.decide(error, fact.attempts, tried):
             case retrying.Wait():
                 raise Later(0.0)
             case retrying.Again(seconds=seconds):
-                self._stores.pages.store(crawl.id, fact)
+                self._keep(crawl, fact)
                 raise Later(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not a secret
             case retrying.NoSuchPage():
                 beyond = replace(fact, outcome=Outcome.BEYOND)

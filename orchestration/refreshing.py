@@ -43,7 +43,7 @@ class Refreshing:
 
     def note(self, location: Location, config: ClientConfig) -> None:
         """Note what Apple said of a location."""
-        check_owner(self._locations, location, config.uid, config.owner)
+        check_owner(self._locations, location, config.uid, config.owner, config.owner_name)
         self._locations.note_config(location.id, config.name, config.notification_url, config.notification_types)
         note_expiry(self._locations, location, config.token_expires)
 

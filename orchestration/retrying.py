@@ -1,12 +1,14 @@
 """Retry: from an error and the attempts so far to what to do. The one retry loop there is, flat and bounded."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from apple.errors import (
     AppleError,
     Away,
     BeyondEnd,
+    Forbidden,
     NotOurs,
     OtherLocation,
     OtherOwner,
@@ -15,15 +17,16 @@ from apple.errors import (
     TokenExpired,
     TokenRefused,
     TokenRevoked,
+    Unkeepable,
 )
 from storage.schema import LocationState
 
-#: Attempts at one page, the first included.
-ATTEMPT_LIMIT = 5
+#: A page for which no answer came for so long is given up, and its crawl with it; the clock has it read again.
+AWAY_LIMIT = timedelta(seconds=90)
 
-#: The wait after a first failure, doubled by each further one.
+#: The wait after a first failure, doubled by each further one, and at most short enough to notice Apple's return soon.
 FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 15.0
 
 
 class Trouble(StrEnum):
@@ -84,8 +87,8 @@ _STATES: dict[type[AppleError], LocationState] = {
 }
 
 
-def decide(error: AppleError, attempts: int) -> Decision:  # noqa: PLR0911 - one return an arm, as in a table
-    """Decide what an error means for a page that was asked for `attempts` times, this one included."""
+def decide(error: AppleError, attempts: int, tried: timedelta = timedelta()) -> Decision:  # noqa: PLR0911 - a table
+    """Decide what an error means for a page that was asked for so often, this time included, and for so long."""
     match error:
         case SlowDown():
             return Wait()
@@ -93,10 +96,12 @@ def decide(error: AppleError, attempts: int) -> Decision:  # noqa: PLR0911 - one
             return NoSuchPage()
         case TokenRefused() | NotOurs():
             return Stop(reason=str(error), state=_STATES.get(type(error), LocationState.WRONG))
-        case Away() if attempts < ATTEMPT_LIMIT:
+        case Forbidden() | Unkeepable():
+            return GiveUp(reason=str(error), trouble=Trouble.PERSON)
+        case Away() if tried < AWAY_LIMIT:
             return Again(seconds=wait_after(attempts, error.retry_after))
         case Away():
-            return GiveUp(reason=f"{error} Asked {attempts} times.", trouble=Trouble.AWAY)
+            return GiveUp(reason=f"{error} It was tried for {AWAY_LIMIT.seconds} seconds.", trouble=Trouble.AWAY)
         case Restart():
             return Afresh(reason=str(error))
         case _:
@@ -105,5 +110,5 @@ def decide(error: AppleError, attempts: int) -> Decision:  # noqa: PLR0911 - one
 
 def wait_after(attempts: int, retry_after: float | None) -> float:
     """Tell how long to wait after so many attempts; what Apple names counts, if it is longer."""
-    wait: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempts - 1))
+    wait: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempts - 1, 30))
     return max(wait, retry_after or 0.0)

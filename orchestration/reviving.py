@@ -4,8 +4,8 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from storage.clock import Clock
 from storage.crawls import Crawl, Crawls
 from storage.pages import Pages
 from storage.schema import CrawlState
@@ -28,6 +28,7 @@ class ReviveStores:
     syncs: Syncs
     crawls: Crawls
     pages: Pages
+    clock: Clock
 
 
 class Reviving:
@@ -63,7 +64,7 @@ class Reviving:
         for crawl in self._stores.crawls.of_sync(sync_id):
             if crawl.is_unfinished:
                 self._gate.touch(crawl.uid)
-                self._revive(crawl, nudge(self._stillness(crawl), datetime.now(UTC)))
+                self._revive(crawl, nudge(self._stillness(crawl), self._stores.clock.now()))
         self._syncing.advance(sync_id)
 
     def _stillness(self, crawl: Crawl) -> Stillness:
@@ -72,6 +73,7 @@ class Reviving:
             last_page_at=self._stores.pages.moved_at(crawl.id),
             has_first_page=self._stores.pages.find(crawl.id, 0) is not None,
             is_at_gate=self._gate.knows(crawl.uid, message_prefix(crawl.id)),
+            is_queued=crawl.state is CrawlState.SETTLED and self._sending.do_publishes_wait(),
             is_its_turn=self._is_its_turn(crawl),
         )
 
@@ -84,18 +86,26 @@ class Reviving:
         return is_first and self._stores.syncs.get(crawl.sync_id).is_handed_over
 
     def _revive(self, crawl: Crawl, wanted: Nudge) -> None:
-        if wanted is Nudge.NOTHING:
-            return
-        if wanted is Nudge.FAIL:
-            reason = f"{crawl.resource}: revived {crawl.revivals} times without coming to its end."
-            self._crawling.fail(crawl, reason, Trouble.AWAY)
-        elif wanted is Nudge.SEED:
-            if self._stores.crawls.begin_round(crawl, revival=True):
-                self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
-        elif wanted is Nudge.ADVANCE:
-            self._crawling.go_on(crawl, revival=True)
-        elif self._stores.crawls.revive(crawl):
-            if wanted is Nudge.PUBLISH:
-                self._sending.publish(crawl.id)
-            else:
-                self._crawling.go_on(crawl)
+        match wanted:
+            case Nudge.NOTHING:
+                return
+            case Nudge.FAIL:
+                reason = f"{crawl.resource}: revived {crawl.revivals} times without coming to its end."
+                self._crawling.fail(crawl, reason, Trouble.AWAY)
+            case Nudge.SEED:
+                if self._stores.crawls.begin_round(crawl, revival=True):
+                    self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
+            case Nudge.ADVANCE:
+                self._crawling.go_on(crawl, revival=True)
+            case Nudge.PUBLISH:
+                self._publish_again(crawl)
+            case Nudge.FOLLOW:
+                self._go_on(crawl)
+
+    def _go_on(self, crawl: Crawl) -> None:
+        if self._stores.crawls.revive(crawl):
+            self._crawling.go_on(crawl)
+
+    def _publish_again(self, crawl: Crawl) -> None:
+        if self._stores.crawls.send_again(crawl):
+            self._sending.publish(crawl.id)

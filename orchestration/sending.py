@@ -28,6 +28,9 @@ class Sending(Protocol):
     def publish(self, crawl_id: int) -> None:
         """Have a settled crawl published."""
 
+    def do_publishes_wait(self) -> bool:
+        """Tell whether messages to publish wait for a worker, or nobody knows."""
+
 
 def message_id(crawl_id: int, round_: int, index: int) -> str:
     """Compute the id of the message that asks for a page."""

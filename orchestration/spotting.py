@@ -13,6 +13,7 @@ from storage.crawls import PAGES_A_SCOPE, Crawl, Scope
 from storage.ending import Reason
 from storage.pages import PageFact
 from storage.schema import CrawlKind, Outcome
+from storage.streams import SKEW
 
 from .decisions import Decision, Fail, Fetch, Reading, Settle
 from .reconciling import is_askable, reconcile
@@ -31,10 +32,18 @@ def since_last_look(crawls: Sequence[Crawl]) -> tuple[Crawl | None, list[Crawl]]
     return last, [crawl for crawl in crawls if last is None or crawl.id > last.id]
 
 
-def after(differing: Sequence[Disagreement]) -> list[Disagreement]:
-    """Note what the numbers are after a look."""
+def noted(differing: Sequence[Disagreement], now: datetime, *, is_after_look: bool) -> list[Disagreement]:
+    """Say what a comparison notes: what to look into now; after a look, what that left, with the numbers of now."""
+    if not is_after_look:
+        return due(differing, now)
     looked = [(one, one.last) for one in differing if one.last is not None]
-    return [replace(one, last=replace(last, counted=one.counted, listed=one.listed)) for one, last in looked]
+    news = due([one for one in differing if one.last is None], now)
+    return [*(replace(one, last=replace(last, counted=one.counted, listed=one.listed)) for one, last in looked), *news]
+
+
+def put_off(chosen: Sequence[Disagreement], until: datetime) -> list[Disagreement]:
+    """Look into assets no sooner than then."""
+    return [replace(one, last=replace(one.last, again_at=until)) for one in chosen if one.last is not None]
 
 
 def are_counts_old(crawls: Sequence[Crawl]) -> bool:
@@ -104,7 +113,8 @@ def _is_due(one: Disagreement, now: datetime) -> bool:
 
 def _pending(one: Disagreement, now: datetime) -> Look:
     attempts = one.last.attempts if one.last is not None else 0
-    return Look(counted=one.counted, listed=one.listed, attempts=attempts, again_at=now)
+    # Due for everybody: another process may read its clock some milliseconds behind.
+    return Look(counted=one.counted, listed=one.listed, attempts=attempts, again_at=now - SKEW)
 
 
 def scopes_of(chosen: Sequence[Disagreement]) -> tuple[Scope, ...]:

@@ -63,7 +63,7 @@ class Subscribing:
         self._bearers.settle(location.uid, secret, url)
         if claim and now.owner == me:
             self._locations.disown(location.id)
-            self._locations.own(location.id, me)
+            self._locations.own(location.id, me, "Pageturner")
         return Subscribed(url=now.notification_url, types=now.notification_types)
 
     def unsubscribe(self, location: Location, *, claim: bool) -> bool:

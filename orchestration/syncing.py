@@ -3,10 +3,11 @@
 import itertools
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from apple.resources import RESOURCES, Paging
-from storage.counts import Counts, Disagreement
+from storage.clock import Clock
+from storage.counts import Counts, Disagreement, Moves
 from storage.crawls import Crawl, Crawls
 from storage.ending import Reason
 from storage.locations import Location, Locations
@@ -64,6 +65,7 @@ class SyncStores:
     pages: Pages
     counts: Counts
     progress: Progress
+    clock: Clock
 
 
 class Syncing:
@@ -77,7 +79,7 @@ class Syncing:
 
     def open(self, location: Location, resources: list[str] | None, *, full: bool) -> int | None:
         """Start what is due at a location, take over what was left unfinished, and give the sync's number."""
-        now = datetime.now(UTC)
+        now = self._stores.clock.now()
         if location.token_expires <= now:
             self._stores.locations.mark(location.id, LocationState.EXPIRED, TokenOutOfDate.__doc__)
             raise TokenOutOfDate
@@ -148,12 +150,17 @@ class Syncing:
             self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
 
     def _is_moving(self, crawl: Crawl) -> bool:
-        is_young = datetime.now(UTC) - crawl.moved_at < QUIET
+        is_young = self._stores.clock.now() - crawl.moved_at < QUIET
         return is_young or self._gate.knows(crawl.uid, message_prefix(crawl.id))
 
     def _go_round(self, sync: Sync, crawls: list[Crawl]) -> None:
-        """Begin another sync where a notice came during this one."""
-        if crawls and self._stores.streams.is_wanted(sync.location_id):
+        """Begin another sync where a notice came during this one, or what it did not look into any more is due."""
+        if not crawls:
+            return
+        now = self._stores.clock.now()
+        if _could_look(crawls) and self._stores.counts.is_due(sync.location_id, now):
+            self._stores.streams.want(sync.location_id, _COUNTED, now)
+        if self._stores.streams.is_wanted(sync.location_id):
             self._sending.sync(crawls[0].uid)
 
     def _follow(self, crawls: list[Crawl]) -> None:
@@ -166,53 +173,65 @@ class Syncing:
         self._sending.follow(crawl.uid, crawl.id, crawl.round, index)
 
     def _further(self, sync: Sync, crawls: list[Crawl]) -> list[Wanted]:
-        """Find what this sync should read besides what it set out to: nothing where a person has to act first."""
-        if any(crawl.trouble == Trouble.PERSON for crawl in crawls):
-            return []
+        """Find what this sync should read besides what it set out to."""
         by_stream = itertools.groupby(sorted(_paged(crawls), key=lambda one: (one.stream_id, one.id)), _stream_of)
         made = {stream_id: list(group) for stream_id, group in by_stream}
         streams = {stream.id: stream for stream in self._stores.streams.watched(sync.location_id)}
         pairs = [(streams[stream_id], group) for stream_id, group in made.items() if stream_id in streams]
         wanted = [one for stream, group in pairs if (one := choosing.further(stream, group)) is not None]
-        return wanted or self._spot(sync, list(streams.values()), crawls)
+        spot = self._spot(sync, list(streams.values()), crawls)
+        if any(crawl.trouble == Trouble.PERSON for crawl in _counted(crawls)):
+            return []  # a person has to act before anything of these lists is read
+        return wanted or spot
 
     def _spot(self, sync: Sync, streams: list[Stream], crawls: list[Crawl]) -> list[Wanted]:
-        """Want those assets read alone whose counts and assignments disagree."""
-        counted = [crawl for crawl in crawls if crawl.resource in _COUNTED]
+        """Want those assets read alone whose counts and assignments disagree; what disagrees is noted in any case."""
+        counted = _counted(crawls)
         both = {stream.resource: stream for stream in streams if stream.resource in _COUNTED and stream.published_at}
+        if len(both) < len(_COUNTED):
+            return []
         look, since = spotting.since_last_look(counted)
-        now = datetime.now(UTC)
-        if len(both) < len(_COUNTED) or not counted:
-            return []
-        if look is not None:  # one a sync; what came since is looked into by the next
-            if not any(map(choosing.is_touched, since)):
-                self._note_look(sync, look)
-            return []
-        if not any(map(choosing.is_touched, since)) and not self._stores.counts.is_due(sync.location_id, now):
-            return []
+        is_touched = any(map(choosing.is_touched, since))
+        is_after_look = look is not None and look.state is CrawlState.PUBLISHED and not is_touched
+        now, moves = self._stores.clock.now(), Moves(*(both[resource].moves for resource in _COUNTED))
+        self._compare(sync.location_id, moves, now, is_after_look=is_after_look)
+        if look is not None or not counted or not self._stores.counts.is_due(sync.location_id, now):
+            return []  # one look a sync; what came since is looked into by the next
         due = spotting.due(self._stores.counts.differing(sync.location_id), now)
-        self._stores.counts.forget_agreeing(sync.location_id)
-        if not due:
+        if not due:  # what was noted agrees again
+            self._stores.counts.note_comparison(sync.location_id, moves, [])
             return []
         if spotting.are_counts_old(counted):
             return [Wanted(stream=both["assets"])]
         return self._look_into(sync, both["assignments"], due)
 
+    def _compare(self, location_id: int, moves: Moves, now: datetime, *, is_after_look: bool) -> None:
+        """Compare counts once after each publish, and note what disagrees before anybody decides not to look."""
+        if self._stores.counts.is_compared(location_id, moves):
+            return
+        differing = self._stores.counts.differing(location_id)
+        noted = spotting.noted(differing, now, is_after_look=is_after_look)
+        self._stores.counts.note_comparison(location_id, moves, noted)
+
     def _look_into(self, sync: Sync, assignments: Stream, due: list[Disagreement]) -> list[Wanted]:
-        self._stores.counts.note(sync.location_id, due)
         pages = self._stores.crawls.last_total(assignments.id)
         if not spotting.is_full_cheaper(due, pages, assignments.records):
             return [Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spotting.scopes_of(due))]
-        if assignments.full_after is not None and assignments.full_after > datetime.now(UTC):
-            return []  # full readings come out torn, and wait
+        if assignments.full_after is not None and assignments.full_after > self._stores.clock.now():
+            # Full readings come out torn, and wait.
+            self._stores.counts.note(sync.location_id, spotting.put_off(due, assignments.full_after))
+            return []
         return [Wanted(stream=assignments, forced_by=Reason.COUNTS)]
 
-    def _note_look(self, sync: Sync, look: Crawl) -> None:
-        """After a look, what still disagrees does so with the numbers of now; one that failed is due again."""
-        if look.state is CrawlState.PUBLISHED:
-            self._stores.counts.forget_agreeing(sync.location_id)
-            differing = self._stores.counts.differing(sync.location_id)
-            self._stores.counts.note(sync.location_id, spotting.after(differing))
+
+def _counted(crawls: list[Crawl]) -> list[Crawl]:
+    return [crawl for crawl in crawls if crawl.resource in _COUNTED]
+
+
+def _could_look(crawls: list[Crawl]) -> bool:
+    """Tell whether a sync read assets and assignments to a good end, so that the next one can look into them."""
+    last = {crawl.resource: crawl for crawl in _counted(crawls) if crawl.kind is not CrawlKind.SPOT}
+    return bool(last) and all(crawl.state is not CrawlState.FAILED for crawl in last.values())
 
 
 def _paged(crawls: list[Crawl]) -> list[Crawl]:

@@ -1,11 +1,15 @@
 """Ticking: what the clock does each round. It finds what is due, and has each location synced by a task of its own."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from apple.notices import wanted_by
+from storage.clock import Clock
+from storage.closings import Closings
 from storage.errors import UnknownLocation
+from storage.feed import Feed
 from storage.locations import Location, Locations
 from storage.notices import Notices
 from storage.pages import KEPT, Pages
@@ -51,14 +55,21 @@ class TickStores:
     syncs: Syncs
     pages: Pages
     notices: Notices
+    closings: Closings
+    feed: Feed
     rounds: Rounds
+    clock: Clock
 
 
 class Ticking:
     """Does what is due."""
 
-    def __init__(self, stores: TickStores, syncing: Syncing, sending: Sending) -> None:
+    def __init__(
+        self, stores: TickStores, syncing: Syncing, sending: Sending, changes_kept: timedelta | None = None
+    ) -> None:
         self._stores = stores
+        #: How long changes are kept in the feed; None for ever.
+        self._changes_kept = changes_kept
         self._syncing = syncing
         self._sending = sending
 
@@ -67,7 +78,7 @@ class Ticking:
         if not self.claim("tick", TICK_EVERY):
             return
         self._stores.notices.heed(wanted_by)
-        now = datetime.now(UTC)
+        now = self._stores.clock.now()
         due = self._stores.streams.due_locations(now, _AT_ONCE)
         if due:
             self._send(due, now)
@@ -88,7 +99,7 @@ class Ticking:
         if location is None:
             return
         self._stores.notices.heed(wanted_by, uid)
-        now = datetime.now(UTC)
+        now = self._stores.clock.now()
         due = self._stores.streams.due(location.id, now)
         if not due:
             return
@@ -105,16 +116,28 @@ class Ticking:
     def refresh(self) -> None:
         """Have Apple asked about the tokens that it was not asked about for a day, some at a time."""
         if self.claim("refresh", REFRESH_EVERY):
+            mended = self._stores.streams.mend_future(self._stores.clock.now())
+            if mended:
+                log.warning("A clock was wrong: %d streams were dated in the future, and are read again.", mended)
             for uid in self._stores.locations.claim_unasked(_CONFIGS_AT_ONCE):
                 self._sending.refresh(uid)
 
     def sweep(self) -> None:
         """Drop what nobody needs any more."""
-        if self.claim("sweep", SWEEP_EVERY):
-            now = datetime.now(UTC)
-            self._stores.pages.sweep(KEPT)
-            self._stores.syncs.sweep(now)
-            self._stores.notices.sweep(now)
+        if not self.claim("sweep", SWEEP_EVERY):
+            return
+        sweeps: list[Callable[[], bool]] = [self._sweep_pages, self._stores.syncs.sweep, self._prune]
+        for sweep in sweeps:
+            while sweep():  # in as many transactions as it takes: others want to write as well
+                self.hold("sweep")
+        self._stores.notices.sweep(self._stores.clock.now())
+        self._stores.closings.sweep()
+
+    def _sweep_pages(self) -> bool:
+        return self._stores.pages.sweep(KEPT)
+
+    def _prune(self) -> bool:
+        return self._changes_kept is not None and self._stores.feed.prune(self._changes_kept)
 
     def claim(self, name: str, every: timedelta) -> bool:
         """Claim a round: of all beats, one has it."""
@@ -128,7 +151,7 @@ class Ticking:
         """Let a location rest over which something of ours stumbled."""
         location = self._find(uid)
         if location is not None:
-            self._stores.streams.put_off(location.id, datetime.now(UTC) + _BUG_REST)
+            self._stores.streams.put_off(location.id, self._stores.clock.now() + _BUG_REST)
 
     def _find(self, uid: str) -> Location | None:
         """Give a location, if it is watched still."""

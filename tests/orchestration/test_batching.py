@@ -4,7 +4,7 @@ import pytest
 
 from orchestration.batching import reconcile_batches
 from orchestration.decisions import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, Fail, Fetch, Reading, Settle, StartOver
-from storage.pages import AGAIN, BASE, CHECK, PageFact
+from storage.pages import AGAIN, BASE, CHECK, END, PageFact
 from storage.schema import Outcome
 
 
@@ -16,7 +16,8 @@ def batch(index, *, total=4, version=None, outcome=Outcome.STORED, records=5, **
 
 FIRST, SECOND, THIRD, LAST = batch(0), batch(1), batch(2), batch(3, version="t1")
 START = batch(BASE)
-ALL = (FIRST, SECOND, THIRD, LAST, START)
+ENDED = batch(END, version="t9")
+ALL = (FIRST, SECOND, THIRD, LAST, START, ENDED)
 SAME = batch(AGAIN)
 NOTHING = batch(CHECK, total=1, version="t2", records=0)
 
@@ -32,8 +33,9 @@ def decide(*batches, **more):
         ((), (0,)),
         ((FIRST,), (3,)),
         ((FIRST, LAST), (BASE,)),
-        ((FIRST, LAST, START), (1, 2)),
-        ((FIRST, SECOND, LAST, START), (2,)),
+        ((FIRST, LAST, START), (END,)),
+        ((FIRST, LAST, START, ENDED), (1, 2)),
+        ((FIRST, SECOND, LAST, START, ENDED), (2,)),
         (ALL, (AGAIN,)),
         ((*ALL, SAME), (CHECK,)),
         ((FIRST, batch(3, outcome=Outcome.LOST, attempts=1)), (3,)),
@@ -72,7 +74,7 @@ def test_something_changed_meanwhile(check):
 
 @pytest.mark.parametrize(
     "batches",
-    [(*ALL, batch(AGAIN, total=3), NOTHING), (FIRST, batch(1, total=3), THIRD, LAST, START)],
+    [(*ALL, batch(AGAIN, total=3), NOTHING), (FIRST, batch(1, total=3), THIRD, LAST, START, ENDED)],
     ids=["at the end", "on the way"],
 )
 def test_totals_that_differ(batches):
@@ -88,9 +90,15 @@ def test_a_total_that_grows():
 
 def test_a_list_that_became_shorter():
     """A removal is in no list of changes; it makes the whole list shorter all the same."""
-    batches = (batch(0, size=19), SECOND, THIRD, LAST, batch(BASE, size=20))
+    batches = (batch(0, size=19), SECOND, THIRD, LAST, batch(BASE, size=20), ENDED)
     assert decide(*batches, batch(AGAIN, size=19), NOTHING).is_consistent is False
     assert decide(*batches, batch(AGAIN, size=20), NOTHING).is_consistent is True
+
+
+def test_a_last_batch_that_is_lost_the_second_time():
+    """What left the last batch before all were counted is in no list: without it read once more, nothing is proven."""
+    lost = batch(END, outcome=Outcome.LOST, attempts=LOST_LIMIT)
+    assert decide(*ALL[:-1], lost, SAME, NOTHING).is_consistent is False
 
 
 def test_a_long_delta_is_proven_too():
@@ -101,7 +109,7 @@ def test_a_long_delta_is_proven_too():
 def test_a_last_batch_that_never_brings_its_token():
     """Without the token, nothing can be gone on from: torn, and in full again the next time."""
     lost = batch(3, outcome=Outcome.LOST, attempts=LOST_LIMIT)
-    assert decide(FIRST, SECOND, THIRD, lost, START) == Settle(is_consistent=False, version=None, total=4)
+    assert decide(FIRST, SECOND, THIRD, lost, START, ENDED) == Settle(is_consistent=False, version=None, total=4)
 
 
 def test_no_totals():

@@ -159,7 +159,7 @@ def test_disagreements_back_off(one, is_due):
     due = spotting.due([one], NOW)
     assert bool(due) is is_due
     if due:
-        assert due[0].last.again_at == NOW  # due until it was looked into
+        assert due[0].last.again_at <= NOW  # due until it was looked into
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from apple.errors import (
     AppleError,
     BadAnswer,
     BeyondEnd,
+    Forbidden,
     OtherLocation,
     OtherOwner,
     Overdue,
@@ -19,6 +20,7 @@ from apple.errors import (
     TokenRevoked,
     TokenWrong,
     Trouble,
+    Unkeepable,
     Unreachable,
     WrongRequest,
 )
@@ -38,11 +40,18 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.mark.parametrize("error", [Unreachable(), Overdue(), Trouble(), BadAnswer()])
 def test_what_is_away_is_asked_again(error):
-    """Trouble that may pass is asked for again, after longer and longer waits, and then given up."""
-    waits = [retrying.decide(error, attempt) for attempt in range(1, retrying.ATTEMPT_LIMIT)]
-    assert [wait.seconds for wait in waits] == [1, 2, 4, 8]
-    given_up = retrying.decide(error, retrying.ATTEMPT_LIMIT)
+    """Trouble that may pass is asked for again, after longer and longer waits, and given up after a time."""
+    waits = [retrying.decide(error, attempt, timedelta(seconds=80)) for attempt in range(1, 7)]
+    assert [wait.seconds for wait in waits] == [1, 2, 4, 8, 15, 15]
+    given_up = retrying.decide(error, 9, retrying.AWAY_LIMIT)
     assert given_up.trouble is retrying.Trouble.AWAY
+    assert "It was tried for 90 seconds." in given_up.reason
+
+
+@pytest.mark.parametrize("error", [Forbidden(), Unkeepable()])
+def test_one_list_needs_a_person(error):
+    """What is wrong with one list fails its crawl at once, for a person, and stops no other."""
+    assert retrying.decide(error, 1).trouble is retrying.Trouble.PERSON
 
 
 def test_slow_down_costs_no_attempt():

@@ -1,0 +1,32 @@
+"""The board: which servers are away for those who work, for whoever waits for them or looks. It is wiped by itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis
+
+KEY = "outages"
+
+#: What nobody says again is over.
+_SECONDS = 15
+
+
+class Board:
+    """The outages that processes tell of, in Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def write(self, outages: Mapping[str, str]) -> None:
+        """Tell what is away, each server by its name with what it said."""
+        told: dict[Any, Any] = dict(outages)
+        if told:
+            with self._redis.pipeline() as pipeline:
+                pipeline.hset(KEY, mapping=told)
+                pipeline.expire(KEY, _SECONDS)
+                pipeline.execute()
+
+    def read(self) -> dict[str, str]:
+        """Give what is away."""
+        found: Any = self._redis.hgetall(KEY)
+        return {name.decode(): words.decode() for name, words in found.items()}

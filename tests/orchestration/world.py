@@ -1,0 +1,221 @@
+"""A location whose Apple is played by hand: the use cases decide what to read, and what they send is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from apple.answers import pack
+from apple.client import Client
+from orchestration.asking import Asking
+from orchestration.crawling import Crawling, Hands, Stores
+from orchestration.fetching import Fetching, FetchStores
+from orchestration.gate import Gate
+from orchestration.limiting import Limiting
+from orchestration.memory import Memory
+from orchestration.reviving import ReviveStores, Reviving
+from orchestration.scheduling import Intervals
+from orchestration.syncing import Syncing, SyncStores
+from orchestration.tally import Tally
+from storage.closings import Closings
+from storage.counts import Counts
+from storage.crawls import PAGES_A_SCOPE, Crawl
+from storage.database import Database
+from storage.orders import Orders
+from storage.pages import Content, PageFact
+from storage.progress import Progress
+from storage.schema import CrawlKind, Outcome
+from storage.sealing import Sealer, make_key
+from tests.storage.house import Store, make_store
+
+#: Nothing is asked here; what would be goes nowhere.
+_NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass
+class Sent:
+    """What the use cases asked to have done, in order."""
+
+    calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    do_wait: bool = False
+
+    def sync(self, location: str) -> None:
+        """Keep it."""
+        self.calls.append(("sync", (location,)))
+
+    def refresh(self, location: str) -> None:
+        """Keep it."""
+        self.calls.append(("refresh", (location,)))
+
+    def seed(self, location: str, crawl_id: int, round_: int) -> None:
+        """Keep it."""
+        self.calls.append(("seed", (location, crawl_id, round_)))
+
+    def round(self, location: str, crawl_id: int, round_: int, indexes: Sequence[int]) -> None:
+        """Keep it."""
+        self.calls.append(("round", (location, crawl_id, round_, tuple(indexes))))
+
+    def follow(self, location: str, crawl_id: int, round_: int, index: int) -> None:
+        """Keep it."""
+        self.calls.append(("follow", (location, crawl_id, round_, index)))
+
+    def reconcile(self, crawl_id: int) -> None:
+        """Keep it."""
+        self.calls.append(("reconcile", (crawl_id,)))
+
+    def publish(self, crawl_id: int) -> None:
+        """Keep it."""
+        self.calls.append(("publish", (crawl_id,)))
+
+    def do_publishes_wait(self) -> bool:
+        """Tell what the test wants."""
+        return self.do_wait
+
+    def count(self, name: str) -> int:
+        """Count what was sent of a kind."""
+        return [one for one, _ in self.calls].count(name)
+
+
+@dataclass(kw_only=True)
+class Crew:
+    """The use cases over one store, and what they sent."""
+
+    store: Store
+    counts: Counts
+    sent: Sent
+    syncing: Syncing
+    crawling: Crawling
+    reviving: Reviving
+
+
+def make_crew(database: Database, gate: Gate) -> Crew:
+    """Wire the use cases."""
+    store, sent, counts = make_store(database), Sent(), Counts(database)
+    tally, client = Tally(gate._redis), Client(_NOWHERE)
+    syncing = Syncing(
+        SyncStores(
+            locations=store.locations,
+            streams=store.streams,
+            syncs=store.syncs,
+            crawls=store.crawls,
+            pages=store.pages,
+            counts=counts,
+            progress=Progress(database),
+            clock=database,
+        ),
+        gate,
+        sent,
+        Intervals(delta={}, full={}, deep={}),
+    )
+    memory, limiting = Memory(gate, Closings(database), store.locations, database), Limiting(client)
+    fetching = Fetching(
+        FetchStores(locations=store.locations, crawls=store.crawls, pages=store.pages, clock=database),
+        Asking(client, gate, limiting, memory, tally),
+        tally,
+    )
+    crawling = Crawling(
+        Stores(
+            streams=store.streams,
+            crawls=store.crawls,
+            pages=store.pages,
+            orders=Orders(database, Sealer([make_key()])),
+            counts=counts,
+            publishing=store.publishing,
+        ),
+        Hands(fetching=fetching, syncing=syncing, gate=gate, sending=sent, tally=tally),
+    )
+    stores = ReviveStores(syncs=store.syncs, crawls=store.crawls, pages=store.pages, clock=database)
+    reviving = Reviving(stores, crawling, syncing, gate, sent)
+    return Crew(store=store, counts=counts, sent=sent, syncing=syncing, crawling=crawling, reviving=reviving)
+
+
+class World:
+    """One location, its assets and their assignments."""
+
+    def __init__(self, database: Database, gate: Gate) -> None:
+        self.crew = make_crew(database, gate)
+        self.store = self.crew.store
+        self.location = self.store.add()
+        self.given = {1: ["a", "b"], 2: ["c", "d"]}
+        self.moves = 1
+
+    def remove(self, asset: int, serial: str) -> None:
+        """Take an assignment away."""
+        self.given[asset].remove(serial)
+        self.moves += 1
+
+    def open(self, *resources: str) -> int | None:
+        """Open a sync, or join it."""
+        return self.crew.syncing.open(self.store.locations.find("1"), list(resources), full=False)
+
+    def sync(self) -> None:
+        """Sync assets and assignments to the end."""
+        self.open("assets", "assignments")
+        self.read()
+
+    def read(self) -> None:
+        """Read what is open of Apple as it is now, until nothing paged is."""
+        while paged := [one for one in self.store.crawls.unfinished() if not one.is_chained]:
+            for crawl in paged:
+                self._finish(crawl)
+
+    def chain(self) -> Crawl:
+        """Give the chain that is being walked."""
+        return next(one for one in self.store.crawls.unfinished() if one.is_chained)
+
+    def end_chain(self) -> None:
+        """Come to the end of the chain."""
+        chain = self.chain()
+        self.store.crawls.settle(chain, is_consistent=True, version="s1", total=0)
+        self.crew.crawling.publish(chain.id)
+
+    def mirror(self) -> list[tuple[str, str]]:
+        """Give what is mirrored of assignments."""
+        stream = self.store.stream(self.location, "assignments")
+        return sorted((str(one["adamId"]), str(one["serialNumber"])) for one in self.store.mirror(stream))
+
+    def truth(self) -> list[tuple[str, str]]:
+        """Give what Apple has."""
+        return sorted((str(asset), serial) for asset, serials in self.given.items() for serial in serials)
+
+    def _finish(self, crawl: Crawl) -> None:
+        if crawl.kind is CrawlKind.SPOT:
+            scopes = tuple(replace(scope, is_consistent=True, total=1) for scope in crawl.scopes)
+            for place, scope in enumerate(crawl.scopes):
+                self._keep(crawl, place * PAGES_A_SCOPE, self._assignments(int(scope.adam_id)), "spot")
+            self.store.crawls.settle(crawl, is_consistent=True, version=None, total=None, scopes=scopes)
+        else:
+            version = f"{crawl.resource}{self.moves}"
+            fact = self._keep(crawl, 0, self._records(crawl), version)
+            self.store.crawls.note_first(crawl.id, version, 1)
+            crawl = self.store.crawls.get(crawl.id)
+            if self.crew.crawling._ends_here(crawl, fact):
+                return
+            self.store.crawls.settle(crawl, is_consistent=True, version=version, total=1)
+        self.crew.crawling.publish(crawl.id)
+
+    def _records(self, crawl: Crawl) -> list[dict[str, Any]]:
+        if crawl.resource == "assets":
+            plain = {"pricingParam": "STDQ"}
+            return [{"adamId": str(one), "assignedCount": len(some), **plain} for one, some in self.given.items()]
+        if crawl.kind is CrawlKind.DELTA:
+            return []  # removals are in no list of changes
+        return [record for asset in self.given for record in self._assignments(asset)]
+
+    def _assignments(self, asset: int) -> list[dict[str, Any]]:
+        return [{"adamId": str(asset), "pricingParam": "STDQ", "serialNumber": one} for one in self.given[asset]]
+
+    def _keep(self, crawl: Crawl, index: int, records: list[dict[str, Any]], version: str) -> PageFact:
+        body = msgspec.json.encode({"assets" if crawl.resource == "assets" else "assignments": records})
+        fact = PageFact(
+            index=index,
+            round=crawl.round,
+            outcome=Outcome.STORED,
+            version=version,
+            total=1,
+            size=len(records),
+            records=len(records),
+        )
+        self.store.pages.store(crawl.id, fact, Content(body=pack(body)))
+        return fact
