@@ -1,5 +1,8 @@
 """What the environment says: every setting, its default, and the way in which it may be wrong."""
 
+import difflib
+import ipaddress
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -22,6 +25,9 @@ LONGEST_INTERVAL = timedelta(days=366)
 
 #: A shorter webhook secret can be guessed.
 SECRET_LEAST = 16
+
+#: Variables that others read: the compose file, which hands all that is in its .env on.
+_ELSEWHERE = ("PAGETURNER_VERSION",)
 
 _REDIS = ("redis://", "rediss://", "unix://")
 
@@ -60,6 +66,8 @@ class Settings(BaseSettings):
     delta_every: str = ""
     full_every: str = ""
     deep_every: str = ""
+    #: How long changes are kept in the feed: `90d`; empty for ever.
+    changes_kept: str = ""
     #: The embedded servers' socket, set by the command that started them for the workers that it starts.
     embedded_socket: Path | None = None
 
@@ -69,11 +77,14 @@ class Settings(BaseSettings):
             raise ValueError(problem)
         for kind in ("delta", "full", "deep"):
             self.intervals(kind)
+        _ = self.changes_kept_for
         return self
 
     def _wrong_servers(self) -> Iterator[str]:
         if not self.apple_url.startswith(("https://", "http://")):
             yield "PAGETURNER_APPLE_URL must begin with https:// (or http:// for the simulator)."
+        elif not _may_be_plain(self.apple_url):
+            yield "PAGETURNER_APPLE_URL must begin with https://, or tokens go in clear; http:// is for this host."
         redis, broker = (None if url is None else _text(url) for url in (self.redis_url, self.broker_url))
         for name, url, schemes in (("REDIS", redis, _REDIS), ("BROKER", broker, _BROKERS)):
             if url is not None and not url.startswith(schemes):
@@ -105,6 +116,14 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
         return dict.fromkeys(RESOURCES, every.pop("")) | every if "" in every else every
+
+    @cached_property
+    def changes_kept_for(self) -> timedelta | None:
+        """How long changes are kept in the feed; None for ever."""
+        try:
+            return read_duration(self.changes_kept) if self.changes_kept else None
+        except ValueError as error:
+            raise ValueError(f"PAGETURNER_CHANGES_KEPT: {error}") from None
 
     @property
     def is_embedded(self) -> bool:
@@ -151,6 +170,14 @@ def read_settings() -> Settings:
         raise WrongSettings(words) from None
 
 
+def unknown_settings() -> list[str]:
+    """Tell of variables of ours that nobody reads: they are mistyped, and change nothing."""
+    known = [f"PAGETURNER_{name.upper()}" for name in Settings.model_fields]
+    unknown = [name for name in os.environ if name.startswith("PAGETURNER_") and name not in (*known, *_ELSEWHERE)]
+    nearest = ((name, difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]) for name in sorted(unknown))
+    return [f"There is no setting {name}: it changes nothing. The nearest is {near}." for name, near in nearest]
+
+
 def _told(error: Mapping[str, Any]) -> str:
     """Say what is wrong, and with which variable."""
     words = str(error["msg"]).removeprefix("Value error, ")
@@ -159,7 +186,12 @@ def _told(error: Mapping[str, Any]) -> str:
 
 
 def celery_url(redis_url: str) -> str:
-    """Translate the URL of a Redis server into Celery's words; others stay as they are."""
+    """Translate the URL of a Redis server into Celery's words; others stay as they are.
+
+    Celery's own word for an encrypted connection would trust any certificate, where the URL says nothing.
+    """
+    if redis_url.startswith("rediss://") and "ssl_cert_reqs=" not in redis_url:
+        return f"{redis_url}{'&' if '?' in redis_url else '?'}ssl_cert_reqs=required"
     if not redis_url.startswith("unix://"):
         return redis_url
     path, _, query = redis_url.removeprefix("unix://").partition("?")
@@ -176,6 +208,22 @@ def read_duration(text: str) -> timedelta:
     if not LEAST_INTERVAL <= duration <= LONGEST_INTERVAL:
         raise ValueError(f"'{text}' is not between {LEAST_INTERVAL.seconds} s and {LONGEST_INTERVAL.days} days.")
     return duration
+
+
+def _may_be_plain(url: str) -> bool:
+    """Tell whether a token may go to an address as it is: encrypted, to this host, or to a neighbour by its name."""
+    if not url.startswith("http://"):
+        return True
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return True  # it is no URL at all, which is told
+    if host in {"localhost", ""} or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return "." not in host  # of a compose file, or of a namespace
 
 
 def _is_url(text: str) -> bool:

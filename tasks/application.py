@@ -1,6 +1,10 @@
 """The Celery application."""
 
+from functools import cached_property
+from typing import Any
+
 from celery import Celery
+from celery.result import AsyncResult
 
 from settings import celery_url, read_settings
 
@@ -9,6 +13,24 @@ from .configuration import settings
 
 _environment = read_settings()
 
-app = Celery("pageturner", broker=_environment.broker, backend=celery_url(_environment.redis))
+
+class _Unheard(AsyncResult):
+    """A result that nobody waits for: a chord would subscribe to a channel for each of its parts, and keep it."""
+
+    def then(self, *_: Any, **__: Any) -> Any:
+        """Subscribe to nothing."""
+        return self
+
+
+class _Application(Celery):
+    """Celery, whose results are only ever looked for in the database."""
+
+    @cached_property
+    def AsyncResult(self) -> Any:  # noqa: N802 - Celery's name
+        """Give the class of results."""
+        return self.subclass_with_self(_Unheard, name="AsyncResult")
+
+
+app = _Application("pageturner", broker=_environment.broker, backend=celery_url(_environment.redis))
 app.conf.update(settings, beat_schedule=schedule)
 app.set_default()

@@ -3,7 +3,7 @@
 from orchestration.ticking import REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK_EVERY
 
 #: A round that no worker took in time is worth nothing: the next one does its work.
-_OPTIONS = {"queue": "seed", "expires": 300.0}
+_OPTIONS = {"queue": "clock", "expires": 300.0}
 
 schedule = {
     # Finds what is due, and the notices that nobody handled.

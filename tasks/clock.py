@@ -7,13 +7,13 @@ from .gated import LocationTask, RoundTask, SyncTask
 from .house import house
 
 
-@app.task(name="pageturner.tick", base=RoundTask, queue="seed")
+@app.task(name="pageturner.tick", base=RoundTask, queue="clock")
 def tick() -> None:
     """Have every location synced of which something is due."""
     house().ticking.tick()
 
 
-@app.task(name="pageturner.tend", base=RoundTask, queue="seed")
+@app.task(name="pageturner.tend", base=RoundTask, queue="clock")
 def tend() -> None:
     """Revive crawls that nothing is working on."""
     ticking = house().ticking
@@ -21,13 +21,13 @@ def tend() -> None:
         house().reviving.tend(still=lambda: ticking.hold("tend"))
 
 
-@app.task(name="pageturner.refresh_all", base=RoundTask, queue="seed")
+@app.task(name="pageturner.refresh_all", base=RoundTask, queue="clock")
 def refresh_all() -> None:
     """Have Apple asked about every token, once a day."""
     house().ticking.refresh()
 
 
-@app.task(name="pageturner.sweep", base=RoundTask, queue="seed")
+@app.task(name="pageturner.sweep", base=RoundTask, queue="clock")
 def sweep() -> None:
     """Drop what nobody needs any more."""
     house().ticking.sweep()

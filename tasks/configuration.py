@@ -34,6 +34,9 @@ settings = {
         "queue_order_strategy": "round_robin",
         "max_connections": 200,
         "socket_keepalive": True,
+        # A broker that falls silent is told from one that has nothing to say: no command waits for longer by itself.
+        "socket_connect_timeout": 5.0,
+        "socket_timeout": 15.0,
     },
     "result_expires": RESULT_SECONDS,
     "result_backend_transport_options": {"max_connections": 200},
@@ -42,7 +45,7 @@ settings = {
     "task_store_errors_even_if_ignored": False,
     # Separate queues, so that hosts can be given to one kind of work. No priorities: Redis and RabbitMQ order them
     # in opposite ways.
-    "task_queues": [Queue("seed"), Queue("page"), Queue("publish")],
+    "task_queues": [Queue("clock"), Queue("seed"), Queue("page"), Queue("publish")],
     "task_default_queue": "seed",
     # Flower sees every task from the first on. (It turns events on by itself, but only seconds after it starts.)
     "worker_send_task_events": True,

@@ -14,15 +14,16 @@ from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps, loads
-from redis.exceptions import RedisError
 
 from orchestration.fetching import Later
-from orchestration.gate import Message, NotNow
+from orchestration.gate import Message, NotNow, Underway
 from orchestration.telling import about
-from storage.errors import DatabaseAway, StorageError
+from storage.errors import StorageError
 
 from .application import app
 from .house import house
+from .outages import AWAY, outages
+from .queues import depths
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ AWAY_SECONDS = 5.0
 #: What a broker that is away did not take is offered again after this.
 BROKER_SECONDS = 1.0
 
-#: What goes by itself.
-_AWAY = (DatabaseAway, RedisError, OperationalError)
+#: So many rounds of the clock may wait for a worker: some of each kind.
+_ROUNDS_WAITING = 10
 
 #: What a caller hands over that belongs to its own process, and not into a message.
 _NOT_CARRIED = ("add_to_parent", "connection", "router", "result_cls")
@@ -76,17 +77,20 @@ class GatedTask(Task):
             self._come_again(location, message_id, seconds)
         try:
             publish(gate.finish(location, message_id))
-        except _AWAY as error:  # what it did is in the ledger; its admission lapses
-            log.warning("%s: ended without a word to the gate (%s).", message_id, type(error).__name__)
+        except AWAY as error:  # what it did is in the ledger; its admission lapses
+            outages.note(error)
 
     def _attempt(self, message_id: str, args: Any, kwargs: Any) -> float | None:
         """Run, and tell after how many seconds to come again; None where it has ended, well or not."""
         try:
             self.run(*args, **kwargs)
+        except Underway:  # what is left of this message is the other one's
+            house().gate.leave(message_id)
+            raise Ignore from None
         except (Later, NotNow) as later:
             return later.seconds
-        except _AWAY as error:
-            log.warning("%s: %s. Trying again in %g s.", message_id, type(error).__name__, AWAY_SECONDS)
+        except AWAY as error:
+            outages.note(error)
             return AWAY_SECONDS
         except StorageError as error:
             return self._give_up(message_id, partial(self.give_up_for_person, args, error))
@@ -98,7 +102,8 @@ class GatedTask(Task):
     def _give_up(self, message_id: str, give_up: Callable[[], None]) -> float | None:
         try:
             give_up()
-        except _AWAY:
+        except AWAY as away:
+            outages.note(away)
             return AWAY_SECONDS
         except Exception:  # not even this: the message must leave the gate all the same
             log.exception("%s: could not be given up.", message_id)
@@ -115,8 +120,8 @@ class GatedTask(Task):
     def _come_again(self, location: str, message_id: str, seconds: float) -> None:
         try:
             publish(house().gate.park_again(location, message_id, seconds))
-        except _AWAY as error:  # tend finds the page missing, and has it asked for again
-            log.warning("%s: could not be parked (%s).", message_id, type(error).__name__)
+        except AWAY as error:  # tend finds the page missing, and has it asked for again
+            outages.note(error)
         raise Ignore
 
 
@@ -153,33 +158,45 @@ class RoundTask(Task):
     """A round of the clock: what is away is looked for in the next."""
 
     abstract = True
-    throws = _AWAY
+    throws = AWAY
+    #: Its messages have a queue of their own.
+    queue = "clock"
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send the round, unless rounds wait already: without workers they would pile up, and say nothing new."""
+        if depths().get(self.queue, 0) < _ROUNDS_WAITING:
+            return super().apply_async(*args, **options)
+        return None
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Run the task."""
         try:
             self.run(*args, **kwargs)
-        except _AWAY as error:
-            log.warning("%s: %s. The next round tries again.", self.name, type(error).__name__)
+        except AWAY as error:
+            outages.note(error)
 
 
 class CrawlTask(Task):
     """A task whose first argument is a crawl: a bug in it fails the crawl; what is merely away is tended later."""
 
     abstract = True
-    throws = _AWAY  # no bug, and nobody's to report
+    throws = AWAY  # no bug, and nobody's to report
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Run the task, with every line about its crawl."""
         with about(crawl=args[0]):
-            self.run(*args, **kwargs)
+            try:
+                self.run(*args, **kwargs)
+            except AWAY as error:  # tend sends it again
+                outages.note(error)
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Tell the ledger."""
         del task_id, kwargs, einfo
-        if isinstance(exc, _AWAY):
-            return
-        house().crawling.fail_for_bug(args[0], exc)
+        if isinstance(exc, StorageError):
+            house().crawling.fail_for_person(args[0], exc)
+        else:
+            house().crawling.fail_for_bug(args[0], exc)
 
 
 def publish(messages: list[Message], producer: Any = None) -> None:

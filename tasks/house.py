@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from apple.client import DEADLINE_SECONDS, Client
 from orchestration.asking import Asking
+from orchestration.board import Board
 from orchestration.crawling import Crawling, Hands, Stores
 from orchestration.fetching import Fetching, FetchStores
 from orchestration.gate import Gate
 from orchestration.limiting import Limiting
+from orchestration.memory import Memory
 from orchestration.refreshing import Refreshing
 from orchestration.reviving import ReviveStores, Reviving
 from orchestration.scheduling import Intervals
@@ -24,6 +27,7 @@ from orchestration.tally import Tally
 from orchestration.ticking import Ticking, TickStores
 from settings import Settings, WrongSettings, read_settings
 from storage.bearers import Bearers
+from storage.closings import Closings
 from storage.counts import Counts
 from storage.crawls import Crawls
 from storage.database import Database, open_database
@@ -49,6 +53,12 @@ KEY_FILE = "key"
 #: No answer of Redis takes this long, but one that comes over a broken connection.
 _REDIS_SECONDS = 10.0
 
+#: Renewals come three times in a lease: one that hangs must not cost the others their turn.
+_RENEWING_SECONDS = 3.0
+
+#: Whoever only looks does not wait.
+_LOOK_SECONDS = 1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Kept:
@@ -68,6 +78,8 @@ class _Kept:
     progress: Progress
     orders: Orders
     publishing: Publishing
+    closings: Closings
+    clock: Database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +89,11 @@ class House(_Kept):
     settings: Settings
     database: Database
     gate: Gate
+    memory: Memory
     client: Client
     limiting: Limiting
     tally: Tally
+    board: Board
     asking: Asking
     sending: CelerySending
     intervals: Intervals
@@ -101,12 +115,14 @@ def build(settings: Settings) -> House:
     """Build a house."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = open_database(settings.database)
-    kept = _keep(database, Sealer(secret_keys(settings)))
+    kept = _keep(database, Sealer(_keys_if_any(settings)))
     client = Client(settings.apple_url)
     redis = make_redis(settings)
-    gate, tally = Gate(redis, longest_request=DEADLINE_SECONDS), Tally(redis)
+    renewing = make_redis(settings, _RENEWING_SECONDS)
+    gate, tally = Gate(redis, longest_request=DEADLINE_SECONDS, renewing=renewing), Tally(redis)
     limiting, sending = Limiting(client), CelerySending()
-    asking = Asking(client, gate, limiting, tally)
+    memory = Memory(gate, kept.closings, kept.locations, database)
+    asking = Asking(client, gate, limiting, memory, tally)
     intervals = Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")})
     syncing = Syncing(_choose(SyncStores, kept), gate, sending, intervals)
     fetching = Fetching(_choose(FetchStores, kept), asking, tally)
@@ -118,16 +134,18 @@ def build(settings: Settings) -> House:
         settings=settings,
         database=database,
         gate=gate,
+        memory=memory,
         client=client,
         limiting=limiting,
         tally=tally,
+        board=Board(redis),
         asking=asking,
         sending=sending,
         intervals=intervals,
         syncing=syncing,
         crawling=crawling,
         reviving=Reviving(_choose(ReviveStores, kept), crawling, syncing, gate, sending),
-        ticking=Ticking(_choose(TickStores, kept), syncing, sending),
+        ticking=Ticking(_choose(TickStores, kept), syncing, sending, settings.changes_kept_for),
         refreshing=Refreshing(kept.locations, asking),
         subscribing=Subscribing(kept.locations, kept.bearers, asking, limiting),
     )
@@ -149,6 +167,8 @@ def _keep(database: Database, sealer: Sealer) -> _Kept:
         progress=Progress(database),
         orders=Orders(database, sealer),
         publishing=Publishing(database),
+        closings=Closings(database),
+        clock=database,
     )
 
 
@@ -157,14 +177,21 @@ def _choose(kind: type[_Some], kept: _Kept) -> _Some:
     return kind(**{field.name: getattr(kept, field.name) for field in fields(kind)})
 
 
-def make_redis(settings: Settings) -> Redis:
-    """Connect to the Redis of the gate."""
+def make_redis(settings: Settings, seconds: float = _REDIS_SECONDS) -> Redis:
+    """Connect to the Redis of the gate; an answer is waited for so long."""
     return Redis.from_url(
-        settings.redis,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        health_check_interval=30,
+        settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, health_check_interval=30
     )
+
+
+def read_board(settings: Settings) -> dict[str, str]:
+    """Give what is away for those who work, as far as Redis answers at once."""
+    seconds = _LOOK_SECONDS
+    with Redis.from_url(settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None) as redis:
+        try:
+            return Board(redis).read()
+        except RedisError:
+            return {}
 
 
 def secret_keys(settings: Settings) -> list[str]:
@@ -177,6 +204,14 @@ def secret_keys(settings: Settings) -> list[str]:
             "Make one with `pageturner key`, and keep it: without it the tokens cannot be opened."
         )
     return [_key_in(settings.home / KEY_FILE)]
+
+
+def _keys_if_any(settings: Settings) -> list[str]:
+    """Give the keys, or none for a part that is trusted with none: it finds out when it wants to open a token."""
+    try:
+        return secret_keys(settings)
+    except WrongSettings:
+        return []
 
 
 def _key_in(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from celery.signals import setup_logging
 
+from apple.texts import clean
 from orchestration.telling import now_about
 from settings import Settings, read_settings
 
@@ -29,7 +30,7 @@ class _Text(logging.Formatter):
         about = " ".join(f"{name}={value}" for name, value in now_about().items())
         moment = datetime.fromtimestamp(record.created, UTC)
         head = f"{moment:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d} {record.levelname:<7} {record.name}"
-        line = f"{head} [{about}] {record.getMessage()}" if about else f"{head} {record.getMessage()}"
+        line = clean(f"{head} [{about}] {record.getMessage()}" if about else f"{head} {record.getMessage()}")
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -47,7 +48,7 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, default=str)  # with escapes for all that is not ASCII: a terminal may be what reads it
 
 
 def configure(settings: Settings, level: int | str = logging.INFO) -> None:
@@ -60,6 +61,8 @@ def configure(settings: Settings, level: int | str = logging.INFO) -> None:
     for name in _QUIET:
         quiet = logging.getLogger(name)
         quiet.setLevel(max(logging.WARNING, root.level) if root.level > logging.DEBUG else logging.DEBUG)
+    # What a stranger sends that is no HTTP is a warning for each.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 @setup_logging.connect

@@ -6,12 +6,12 @@ import os
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
-from celery.signals import task_revoked, worker_ready, worker_shutdown
-from kombu.exceptions import OperationalError
+from celery.signals import task_postrun, task_prerun, task_revoked, worker_ready, worker_shutdown
 from redis.exceptions import RedisError
 
 from orchestration.gate.gate import RENEWAL_SECONDS
@@ -19,15 +19,26 @@ from settings import Settings, WrongSettings, read_settings
 from storage.errors import DatabaseAway, StorageError
 
 from .gated import GatedTask, publish
-from .house import house
+from .house import house, secret_keys
+from .outages import AWAY, outages
 
 log = logging.getLogger(__name__)
 
 #: How often gates are looked at: the grain of a Retry-After.
 INTERVAL_SECONDS = 0.25
 
+#: How often what was counted is told.
+COUNT_SECONDS = 5.0
+
+#: A task that takes longer hangs: a request takes a minute at most, and a use of the database half of one. A publish
+#: may take as long as it needs, and says itself how long that is.
+HANGING_SECONDS = 180.0
+
 #: How often it is looked whether Apple's limits are due to be read again.
 LIMITS_SECONDS = 1.0
+
+#: Clocks further apart than this are told.
+SKEW_SECONDS = 3.0
 
 #: A thread whose answer has come in waits this long for one that computes; Python's own 5 ms are a tenth of a request.
 SWITCH_SECONDS = 0.001
@@ -45,18 +56,17 @@ class Pump(threading.Thread):
         super().__init__(name="pump", daemon=True)
         self._sign = sign
         self._stopping = threading.Event()
-        self._renewed = time.monotonic()
-        self._trouble = ""
+        self._counted = time.monotonic()
 
     def run(self) -> None:
         """Turn until stopped, whatever goes wrong: a process without its pump would lose the permits that it holds."""
-        threading.Thread(target=self._keep_limits, name="limits", daemon=True).start()
+        for keep in (self._keep_limits, self._keep_permits):
+            threading.Thread(target=keep, name=keep.__name__.strip("_"), daemon=True).start()
         while not self._stopping.wait(INTERVAL_SECONDS):
             try:
                 self._turn()
-                self._note("")
-            except (RedisError, OperationalError, OSError, DatabaseAway) as error:
-                self._note(type(error).__name__)
+            except (*AWAY, OSError) as error:
+                outages.note(error)
             except Exception:  # the outer rim of this thread
                 log.exception("The pump stumbled.")
         with contextlib.suppress(RedisError, DatabaseAway):
@@ -69,25 +79,29 @@ class Pump(threading.Thread):
         self._stopping.set()
         self.join(timeout=5.0)
 
-    def _note(self, trouble: str) -> None:
-        """Say that the gates cannot be looked at, or can be again: once, not four times a second."""
-        if trouble and not self._trouble:
-            log.warning("The gates cannot be looked at (%s): Redis or the broker is away. Trying on.", trouble)
-        elif self._trouble and not trouble:
-            log.warning("The gates can be looked at again.")
-        self._trouble = trouble
-
     def _turn(self) -> None:
-        if time.monotonic() - self._renewed >= RENEWAL_SECONDS:
-            house().gate.renew()
-            self._renewed = time.monotonic()
-            house().tally.flush()
-            self._live()
+        house().memory.restore()
         publish(house().gate.pump())
+        if time.monotonic() - self._counted >= COUNT_SECONDS:
+            self._counted = time.monotonic()
+            house().tally.flush()
+            outages.look()
+            house().board.write(outages.words())
+
+    def _keep_permits(self) -> None:
+        """Renew what lives here, in a thread of its own that waits for nothing else."""
+        while not self._stopping.wait(RENEWAL_SECONDS):
+            self._live()
+            try:
+                house().gate.renew()
+            except (*AWAY, OSError) as error:
+                outages.note(error)
+            except Exception:  # the outer rim of this thread
+                log.exception("Renewing stumbled.")
 
     def _live(self) -> None:
-        """Leave a sign of life: who looks for it sees whether this process only seems to run."""
-        if self._sign is not None:
+        """Leave a sign of life, unless a task hangs: who looks for it sees whether this process only seems to run."""
+        if self._sign is not None and not hanging():
             self._sign.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sign.touch()
 
@@ -98,6 +112,26 @@ class Pump(threading.Thread):
                 house().limiting.keep_fresh()
 
 
+_running: dict[str, float] = {}
+
+
+@task_prerun.connect
+def _begin(task_id: str, task: Any, **_: Any) -> None:
+    if task.name != "pageturner.publish":
+        _running[task_id] = time.monotonic()
+
+
+@task_postrun.connect
+def _end(task_id: str, **_: Any) -> None:
+    _running.pop(task_id, None)
+
+
+def hanging() -> list[str]:
+    """Name the tasks of this process that take longer than any may."""
+    until = time.monotonic() - HANGING_SECONDS
+    return [name for name, since in list(_running.items()) if since < until]
+
+
 _pump = Pump(sign_of_life(read_settings()) / str(os.getpid()))
 
 
@@ -106,12 +140,21 @@ def _start(**_: Any) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     _pump.start()
     try:
-        house()  # what is wrong with the settings or the database is said now, not by the first task
+        secret_keys(read_settings())
+        house().feed.recognise()
+        _compare_clocks()  # what is wrong with the settings or the database is said now, not by the first task
     except DatabaseAway as error:
         log.warning("%s It is waited for.", error)
     except (StorageError, WrongSettings) as error:
         log.critical("%s", error)
         raise WorkerShutdown(1) from None
+
+
+def _compare_clocks() -> None:
+    ahead = (datetime.now(UTC) - house().database.now()).total_seconds()
+    if abs(ahead) > SKEW_SECONDS:
+        words = "The clock of this host is %.0f s %s the database's: it is not used, but run NTP all the same."
+        log.warning(words, abs(ahead), "ahead of" if ahead > 0 else "behind")
 
 
 @worker_shutdown.connect

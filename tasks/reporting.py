@@ -21,6 +21,9 @@ _SECRET_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
 #: `scheme://user:password@host`.
 _PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
+#: An address of a person.
+_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\.[A-Za-z]{2,}")
+
 _DEEPEST = 30
 
 
@@ -45,10 +48,17 @@ def report_bugs(settings: Settings, part: str) -> None:
         ],
         # No header of Sentry's goes to Apple.
         trace_propagation_targets=[],
-        before_send=lambda event, _: scrub(event),
+        # Neither the command line nor the name of the host is anybody's business.
+        server_name="",
+        before_send=lambda event, _: scrub(_without_arguments(event)),
         before_breadcrumb=lambda crumb, _: scrub(crumb),
     )
     sentry_sdk.set_tag("part", part)
+
+
+def _without_arguments(event: Any) -> Any:
+    event.get("extra", {}).pop("sys.argv", None)
+    return event
 
 
 class _Scrubbing:
@@ -63,7 +73,7 @@ class _Scrubbing:
         if isinstance(value, str):
             return self._clean(value)
         if isinstance(value, dict):
-            return {name: self(one, depth + 1) for name, one in value.items()}
+            return {self(name, depth + 1): self(one, depth + 1) for name, one in value.items()}
         if isinstance(value, list | tuple):
             return [self(one, depth + 1) for one in value]
         return value
@@ -71,6 +81,7 @@ class _Scrubbing:
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "…")
+        text = _ADDRESS.sub("…", text)
         return _PASSWORD.sub(r"\1:…@", _SECRET_LIKE.sub("…", text))
 
 

@@ -7,6 +7,7 @@ from celery import chord
 from orchestration.sending import message_id
 
 from .application import app
+from .queues import depths
 
 
 class CelerySending:
@@ -46,3 +47,7 @@ class CelerySending:
     def publish(self, crawl_id: int) -> None:
         """Have a settled crawl published."""
         app.tasks["pageturner.publish"].apply_async((crawl_id,))
+
+    def do_publishes_wait(self) -> bool:
+        """Tell whether messages to publish wait for a worker, or nobody knows."""
+        return depths().get("publish", 1) > 0

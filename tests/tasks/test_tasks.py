@@ -55,6 +55,7 @@ from tasks import app
 from tasks.house import house
 from tasks.sending import CelerySending
 house().gate.open_epoch()
+house().memory.restore()
 sending, barrier, done = CelerySending(), threading.Barrier(16), []
 def fan_out(thread):
     barrier.wait()
@@ -111,11 +112,40 @@ def test_flower_shows_pages(crew):
     assert place.uid in tasks[0]["args"]
 
 
+def test_nothing_is_subscribed_to(crew):
+    """However many crawls there were, Redis has no more channels than after the first."""
+    place = crew.add()
+    place.sync()
+    with crew.redis() as redis:
+        before = len(redis.pubsub_channels())
+        for _ in range(3):
+            place.sync("--full")
+        assert len(redis.pubsub_channels()) == before
+
+
+_ROUNDS = """
+from tasks import app
+for _ in range(50):
+    app.tasks["pageturner.tick"].apply_async()
+"""
+
+
+def test_rounds_do_not_pile_up(redis, redis_url, tmp_path):
+    """A clock that nobody listens to leaves a handful of messages behind, however long it goes on."""
+    env = {**os.environ, "PAGETURNER_HOME": str(tmp_path), "PAGETURNER_REDIS_URL": redis_url}
+    env |= {"PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}", "PAGETURNER_SECRET_KEYS": make_key()}
+    command = [sys.executable, "-c", _ROUNDS]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert 0 < redis.llen("clock") <= 10
+
+
 _GIVE_UP = """
 import sqlalchemy as sa
 from tasks import app
 from tasks.house import house
 house().gate.open_epoch()
+house().memory.restore()
 house().sending.sync("1")
 assert house().gate.knows("1", "sync.")
 with house().database.write() as connection:

@@ -1,0 +1,90 @@
+"""Outages: servers that are away are told once, when that begins and when it ends, and now and then meanwhile."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from orchestration.gate.gate import HOLD_LIMIT_SECONDS
+from storage.errors import DatabaseAway, DatabaseFull
+
+log = logging.getLogger(__name__)
+
+#: What goes by itself.
+AWAY = (DatabaseAway, RedisError, OperationalError)
+
+#: What lasts is told again after this.
+_AGAIN_SECONDS = 30.0
+
+#: An end is believed after so long without another stumble: of what is half away, some still succeed. Where nothing can
+#: be stored, a location waits for up to a minute before anybody tries again.
+_QUIET_SECONDS = 10.0
+_QUIET_FULL_SECONDS = HOLD_LIMIT_SECONDS + 10.0
+
+
+@dataclass(kw_only=True)
+class _Outage:
+    """One server that is away."""
+
+    words: str
+    told_at: float
+    seen_at: float
+    #: For how long nobody stumbles before it is believed to be over.
+    quiet: float
+    times: int = 1
+
+
+class Outages:
+    """What is away for this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outages: dict[str, _Outage] = {}
+
+    def note(self, error: BaseException) -> None:
+        """Note that somebody stumbled over a server that is away."""
+        name, now = _server(error), time.monotonic()
+        quiet = _QUIET_FULL_SECONDS if isinstance(error, DatabaseFull) else _QUIET_SECONDS
+        with self._lock:
+            known = self._outages.get(name)
+            if known is None:
+                self._outages[name] = _Outage(words=_words(error), told_at=now, seen_at=now, quiet=quiet)
+                log.warning("%s It is tried again until it answers.", _words(error))
+                return
+            known.words, known.seen_at, known.times = _words(error), now, known.times + 1
+            known.quiet = max(known.quiet, quiet)
+            if now - known.told_at >= _AGAIN_SECONDS:
+                log.warning("%s Still so, after %d tries.", known.words, known.times)
+                known.told_at = now
+
+    def look(self) -> None:
+        """Tell of those that have ended; called now and then."""
+        now = time.monotonic()
+        with self._lock:
+            over = [name for name, one in self._outages.items() if now - one.seen_at >= one.quiet]
+            for name in over:
+                log.warning("%s: nothing stumbles over it any more.", name)
+                del self._outages[name]
+
+    def words(self) -> dict[str, str]:
+        """Give what is away now, and what it said."""
+        with self._lock:
+            return {name: one.words for name, one in self._outages.items()}
+
+
+def _server(error: BaseException) -> str:
+    if isinstance(error, DatabaseAway):
+        return "The database"
+    return "The broker" if isinstance(error, OperationalError) else "Redis"
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, DatabaseAway):
+        return str(error)
+    return f"{_server(error)} does not answer ({type(error).__name__})."
+
+
+outages = Outages()
