@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from apple.texts import clean
 from orchestration.freshness import Freshness, Verdict, judge, spell_age
 
 from .exits import KNOWN, explain
-from .printing import clean, give, give_json
+from .printing import give, give_json
 
 if TYPE_CHECKING:
     from tasks.house import House

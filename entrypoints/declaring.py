@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from apple.resources import RESOURCES, USUAL
+from apple.texts import clean
 from apple.tokens import MalformedToken, Token, parse_token
 from orchestration.planning import KINDS, Every
 from settings import read_duration
 
 from .exits import Exit, Failure
-from .printing import clean
 
 
 class _Every(msgspec.Struct, forbid_unknown_fields=True):

@@ -27,6 +27,12 @@ SOCKET_VARIABLE = "PAGETURNER_EMBEDDED_SOCKET"
 #: The longest path that a unix socket may have, everywhere.
 _SOCKET_PATH_LIMIT = 100
 
+#: What we keep in a home.
+_FILES = ("pageturner.db*", "servers.log", "lock", "key")
+
+#: The rights of all but the owner.
+_OTHERS = 0o077
+
 _START_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 
@@ -48,6 +54,7 @@ class Home:
             lock.close()
             return False
         self._lock = lock
+        _tighten(self.path)
         self._write({"pid": os.getpid(), "kind": kind, "socket": str(self.socket())})
         return True
 
@@ -79,6 +86,13 @@ class Home:
         self._lock.truncate()
         self._lock.write(json.dumps(keeper))
         self._lock.flush()
+
+
+def _tighten(home: Path) -> None:
+    """Let nobody else look into our files of a home, however they were made: they hold names, and sealed tokens."""
+    for file in (file for pattern in _FILES for file in home.glob(pattern)):
+        if file.stat().st_uid == os.getuid() and file.stat().st_mode & _OTHERS:
+            file.chmod(file.stat().st_mode & ~_OTHERS)
 
 
 @contextmanager

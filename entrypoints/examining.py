@@ -1,5 +1,6 @@
 """Examining: one question after the other about an installation, each answered with what to do."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,10 @@ _STILL = 10 * TICK_EVERY
 _PING_SECONDS = 2.0
 _WAIT_SECONDS = 5.0
 _LEAST_SECRET = 32
+
+#: Less room than this is none, or soon will be.
+_LEAST_FREE = 50_000_000
+_LITTLE_FREE = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +99,11 @@ class _Examining:
         yield from self._ask("keys", self._keys)
         yield from self._ask("beat", self._beat)
         yield from self._ask("notices", self._notices)
+        yield from self._ask("disk", self._disk)
         if has_redis:
+            self._house.memory.restore()
             yield from self._ask("redis", self._redis)
+            yield from self._ask("outages", self._outages)
             yield from self._ask("workers", self._workers)
         if not is_offline:
             yield from self._ask("apple", self._apple)
@@ -135,9 +143,29 @@ class _Examining:
                 )
             return
         with database.once() as connection:
+            is_read_only = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
+        if is_read_only:
+            yield "fail", "it may only be read (read-only): nothing can be kept. Is this a standby?"
+        with database.once() as connection:
             moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         if abs(moment - datetime.now(UTC)) > _SKEW:
             yield "warn", "its clock and this host's differ by more than 2 s: run NTP on both"
+
+    def _disk(self) -> Iterator[tuple[str, str]]:
+        """Tell how much room there is where this host keeps data: elsewhere, the database's host knows."""
+        if self._house.database.is_postgresql:
+            return
+        home = self._house.settings.home
+        free = shutil.disk_usage(home).free
+        words = f"{free / 1e9:.1f} GB are free in {home}"
+        if free < _LEAST_FREE:
+            yield "fail", f"{words}: nothing more can be kept. Make room"
+        else:
+            yield ("warn" if free < _LITTLE_FREE else "ok"), words
+
+    def _outages(self) -> Iterator[tuple[str, str]]:
+        for name, words in sorted(self._house.board.read().items()):
+            yield "fail", f"{name}, as workers say: {words}"
 
     def _keys(self) -> Iterator[tuple[str, str]]:
         locations = self._house.locations.watched()

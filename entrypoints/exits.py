@@ -5,12 +5,12 @@ from enum import IntEnum
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from apple.errors import AppleError, Away, NotOurs, SlowDown, TokenRefused
+from apple.errors import AppleError, Away, Forbidden, NotOurs, SlowDown, TokenRefused
 from apple.tokens import MalformedToken
 from orchestration.gate import NotNow
 from orchestration.syncing import NeedsPerson
 from settings import WrongSettings
-from storage.errors import DatabaseAway, StorageError, UnknownLocation
+from storage.errors import DatabaseAway, Refused, StorageError, UnknownLocation
 
 
 class Exit(IntEnum):
@@ -35,7 +35,7 @@ class Failure(Exception):
 #: The first class that fits decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((WrongSettings, UnknownLocation), Exit.USAGE),
-    ((TokenRefused, NotOurs, NeedsPerson), Exit.PERSON),
+    ((TokenRefused, NotOurs, NeedsPerson, Forbidden, Refused), Exit.PERSON),
     ((Away, SlowDown, NotNow, DatabaseAway), Exit.AWAY),
     ((AppleError, StorageError), Exit.FAILED),
 )

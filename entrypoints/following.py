@@ -3,9 +3,14 @@
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from redis.exceptions import RedisError
+
+from orchestration.retrying import Trouble
 from storage.progress import ProgressReport
+from storage.schema import CrawlState
 
 from .exits import Exit, Failure
 from .living import find_workers
@@ -23,8 +28,12 @@ _TEND_SECONDS = 2.0
 #: Nothing moved for so long: are there any workers left?
 _STILL_SECONDS = 10.0
 
-#: A gate that Apple wants shut for longer than this is not waited for; the ledger keeps what there is.
-_SHUT_LIMIT_SECONDS = 300.0
+#: A location that Apple wants left alone for longer than this, or of which nothing came for so long, is not waited for;
+#: the ledger keeps what there is.
+LEAVE_SECONDS = 300.0
+
+#: Workers that cannot store anything for so long will not soon.
+_OUTAGE_SECONDS = 30.0
 
 
 class Following:
@@ -34,18 +43,32 @@ class Following:
         self._house: House = living.house
         self._worker = living.worker
         self._sync_ids = sync_ids
-        self._tended = self._moved = time.monotonic()
-        self._seen: list[ProgressReport] = []
+        now = time.monotonic()
+        self._tended = self._asked = now
+        #: When something of a location came last, and what was seen of it then.
+        self._moved: dict[str, tuple[float, list[ProgressReport]]] = {}
+        self._left: dict[str, str] = {}
+        self._outage_since: float | None = None
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
-        """Wait until all are over."""
+        """Wait until all are over, but for those that are not to be waited for: of these, it is told why."""
         while True:
             reports, is_over = self._house.syncing.report(self._sync_ids)
+            reports = [self._seen(report) for report in reports]
             show(reports)
-            if is_over:
+            if is_over or (self._left and self._are_others_over(reports)):
                 return reports
             self._check(reports)
             time.sleep(_LOOK_SECONDS)
+
+    def _seen(self, report: ProgressReport) -> ProgressReport:
+        if report.is_over or report.uid not in self._left:
+            return report
+        return replace(report, state=CrawlState.FAILED, reason=self._left[report.uid], trouble=Trouble.AWAY)
+
+    def _are_others_over(self, reports: list[ProgressReport]) -> bool:
+        left = {report.sync_id for report in reports if report.uid in self._left}
+        return self._house.syncing.report([one for one in self._sync_ids if one not in left])[1]
 
     def _check(self, reports: list[ProgressReport]) -> None:
         _check_worker(self._worker)
@@ -53,24 +76,51 @@ class Following:
         if time.monotonic() - self._tended < _TEND_SECONDS:
             return
         self._tended = time.monotonic()
+        self._check_outages()
         self._house.reviving.tend(self._sync_ids)
-        for location in {report.uid: report.location for report in reports if not report.is_over}.items():
-            self._check_gate(*location)
+        for uid in {report.uid for report in reports if not report.is_over} - set(self._left):
+            self._check_location(uid)
 
     def _check_movement(self, reports: list[ProgressReport]) -> None:
         """Look after workers that this command did not start, where nothing moves."""
         now = time.monotonic()
-        if reports != self._seen:
-            self._seen, self._moved = reports, now
-        elif self._worker is None and now - self._moved > _STILL_SECONDS:
+        for uid in {report.uid for report in reports}:
+            mine = [report for report in reports if report.uid == uid]
+            if uid not in self._moved or self._moved[uid][1] != mine:
+                self._moved[uid] = now, mine
+        if self._worker is None and now - max(self._asked, self._moved_last()) > _STILL_SECONDS:
             find_workers()
-            self._moved = now
+            self._asked = now
 
-    def _check_gate(self, uid: str, name: str) -> None:
-        seconds = self._house.gate.look(uid).shut_seconds
-        if seconds > _SHUT_LIMIT_SECONDS:
-            words = f"Apple wants no requests for '{name}' for {seconds / 60:.0f} minutes. What was read is kept."
-            raise Failure(words, Exit.AWAY)
+    def _moved_last(self) -> float:
+        return max((moment for moment, _ in self._moved.values()), default=0.0)
+
+    def _check_outages(self) -> None:
+        """End where nothing moves since those who work cannot store anything: it would be waited for for ever."""
+        try:
+            words = self._house.board.read().get("The database")
+        except RedisError:
+            return  # whoever looks next says so
+        if words is None:
+            self._outage_since = None
+            return
+        self._outage_since = self._outage_since or time.monotonic()
+        if time.monotonic() - max(self._outage_since, self._moved_last()) > _OUTAGE_SECONDS:
+            raise Failure(f"{words} What was read is kept; the next sync goes on from there.", Exit.AWAY)
+
+    def _check_location(self, uid: str) -> None:
+        """Leave a location that would be waited for too long."""
+        shut = self._house.gate.look(uid).shut_seconds
+        still = time.monotonic() - self._moved[uid][0]
+        if max(shut, still) <= LEAVE_SECONDS:
+            return
+        closing = self._house.closings.standing().get(uid)
+        why = f" {closing.why}" if closing is not None else ""
+        if shut > LEAVE_SECONDS:
+            words = f"Apple wants no requests for {shut / 60:.0f} minutes."
+        else:
+            words = f"Nothing came for {LEAVE_SECONDS / 60:.0f} minutes."
+        self._left[uid] = f"{words}{why} What was read is kept."
 
 
 def _check_worker(worker: "subprocess.Popen[bytes] | None") -> None:

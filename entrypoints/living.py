@@ -34,9 +34,11 @@ class Living:
 @contextlib.contextmanager
 def reading() -> Iterator["House"]:
     """Give a house for a command that only looks into the database."""
-    from tasks.house import build
+    from tasks.house import build, secret_keys
 
-    house = build(read_settings())
+    settings = read_settings()
+    secret_keys(settings)
+    house = build(settings)
     with contextlib.closing(house.database):
         yield house
 
@@ -46,10 +48,12 @@ def asking() -> Iterator["House"]:
     """Give a house for a command that asks Apple something itself."""
     settings = read_settings()
     with terminating(), servers(settings, "asking"):
-        from tasks.house import house
+        from tasks.house import house, secret_keys
         from tasks.pump import Pump
 
+        secret_keys(settings)
         house().gate.redis_answers()
+        house().memory.restore()
         pump = Pump()
         pump.start()
         try:
@@ -63,9 +67,11 @@ def working(threads: int = THREADS) -> Iterator[Living]:
     """Give a house for a command that has work done by workers, its own or those that run."""
     settings = read_settings()
     with terminating(), servers(settings, "sync", threads=threads) as worker:
-        from tasks.house import house
+        from tasks.house import house, secret_keys
 
+        secret_keys(settings)
         house().gate.redis_answers()
+        house().memory.restore()
         if worker is None:
             find_workers()
         yield Living(house=house(), worker=worker)

@@ -1,10 +1,14 @@
 """The command line: `pageturner COMMAND`. Errors that a person can mend end in a sentence, never in a traceback."""
 
+import errno
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
+
+from settings import unknown_settings
 
 from .commands import (
     accept,
@@ -18,6 +22,7 @@ from .commands import (
     metrics,
     migrate,
     notices,
+    restored,
     services,
     simulate,
     status,
@@ -28,6 +33,9 @@ from .exits import KNOWN, Exit, explain
 from .printing import give, say
 
 _INTERRUPTED = 130
+
+#: What is written into a home, or exported, names people: it is for its owner, whatever the shell says.
+_UMASK = 0o077
 
 app = typer.Typer(
     name="pageturner",
@@ -52,6 +60,7 @@ app.command("metrics")(metrics.metrics)
 app.command("webhook")(webhook.webhook)
 app.command("simulate")(simulate.simulate)
 app.command("migrate")(migrate.migrate)
+app.command("restored")(restored.restored)
 app.command("alive")(alive.alive)
 app.command("doctor")(doctor.doctor)
 app.command("key")(keys.key)
@@ -76,6 +85,9 @@ def _options(
 
 def run() -> None:
     """Run a command, and end with its status."""
+    os.umask(_UMASK)
+    for words in unknown_settings():
+        say(f"pageturner: {words}")
     try:
         app()
     except KNOWN as error:
@@ -84,7 +96,7 @@ def run() -> None:
         sys.exit(status_)
     except OSError as error:
         say(f"pageturner: {error.strerror or type(error).__name__}: {error.filename or 'a file or a connection'}")
-        sys.exit(Exit.USAGE)
+        sys.exit(Exit.AWAY if error.errno in {errno.ENOSPC, errno.EDQUOT} else Exit.USAGE)
     except KeyboardInterrupt:
         say("pageturner: stopped. What was read is kept; the next sync goes on from there.")
         sys.exit(_INTERRUPTED)

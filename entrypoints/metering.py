@@ -1,7 +1,6 @@
 """Metering: everything that can be drawn of an installation, read afresh for each scrape from where it is kept."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -108,7 +107,7 @@ def _of_gates(house: "House") -> Iterator[Metric]:
 
 
 def _of_database(house: "House") -> Iterator[Metric]:
-    now = datetime.now(UTC)
+    now = house.database.now()
     locations = house.locations.watched()
     yield from _of_tokens(locations)
     yield from _of_streams(house, {one.id: one for one in locations})
@@ -136,7 +135,7 @@ def _of_streams(house: "House", locations: dict[int, Location]) -> Iterator[Metr
     late = GaugeMetricFamily(
         "pageturner_stream_late", "0 in step, 1 late, 2 failing, as `status` has it.", labels=_STREAM
     )
-    now = datetime.now(UTC)
+    now = house.database.now()
     for location_id, streams in house.streams.by_location().items():
         location = locations.get(location_id)
         for verdict in [] if location is None else judge(location, streams, house.intervals, now):

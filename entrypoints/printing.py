@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from apple.texts import clean
 from orchestration.freshness import spell_age
 
 #: For people who watch; plain when it is piped.
@@ -23,7 +24,7 @@ if not results.is_terminal:
 
 def say(words: str) -> None:
     """Tell a person something that is not the result."""
-    messages.print(words, markup=False)
+    messages.print(clean(words), markup=False)
 
 
 def give(line: str) -> None:
@@ -32,8 +33,13 @@ def give(line: str) -> None:
 
 
 def give_json(value: Any) -> None:
-    """Give a result for a program."""
-    give(json.dumps(value, default=_plain, ensure_ascii=False))
+    """Give a result for a program; on a terminal, what that would obey is written as an escape."""
+    text = json.dumps(value, default=_plain, ensure_ascii=False)
+    give("".join(map(_escaped, text)) if results.is_terminal and not text.isprintable() else text)
+
+
+def _escaped(sign: str) -> str:
+    return sign if sign.isprintable() else json.dumps(sign)[1:-1]
 
 
 class _Plain(Table):
@@ -42,11 +48,6 @@ class _Plain(Table):
     def add_row(self, *cells: Any, **options: Any) -> None:
         """Add a row of texts."""
         super().add_row(*(Text(clean(str(cell))) for cell in cells), **options)
-
-
-def clean(text: str) -> str:
-    """Write a foreign text on one line, without anything that a terminal would obey."""
-    return "".join(sign if sign.isprintable() else "·" for sign in text)
 
 
 def make_table(*columns: str) -> Table:

@@ -69,5 +69,19 @@ class _Lines:
         for report in reports:
             if report.is_over and report.crawl_id not in self._said:
                 self._said.add(report.crawl_id)
-                why = f": {report.reason}" if report.reason else ""
-                say(f"{report.location} {report.resource}: {describe(report)}, {report.records} records read{why}")
+                say(f"{report.location} {report.resource}: {describe(report)}, {report.records} records read")
+
+
+def causes(reports: list[ProgressReport]) -> list[str]:
+    """Say why crawls failed: what several of a location failed for is one line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for report in reports:
+        if report.reason:
+            found.setdefault((report.location, _cause(report)), []).append(report.resource)
+    return [f"{location} {', '.join(dict.fromkeys(names))}: {cause}" for (location, cause), names in found.items()]
+
+
+def _cause(report: ProgressReport) -> str:
+    """Leave out which page of which list it was."""
+    where, _, cause = (report.reason or "").partition(": ")
+    return cause if cause and where.startswith(report.resource) else report.reason or ""

@@ -1,7 +1,7 @@
 """Waking: have what a person has just changed be read at once, where somebody reads by himself."""
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
@@ -17,7 +17,7 @@ _TICKING = timedelta(seconds=30)
 def wake(house: "House", uid: str) -> None:
     """Have a location synced now, and not with the next tick; where no clock ticks, nobody has asked for that."""
     last = house.rounds.last().get("tick")
-    if last is None or datetime.now(UTC) - last > _TICKING:
+    if last is None or house.database.now() - last > _TICKING:
         return
     with contextlib.suppress(RedisError, OperationalError):  # else the next tick does
         house.sending.sync(uid)

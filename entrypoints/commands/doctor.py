@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from apple.texts import clean
+
 from ..examining import Finding, examine
 from ..exits import Exit
-from ..printing import clean, give, give_json, results
+from ..printing import give, give_json, results
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

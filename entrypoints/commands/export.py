@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +14,7 @@ from storage.mirrors import MIRRORS
 
 from ..exits import Exit, Failure
 from ..living import reading
+from ..writing import write_to
 from .locations import check_resources
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Where a table has a place for what Apple added since.
 _EXTRA = "extra"
+
+#: With these signs, a spreadsheet takes a text for a formula.
+_FORMULAS = tuple("=+-@\t\r")
 
 
 class Format(StrEnum):
@@ -33,9 +36,17 @@ class Format(StrEnum):
 
 def export(
     resource: Annotated[str, typer.Argument(help="Which resource.")],
-    location: Annotated[str | None, typer.Option(help="Which location; needed where there are several.")] = None,
-    format_: Annotated[Format, typer.Option("--format", help="A JSON object a line, or a table.")] = Format.NDJSON,
-    output: Annotated[Path | None, typer.Option(help="A file to write; else standard output.")] = None,
+    location: Annotated[
+        str | None, typer.Option(help="Which location, watched or not; needed where there are several.")
+    ] = None,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="A JSON object a line, or a table; else as the file's name ends.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="A file to write; else, and with -, standard output.")] = None,
+    *,
+    for_spreadsheets: Annotated[
+        bool, typer.Option("--for-spreadsheets", help="Put ' before what a spreadsheet would take for a formula.")
+    ] = False,
 ) -> None:
     """Write a resource's records under Apple's own field names.
 
@@ -44,34 +55,39 @@ def export(
     check_resources([resource])
     with reading() as house:
         records = house.exporting.records(resource, _choose(house, location).id)
-        write = _write_csv if format_ is Format.CSV else _write_lines
-        if output is None:
-            write(sys.stdout, resource, records)
-            return
-        # A file is there whole or not at all.
-        part = output.with_name(output.name + ".part")
-        with part.open("w", encoding="utf-8", newline="") as file:
-            write(file, resource, records)
-        part.replace(output)
+        if _format(format_, output) is Format.CSV:
+            write_to(output, lambda file: _write_csv(file, resource, records, is_defused=for_spreadsheets))
+        else:
+            write_to(output, lambda file: _write_lines(file, records))
+
+
+def _format(given: Format | None, output: Path | None) -> Format:
+    """Choose how to write: as it is said, else as the name of the file says."""
+    if given is not None:
+        return given
+    return Format.CSV if output is not None and output.suffix.lower() == ".csv" else Format.NDJSON
 
 
 def _choose(house: "House", name: str | None) -> Location:
-    known = house.locations.watched(None if name is None else [name])
+    if name is not None:
+        return house.locations.kept(name)
+    known = house.locations.watched()
     if len(known) != 1:
         names = ", ".join(one.name for one in known) or "none yet"
         raise Failure(f"Say which location, with --location: {names}.", Exit.USAGE)
     return known[0]
 
 
-def _write_lines(file: TextIO, _: str, records: Iterable[str]) -> None:
+def _write_lines(file: TextIO, records: Iterable[str]) -> None:
     file.writelines(record + "\n" for record in records)
 
 
-def _write_csv(file: TextIO, resource: str, records: Iterable[str]) -> None:
+def _write_csv(file: TextIO, resource: str, records: Iterable[str], *, is_defused: bool) -> None:
     names = list(MIRRORS[resource].fields.values())
     writer = csv.DictWriter(file, [*names, _EXTRA], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_rows(records, set(names)))
+    rows = _rows(records, set(names))
+    writer.writerows(map(_defused, rows) if is_defused else rows)
 
 
 def _rows(records: Iterable[str], names: set[str]) -> Iterator[dict[str, Any]]:
@@ -80,6 +96,11 @@ def _rows(records: Iterable[str], names: set[str]) -> Iterator[dict[str, Any]]:
         row = {name: _cell(value) for name, value in record.items() if name in names}
         rest = {name: value for name, value in record.items() if name not in names}
         yield row | ({_EXTRA: json.dumps(rest)} if rest else {})
+
+
+def _defused(row: dict[str, Any]) -> dict[str, Any]:
+    """Write what a spreadsheet would run as a text."""
+    return {name: f"'{value}" if str(value).startswith(_FORMULAS) else value for name, value in row.items()}
 
 
 def _cell(value: Any) -> Any:

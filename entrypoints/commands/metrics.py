@@ -1,7 +1,6 @@
 """`pageturner metrics`: what monitoring reads, for those inside: it names locations."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,12 +33,11 @@ def metrics(
     settings = read_settings()
     if settings.is_embedded:
         join_if_any(settings)
-    from tasks.house import house, secret_keys
+    from tasks.house import house
     from tasks.logs import configure
     from tasks.queues import depths
     from tasks.reporting import report_bugs
 
-    secret_keys(settings)  # what no waiting mends is said at once
     configure(settings)
     report_bugs(settings, "metrics")
     listener = listen(host, port)
@@ -83,7 +81,7 @@ def _verdict(house: "House | None", max_age: str | None) -> tuple[str, HTTPStatu
         return "The database does not answer.", HTTPStatus.SERVICE_UNAVAILABLE
     try:
         limit = None if max_age is None else read_duration(max_age)
-        checked = look(house, datetime.now(UTC), limit)
+        checked = look(house, house.database.now(), limit)
     except ValueError as error:
         return f"max_age: {error}", HTTPStatus.BAD_REQUEST
     except StorageError as error:

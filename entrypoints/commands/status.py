@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ from storage.progress import ProgressReport
 from storage.streams import Stream
 
 from ..checking import check, unknown
+from ..embedded import join_if_any
 from ..exits import Exit, Failure
 from ..living import reading
 from ..printing import give_json, make_table, results, say, shorten, since, until
@@ -44,14 +45,15 @@ def status(
     oldest = _duration(max_age)
     if oldest is not None and not is_check:
         raise Failure("--max-age goes with --check.", Exit.USAGE)
-    now = datetime.now(UTC)
     if is_check:
         with unknown(), reading() as house:
-            check(house, now, oldest, json=json)
+            check(house, house.database.now(), oldest, json=json)
         return
     with reading() as house:
+        now = house.database.now()
         seen = _look_at_all(house, now)
         tallies = house.notices.tallies()
+        away = list(_away(house))
     if json:
         locations = [_described(one, tallies) for one in seen]
         give_json({"as_of": now, "locations": locations, "notices": [asdict(one) for one in tallies]})
@@ -63,7 +65,7 @@ def status(
                 say(f"{one.location.name}{words}")
     else:
         say("No locations yet: pageturner locations add FILE")
-    for words in _of_notices(tallies):
+    for words in (*_of_notices(tallies), *away):
         say(words)
 
 
@@ -149,6 +151,18 @@ def _next(row: _Row) -> str:
         return until(row.stream.due_at)
     total = "?" if row.reading.total is None else f"{row.reading.total:,}"
     return f"reading {row.reading.pages:,}/{total}"
+
+
+def _away(house: "House") -> Iterator[str]:
+    """Say what those who work wait for: what Apple wants left alone, and servers that are away."""
+    from tasks.house import read_board
+
+    names = {location.uid: location.name for location in house.locations.watched()}
+    for uid, closing in house.closings.standing().items():
+        if uid in names:
+            yield f"{names[uid]}: Apple is asked again {until(closing.until)}. {closing.why}"
+    if not house.settings.is_embedded or join_if_any(house.settings):
+        yield from read_board(house.settings).values()
 
 
 def _of_notices(tallies: Sequence[Tally]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ..exits import Exit, Failure
 from ..following import Following
 from ..living import working
 from ..printing import give_json, make_table, results, say
-from ..showing import describe, showing
+from ..showing import causes, describe, showing
 from .locations import check_resources
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def sync(
         following = Following(living, sync_ids)
         with showing(lambda uid: living.house.gate.look(uid).in_flight) as show:
             reports = following.follow(show)
-        living.house.pages.sweep(KEPT)
+        while living.house.pages.sweep(KEPT):
+            continue
         kept = living.house.locations.watched([one.name for one in locations])
     _give(reports, unsynced, json=json)
     for one in kept:
@@ -111,9 +112,8 @@ def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool
             report.location, report.resource, report.kind, describe(report), *(f"{count:,}" for count in counts)
         )
     results.print(table)
-    for report in reports:
-        if report.reason:
-            say(f"{report.location} {report.resource}: {report.reason}")
+    for words in causes(reports):
+        say(words)
 
 
 def _described(report: ProgressReport) -> dict[str, object]:

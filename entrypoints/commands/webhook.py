@@ -34,11 +34,10 @@ def webhook(
     _check_proxies(trust)
     if settings.is_embedded:
         join_if_any(settings)
-    from tasks.house import house, secret_keys
+    from tasks.house import house
     from tasks.logs import configure
     from tasks.reporting import report_bugs
 
-    secret_keys(settings)  # what no waiting mends is said at once
     configure(settings)
     report_bugs(settings, "webhook")
 

@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 
 from storage.bearers import digest_of
+from storage.errors import DatabaseAway
 
 #: What is known of the secrets is this old at most: a secret that was taken back is not good for longer.
 FRESH_SECONDS = 1.0
 
 #: A secret that is not known may be a new one: it is looked for, but not more often than this.
 LOOK_SECONDS = 0.2
+
+#: Whoever else waits for the database: no request stands in line behind him for longer.
+_LOCK_SECONDS = 5.0
 
 #: Compared with where there is nothing to compare with, so that this takes as long.
 _NOBODY = "0" * 64
@@ -38,7 +42,9 @@ class Bearing:
     def refresh(self) -> None:
         """Read the secrets again; those who ask for it at the same time share one reading."""
         asked_at = time.monotonic()
-        with self._lock:
+        if not self._lock.acquire(timeout=_LOCK_SECONDS):
+            raise DatabaseAway("(its answer is waited for already)")
+        try:
             if self._read_at > asked_at:
                 return
             begun_at = time.monotonic()
@@ -46,6 +52,8 @@ class Bearing:
             self._digests = digests
             self._uids = {digest: uid for uid, some in digests.items() for digest in some}
             self._read_at = begun_at
+        finally:
+            self._lock.release()
 
     def knows(self, uid: str) -> bool:
         """Tell whether there is a location of this uId."""

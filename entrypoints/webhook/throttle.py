@@ -41,8 +41,8 @@ class Throttle:
 def _key(source: str) -> str:
     try:
         address = ipaddress.ip_address(source)
-    except ValueError:
-        return source
+    except ValueError:  # a proxy's word that is no address: of all who have none, one is counted
+        return ""
     if address.version == 4:  # noqa: PLR2004 - the protocol's own number
         return source
     return str(ipaddress.ip_network((address, _PREFIX), strict=False))

@@ -32,7 +32,7 @@ WORLDS: dict[str, dict[str, str]] = {
     "numbers as texts": {"totals": "string", "nobody": "null", "batch_tokens": "first"},
     "no totals": {"totals": "absent", "optional": "missing", "first_batch": "outside"},
     "empty pages, errors in 200": {"empty_pages": "some", "errors": "200", "urls": "moved"},
-    "removals listed": {"removals": "listed", "unknown": "present", "urls": "elsewhere"},
+    "removals listed": {"removals": "listed", "unknown": "present", "urls": "elsewhere", "legacy": "moved"},
     "counts that never agree": {"counts": "wrong", "order": "within", "urls": "none"},
     "nothing is no page": {"nothing": "no page"},
     "no counts": {"counts": "absent", "retirements": "hidden", "unlimited": "apart"},
@@ -72,8 +72,9 @@ def assert_exact(place, resources=tuple(RESOURCES)):
 
 
 def test_every_choice_is_lived():
-    """No choice of any switch is left out, but for those of the notices that nobody here asked for."""
+    """No choice of any switch is left out, but for notices that nobody here asked for, and a service out of reach."""
     choices = {name: values for name, values in CHOICES.items() if name != "notices"}
+    choices["legacy"] = ("usual", "moved")
     lived = {(name, value) for world in WORLDS.values() for name, value in world.items()}
     usual = {(name, getattr(Switches, name)) for name in choices}
     assert {(name, value) for name, values in choices.items() for value in values} == lived | usual

@@ -25,6 +25,7 @@ def reported(tmp_path_factory):
             yield crew, sink
 
 
+@pytest.mark.timeout(400)  # Apple's trouble is waited for, for a minute and a half
 def test_apples_trouble_is_no_bug(reported):
     """A crawl that fails because Apple answers 503 is told to nobody but its log."""
     crew, sink = reported

@@ -162,6 +162,8 @@ def test_batches(crew, first_batch):
     assert {page: count for page, count in traffic["by_page"].items() if count > 1} == {
         "licenses/0": 3,
         "legacy-users/0": 3,
+        f"licenses/{last}": 2,
+        f"legacy-users/{last - 3}": 2,
     }
     crew.apple.forget_traffic(place.uid)
     place.sync("--full")

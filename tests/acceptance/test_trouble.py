@@ -1,6 +1,7 @@
 """What Apple says no with: tokens, owners, limits and waits, each with its sentence."""
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -79,8 +80,7 @@ def test_another_owner(crew):
     assert crew.run("sync", place.name, "--full").returncode == 5
     state, words, _ = location(place)
     assert state == "foreign"
-    assert "'one'" in words
-    assert "'two'" in words
+    assert "it was 'One' (one), now it is 'Two' (two)" in words
     assert "pageturner accept" in words
     for _ in range(2):  # lists that show no owner prove nothing
         assert crew.run("sync", place.name, "--full").returncode == 5
@@ -151,13 +151,21 @@ def test_a_retry_after_that_is_over(crew, headers):
 
 
 def test_a_retry_after_far_away(crew):
-    """A wait of more than minutes is told instead of waited for, and what was read is kept."""
-    place = crew.add("assets")
+    """A wait of more than minutes is told instead of waited for, what was read is kept, and others are followed on."""
+    place, other = crew.add("assets"), crew.add("assignments")
     far = {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}
     place.fail({"resource": "assets", "kind": "status", "status": 429, "headers": far})
-    done = crew.run("sync", place.name)
-    assert done.returncode == 4
-    assert "no requests" in done.stderr
+    done = crew.run("sync", place.name, other.name, "--json")
+    assert done.returncode == 3, done.stderr
+    states = {one["uid"]: (one["state"], one["problem"]) for one in json.loads(done.stdout)}
+    assert states[other.uid] == ("published", None)
+    assert states[place.uid][0] == "failed"
+    assert "Apple wants no requests for 10080 minutes. Apple asks for fewer requests" in states[place.uid][1]
+    assert_exact(other, ["assignments"])
+    again = crew.run("sync", place.name)
+    assert again.returncode == 4
+    assert f"{place.name}: Apple is asked again in 6 d. Apple asks for fewer requests" in crew.run("status").stderr
+    assert place.traffic()["requests"] == 1
 
 
 def test_a_rate_of_fifteen(tmp_path):

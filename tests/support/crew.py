@@ -22,9 +22,9 @@ from storage.locations import Locations
 from storage.sealing import Sealer, make_key
 
 from .processes import COMMAND, Apple, Doorman, running_doorman, running_simulator, running_workers
-from .servers import make_database, postgresql_server, redis_server
+from .servers import make_database, open_gates, postgresql_server, redis_server
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 300
 
 #: What the shape of a crawl is tested with; the other ways of paging have tests of their own.
 NUMBERED = tuple(name for name, resource in RESOURCES.items() if resource.paging is Paging.INDEX)
@@ -139,7 +139,7 @@ class Place:
     def changes(self, resource: str) -> list[Change]:
         """Read the feed."""
         with self.crew.database() as database:
-            return [change for change in Feed(database).after(0, self.name) if change.resource == resource]
+            return [change for change in Feed(database).after(0, self.uid) if change.resource == resource]
 
     def status(self) -> dict[str, Any]:
         """Read the status."""
@@ -183,7 +183,7 @@ def bare_crew(home: Path, *simulator: str, redis: str) -> Iterator[Crew]:
         }
         crew = Crew(env=env, apple=apple, home=home)
         with crew.redis() as client:
-            client.set("gate:epoch", 0)
+            open_gates(client)
         yield crew
 
 

@@ -1,0 +1,53 @@
+"""Writing a result where somebody wants it: whole or not at all into a file, and through whatever is none."""
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from .exits import Exit, Failure
+
+#: Standard output, as everybody spells it.
+_STANDARD = Path("-")
+
+#: A new file is for its owner only: it names people.
+_MODE = 0o600
+
+
+def write_to(output: Path | None, write: Callable[[TextIO], None]) -> None:
+    """Have something written to a place; a place that cannot be written is a failure with its reason."""
+    if output is None or output == _STANDARD:
+        write(sys.stdout)
+        return
+    try:
+        with _opened(output) as file:
+            write(file)
+    except OSError as error:
+        raise Failure(f"{output} cannot be written: {error.strerror or type(error).__name__}.", Exit.FAILED) from None
+
+
+@contextlib.contextmanager
+def _opened(output: Path) -> Iterator[TextIO]:
+    target = output.resolve()  # a link stays one, and what it points at is written
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        status = None
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        with target.open("w", encoding="utf-8", newline="") as device:  # a device or a pipe: nothing can take its place
+            yield device
+        return
+    mode = _MODE if status is None else stat.S_IMODE(status.st_mode)
+    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+            os.fchmod(number, mode)
+            yield file
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,161 @@
+"""What is away for a while: Apple, the database of one host, or a database that keeps nothing. It costs that while."""
+
+import contextlib
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+from entrypoints import processes
+from tests.support.crew import bare_crew, running_crew
+from tests.support.processes import running_workers
+from tests.support.proxy import proxied
+from tests.support.servers import redis_server
+from tests.support.station import await_true, await_under_way
+
+from .test_crawl import assert_in_step
+
+#: Small enough to be through within seconds.
+SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50", "--latency", "60")
+
+#: How long after its end an outage may still be felt.
+SOON = 30.0
+
+
+@pytest.fixture
+def behind(tmp_path):
+    """An installation whose Apple is behind a door that can be shut."""
+    with contextlib.ExitStack() as stack:
+        crew = stack.enter_context(bare_crew(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
+        proxy, crew.env["PAGETURNER_APPLE_URL"] = stack.enter_context(proxied(crew.apple.origin))
+        stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "workers.log"))
+        yield crew, proxy
+
+
+def test_apple_away_for_a_minute(behind):
+    """Refused for sixty seconds, a location asks a few times, and is in step within seconds of Apple's return."""
+    crew, proxy = behind
+    place = crew.add()
+    running = crew.start("sync", place.name)
+    await_under_way(place, running)
+    proxy.refuse()
+    time.sleep(60)  # the outage itself
+    asked = place.traffic()["requests"]
+    proxy.accept()
+    back = time.monotonic()
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 0, out + err
+    assert time.monotonic() - back < SOON
+    assert_in_step(place)
+    assert proxy.refused < 60
+    assert asked < 60
+
+
+def test_apple_answers_503_for_half_a_minute(crew):
+    """Thirty seconds of 503 without a word of how long: asked ever less often, and in step soon after the last."""
+    place = crew.add("assignments")
+    place.fail({"resource": "assignments", "kind": "status", "status": 503, "times": 9_999})
+    running = crew.start("sync", place.name)
+    await_true(lambda: place.traffic()["requests"] > 0, "it was asked")
+    time.sleep(30)  # the outage itself
+    asked = place.traffic()["requests"]
+    place.fail()
+    back = time.monotonic()
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 0, out + err
+    assert time.monotonic() - back < SOON
+    assert asked <= 30
+    assert_in_step_of(place, "assignments")
+
+
+def assert_in_step_of(place, resource):
+    """The mirror is what Apple has of a list."""
+    assert place.mirror(resource) == place.truth(resource)
+
+
+def test_one_host_loses_its_database(tmp_path):
+    """A host whose connections to the database hang holds nobody up: the other one goes on within half a minute."""
+    with contextlib.ExitStack() as stack:
+        crew = stack.enter_context(bare_crew(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
+        proxy, url = stack.enter_context(proxied(crew.env["PAGETURNER_DATABASE_URL"]))
+        stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "well.log"))
+        lost = crew.env | {"PAGETURNER_DATABASE_URL": url, "PAGETURNER_HOME": str(tmp_path / "lost")}
+        stack.enter_context(running_lost(lost, tmp_path / "lost.log"))
+        crew.apple.switch(latency=0.25)
+        place = crew.add()
+        running = crew.start("sync", place.name)
+        await_under_way(place, running)
+        proxy.fall_silent()
+        out, err = running.communicate(timeout=180)
+        assert running.returncode == 0, out + err
+        assert_in_step(place)
+        assert place.traffic()["longest_pause"] < SOON
+
+
+@contextlib.contextmanager
+def running_lost(env, log):
+    """Run one more worker, from when it has started."""
+    with log.open("ab") as file:
+        command = processes.worker_command(8, "lost")
+        child = processes.start(command, log=file, env=env)
+        try:
+            await_true(lambda: "ready" in log.read_text(), "the other host works")
+            yield child
+        finally:
+            processes.stop(child)
+
+
+def test_a_database_that_keeps_nothing(tmp_path):
+    """Where nothing can be stored, Apple is asked a few times, and `sync` ends with 4 and the reason."""
+    with running_crew(tmp_path, processes=1) as crew:
+        place = crew.add()
+        running = crew.start("sync", place.name)
+        await_under_way(place, running)
+        set_read_only(crew, "on")
+        asked, begun = place.traffic()["requests"], time.monotonic()
+        time.sleep(20)  # what is counted is what is asked in vain in that time
+        in_vain = place.traffic()["requests"] - asked
+        out, err = running.communicate(timeout=90)
+        assert running.returncode == 4, out + err
+        assert "cannot store anything" in err
+        assert "read-only" in err
+        assert in_vain <= 60
+        lines = [line for line in crew.log().splitlines() if "WARNING" in line or "ERROR" in line]
+        assert len(lines) <= 5 + (time.monotonic() - begun) / 5
+        set_read_only(crew, "off")
+        place.sync()
+        assert_in_step(place)
+
+
+def set_read_only(crew, what):
+    """Have a database be read alone, as after a failover."""
+    with psycopg.connect(crew.env["PAGETURNER_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {what}")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def test_an_embedded_command_remembers_what_apple_wanted(simulate, tmp_path):
+    """A wait that Apple named outlives the command that was told, and its server: the next one does not ask earlier."""
+    apple = simulate("--latency", "5", "--assignments", "100", "--users", "10")
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PAGETURNER_HOME": str(tmp_path / "home")}
+    env |= {"PAGETURNER_APPLE_URL": apple.origin}
+    token = tmp_path / "one.vpptoken"
+    token.write_text(apple.token)
+
+    def run(*arguments):
+        command = [sys.executable, "-c", "from entrypoints.main import run; run()", *arguments]
+        return subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=120)
+
+    assert run("locations", "add", str(token), "--name", "hq", "--resources", "assets").returncode == 0
+    wait = {"Retry-After": "3600"}
+    apple.fail({"resource": "assets", "kind": "status", "status": 429, "headers": wait, "times": 1}, uid=apple.uid)
+    apple.forget_traffic()
+    first = run("sync", "hq")
+    assert (first.returncode, apple.traffic()["requests"]) == (4, 1), first.stderr
+    again = run("sync", "hq")
+    assert again.returncode == 4
+    assert "Apple wants no requests for" in again.stderr
+    assert apple.traffic()["requests"] == 1

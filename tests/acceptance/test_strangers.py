@@ -1,0 +1,128 @@
+"""The receiver among strangers: with few rights and no keys, heads without end, and a database that falls silent."""
+
+import contextlib
+import socket
+import subprocess
+import time
+
+import psutil
+import psycopg
+import pytest
+from redis import Redis
+
+from storage.database import open_database
+from tests.storage.house import make_store
+from tests.support.notifier import make_notice, send
+from tests.support.processes import COMMAND
+from tests.support.proxy import proxied
+from tests.support.servers import free_port, open_gates
+from tests.support.station import await_true
+
+from .test_doors import get
+
+SECRET = "a-secret-of-the-service"
+
+#: What `docs/operations.md` grants the receiver.
+GRANTS = (
+    "GRANT SELECT ON alembic_version, rounds TO receiver",
+    "GRANT SELECT (uid, notice_digests, is_watched) ON locations TO receiver",
+    "GRANT SELECT, INSERT, UPDATE ON notices TO receiver",
+    "GRANT USAGE ON SEQUENCE notices_id_seq TO receiver",
+)
+
+
+@contextlib.contextmanager
+def receiving(database_url, redis_url, home):
+    """Run a receiver without keys for the length of the block, and give its port and process."""
+    port = free_port()
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PAGETURNER_HOME": str(home / "home")}
+    env |= {"PAGETURNER_DATABASE_URL": database_url, "PAGETURNER_REDIS_URL": redis_url}
+    env |= {"PAGETURNER_WEBHOOK_SECRET": SECRET}
+    with (home / "receiver.log").open("wb") as log:
+        child = subprocess.Popen([COMMAND, "webhook", "--port", str(port)], env=env, stdout=log, stderr=log)
+    try:
+        await_true(lambda: get(port, "readyz")[0] == 200, "the receiver is ready")
+        yield port, child
+    finally:
+        child.terminate()
+        child.wait(30)
+
+
+@pytest.fixture
+def database_url(copied_database):
+    """A database that keeps a location."""
+    database = open_database(copied_database)
+    make_store(database).add()
+    database.close()
+    return copied_database
+
+
+@pytest.fixture
+def gates(redis: Redis, redis_url: str) -> str:
+    """A Redis that knows all there is."""
+    open_gates(redis)
+    return redis_url
+
+
+def test_a_role_that_may_do_nothing_else(database_url, gates, tmp_path):
+    """The receiver keeps notices with the grants that are documented, and without the keys that open tokens."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS receiver")
+        connection.execute("CREATE ROLE receiver LOGIN")
+        for grant in GRANTS:
+            connection.execute(grant)
+    limited = database_url.replace("postgres@", "receiver@")
+    with receiving(limited, gates, tmp_path) as (port, _):
+        url = f"http://127.0.0.1:{port}/notices"
+        assert send(url, make_notice("1"), SECRET).status == 200
+        assert send(url, make_notice("1"), "wrong").status == 401
+    with psycopg.connect(limited) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SELECT sealed_token FROM locations")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP OWNED BY receiver")
+        connection.execute("DROP ROLE receiver")
+
+
+def test_a_database_that_falls_silent(database_url, gates, tmp_path):
+    """While the database says nothing the receiver answers 503, says that it is not ready, and then goes on."""
+    with proxied(database_url) as (proxy, url), receiving(url, gates, tmp_path) as (port, _):
+        notices = f"http://127.0.0.1:{port}/notices"
+        assert send(notices, make_notice("1"), SECRET).status == 200
+        proxy.fall_silent()
+        begun = time.monotonic()
+        assert send(notices, make_notice("1"), SECRET).status == 503
+        assert send(notices, make_notice("1"), "wrong").status == 503
+        assert time.monotonic() - begun < 40
+        await_true(lambda: get(port, "readyz")[0] == 503, "it says that it is not ready")
+        assert get(port, "healthz")[0] == 200
+        proxy.speak()
+        await_true(lambda: send(notices, make_notice("1"), SECRET).status == 200, "it goes on", seconds=60)
+        await_true(lambda: get(port, "readyz")[0] == 200, "it says that it is ready again")
+
+
+def test_a_head_without_end(database_url, gates, tmp_path):
+    """A head that does not end is cut off long before it takes memory, and others are answered meanwhile."""
+    with receiving(database_url, gates, tmp_path) as (port, child):
+        before = psutil.Process(child.pid).memory_info().rss
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port)) as stranger, contextlib.suppress(OSError):
+                stranger.sendall(b"POST /notices HTTP/1.1\r\n")
+                for _ in range(2_000):
+                    stranger.sendall(b"a: b\r\n" * 1_000)
+                pytest.fail("six megabytes of head were read")
+        assert send(f"http://127.0.0.1:{port}/notices", make_notice("1"), SECRET).status == 200
+        assert psutil.Process(child.pid).memory_info().rss - before < 50_000_000
+
+
+def test_a_body_that_drips_after_a_refusal(database_url, gates, tmp_path):
+    """Whoever is refused keeps no connection, whatever he goes on sending."""
+    with receiving(database_url, gates, tmp_path) as (port, _):
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.settimeout(20)
+            head = b"POST /notices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nContent-Length: 900000\r\n\r\n"
+            stranger.sendall(head)
+            answer = b""
+            while part := stranger.recv(65_536):
+                answer += part
+        assert answer.startswith(b"HTTP/1.1 401")
+        assert b"connection: close" in answer.lower()
