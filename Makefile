@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check bench lock clean
+.PHONY: help demo test lint check fuzz bench lock clean
 
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ lint: $(VENV)/.dev ## run ruff, mypy and import-linter
 	@$(BIN)/lint-imports
 
 check: lint test ## lint and test: what must pass before a commit
+
+fuzz: $(VENV)/.dev ## look for an input that a reader does not answer in its own words: SECONDS=60
+	@$(BIN)/python -m tests.support.fuzzing $(or $(SECONDS),60)
 
 bench: $(VENV)/.dev ## measure a crawl against the ideal, and small locations beside big ones: minutes
 	@$(BIN)/python bench/crawl.py

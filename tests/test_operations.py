@@ -94,9 +94,22 @@ def test_the_settings_of_the_compose_file_are_ours():
     """It sets what there is to set."""
     known = {f"PAGETURNER_{name.upper()}" for name in Settings.model_fields} | {"FLOWER_BASIC_AUTH"}
     own = {"PAGETURNER_HOME", "PAGETURNER_EMBEDDED_SOCKET", "FLOWER_BASIC_AUTH"}  # of the image, or of others
-    assert all(set(one["environment"]) - {"FLOWER_BASIC_AUTH"} == known - own for one in OURS.values())
-    secret = next(one for one in resources("Secret"))
-    assert set(secret["stringData"]) <= known
+    keys = {"PAGETURNER_SECRET_KEYS"}
+    for name, one in OURS.items():
+        assert set(one["environment"]) - {"FLOWER_BASIC_AUTH"} == known - own - (set() if name == "worker" else keys)
+    assert all(set(secret["stringData"]) <= known for secret in resources("Secret"))
+
+
+def test_only_workers_have_the_keys():
+    """What faces the internet, or only looks on, cannot open a token."""
+    given = {
+        one["metadata"]["name"]: "pageturner-keys" in yaml.safe_dump(one["spec"]["template"])
+        for kind in ("Deployment", "Job")
+        for one in resources(kind)
+    }
+    assert [name for name, has_keys in given.items() if has_keys] == ["worker"]
+    shared = next(one for one in resources("Secret") if one["metadata"]["name"] == "pageturner")
+    assert "PAGETURNER_SECRET_KEYS" not in shared["stringData"]
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=[path.name for path in MANIFESTS])
