@@ -1,15 +1,14 @@
-"""What is away for a while: Apple, the database of one host, or a database that keeps nothing. It costs that while."""
+"""Apple is away for a while, or wants to be left alone: that costs the while, and no more."""
 
 import contextlib
 import subprocess
 import sys
 import time
 
-import psycopg
 import pytest
 
 from entrypoints import processes
-from tests.support.crew import bare_crew, running_crew
+from tests.support.crew import bare_crew
 from tests.support.processes import running_workers
 from tests.support.proxy import proxied
 from tests.support.servers import redis_server
@@ -73,68 +72,6 @@ def test_apple_answers_503_for_half_a_minute(crew):
 def assert_in_step_of(place, resource):
     """The mirror is what Apple has of a list."""
     assert place.mirror(resource) == place.truth(resource)
-
-
-def test_one_host_loses_its_database(tmp_path):
-    """A host whose connections to the database hang holds nobody up: the other one goes on within half a minute."""
-    with contextlib.ExitStack() as stack:
-        crew = stack.enter_context(bare_crew(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
-        proxy, url = stack.enter_context(proxied(crew.env["PAGETURNER_DATABASE_URL"]))
-        stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "well.log"))
-        lost = crew.env | {"PAGETURNER_DATABASE_URL": url, "PAGETURNER_HOME": str(tmp_path / "lost")}
-        stack.enter_context(running_lost(lost, tmp_path / "lost.log"))
-        crew.apple.switch(latency=0.25)
-        place = crew.add()
-        running = crew.start("sync", place.name)
-        await_under_way(place, running)
-        proxy.fall_silent()
-        out, err = running.communicate(timeout=180)
-        assert running.returncode == 0, out + err
-        assert_in_step(place)
-        assert place.traffic()["longest_pause"] < SOON
-
-
-@contextlib.contextmanager
-def running_lost(env, log):
-    """Run one more worker, from when it has started."""
-    with log.open("ab") as file:
-        command = processes.worker_command(8, "lost")
-        child = processes.start(command, log=file, env=env)
-        try:
-            await_true(lambda: "ready" in log.read_text(), "the other host works")
-            yield child
-        finally:
-            processes.stop(child)
-
-
-def test_a_database_that_keeps_nothing(tmp_path):
-    """Where nothing can be stored, Apple is asked a few times, and `sync` ends with 4 and the reason."""
-    with running_crew(tmp_path, processes=1) as crew:
-        place = crew.add()
-        running = crew.start("sync", place.name)
-        await_under_way(place, running)
-        set_read_only(crew, "on")
-        asked, begun = place.traffic()["requests"], time.monotonic()
-        time.sleep(20)  # what is counted is what is asked in vain in that time
-        in_vain = place.traffic()["requests"] - asked
-        out, err = running.communicate(timeout=90)
-        assert running.returncode == 4, out + err
-        assert "cannot store anything" in err
-        assert "read-only" in err
-        assert in_vain <= 60
-        lines = [line for line in crew.log().splitlines() if "WARNING" in line or "ERROR" in line]
-        assert len(lines) <= 5 + (time.monotonic() - begun) / 5
-        set_read_only(crew, "off")
-        place.sync()
-        assert_in_step(place)
-
-
-def set_read_only(crew, what):
-    """Have a database be read alone, as after a failover."""
-    with psycopg.connect(crew.env["PAGETURNER_DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("SET default_transaction_read_only = off")
-        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {what}")
-        connection.execute("SELECT pg_reload_conf()")
 
 
 def test_an_embedded_command_remembers_what_apple_wanted(simulate, tmp_path):
