@@ -33,7 +33,7 @@ _STILL_SECONDS = 10.0
 LEAVE_SECONDS = 300.0
 
 #: Workers that cannot store anything for so long will not soon.
-_OUTAGE_SECONDS = 30.0
+_OUTAGE_SECONDS = 45.0
 
 
 class Following:

@@ -1,51 +1,13 @@
-"""The database is away for one host, or keeps nothing for anybody: others go on, and Apple is not asked in vain."""
+"""The database answers and keeps nothing: Apple is not asked in vain, and whoever waits is told."""
 
-import contextlib
 import time
 
 import psycopg
 
-from entrypoints import processes
-from tests.support.crew import bare_crew, running_crew
-from tests.support.processes import running_workers
-from tests.support.proxy import proxied
-from tests.support.servers import redis_server
-from tests.support.station import await_true, await_under_way
+from tests.support.crew import running_crew
+from tests.support.station import await_under_way
 
-from .test_apple_away import SIZE, SOON
 from .test_crawl import assert_in_step
-
-
-def test_one_host_loses_its_database(tmp_path):
-    """A host whose connections to the database hang holds nobody up: the other one goes on within half a minute."""
-    with contextlib.ExitStack() as stack:
-        crew = stack.enter_context(bare_crew(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
-        proxy, url = stack.enter_context(proxied(crew.env["PAGETURNER_DATABASE_URL"]))
-        stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "well.log"))
-        lost = crew.env | {"PAGETURNER_DATABASE_URL": url, "PAGETURNER_HOME": str(tmp_path / "lost")}
-        stack.enter_context(running_lost(lost, tmp_path / "lost.log"))
-        crew.apple.switch(latency=0.25)
-        place = crew.add()
-        running = crew.start("sync", place.name)
-        await_under_way(place, running)
-        proxy.fall_silent()
-        out, err = running.communicate(timeout=180)
-        assert running.returncode == 0, out + err
-        assert_in_step(place)
-        assert place.traffic()["longest_pause"] < SOON
-
-
-@contextlib.contextmanager
-def running_lost(env, log):
-    """Run one more worker, from when it has started."""
-    with log.open("ab") as file:
-        command = processes.worker_command(8, "lost")
-        child = processes.start(command, log=file, env=env)
-        try:
-            await_true(lambda: "ready" in log.read_text(), "the other host works")
-            yield child
-        finally:
-            processes.stop(child)
 
 
 def test_a_database_that_keeps_nothing(tmp_path):
