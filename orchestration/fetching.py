@@ -176,13 +176,13 @@ class Fetching:
                 raise Later(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not a secret
             case retrying.NoSuchPage():
                 beyond = replace(fact, outcome=Outcome.BEYOND)
-                self._stores.pages.store(crawl.id, beyond)
+                self._keep(crawl, beyond)
                 return beyond
             case retrying.Afresh(reason=reason):
                 self._start_over(crawl, reason)
             case retrying.GiveUp(reason=reason, trouble=trouble):
                 failed = replace(fact, outcome=Outcome.FAILED, reason=f"{_name(crawl, fact.index)}: {reason}")
-                self._stores.pages.store(crawl.id, failed)
+                self._keep(crawl, failed)
                 if crawl.kind is CrawlKind.SPOT:
                     return failed  # the other assets may well be read
                 self._failing.fail(crawl, failed.reason or "", trouble)

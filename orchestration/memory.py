@@ -27,11 +27,11 @@ class Memory:
         try:
             if error.number == _ORGANISATION:
                 gates = sorted({*gates, *self._locations.of_organisation(permit.location)})
-                for gate in gates:
-                    self._gate.shut(gate, permit.shut_seconds, permit.step)
             self._closings.keep(gates, permit.shut_seconds, permit.step, str(error))
         except DatabaseAway:  # the gate is shut all the same, and whoever is away has more to say of it
             return
+        for gate in gates:  # its own as well: Redis may have forgotten it since
+            self._gate.shut(gate, permit.shut_seconds, permit.step)
 
     def restore(self) -> None:
         """Tell a Redis that forgot, or knows nothing yet, what Apple asked for; then its gates may open."""

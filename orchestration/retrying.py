@@ -24,6 +24,9 @@ from storage.schema import LocationState
 #: A page for which no answer came for so long is given up, and its crawl with it; the clock has it read again.
 AWAY_LIMIT = timedelta(seconds=90)
 
+#: However long that was: a gate may have been shut meanwhile.
+LEAST_ATTEMPTS = 3
+
 #: The wait after a first failure, doubled by each further one, and at most short enough to notice Apple's return soon.
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 15.0
@@ -98,7 +101,7 @@ def decide(error: AppleError, attempts: int, tried: timedelta = timedelta()) -> 
             return Stop(reason=str(error), state=_STATES.get(type(error), LocationState.WRONG))
         case Forbidden() | Unkeepable():
             return GiveUp(reason=str(error), trouble=Trouble.PERSON)
-        case Away() if tried < AWAY_LIMIT:
+        case Away() if tried < AWAY_LIMIT or attempts < LEAST_ATTEMPTS:
             return Again(seconds=wait_after(attempts, error.retry_after))
         case Away():
             return GiveUp(reason=f"{error} It was tried for {AWAY_LIMIT.seconds} seconds.", trouble=Trouble.AWAY)

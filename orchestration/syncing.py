@@ -231,7 +231,7 @@ def _counted(crawls: list[Crawl]) -> list[Crawl]:
 def _could_look(crawls: list[Crawl]) -> bool:
     """Tell whether a sync read assets and assignments to a good end, so that the next one can look into them."""
     last = {crawl.resource: crawl for crawl in _counted(crawls) if crawl.kind is not CrawlKind.SPOT}
-    return bool(last) and all(crawl.state is not CrawlState.FAILED for crawl in last.values())
+    return len(last) == len(_COUNTED) and all(crawl.state is not CrawlState.FAILED for crawl in last.values())
 
 
 def _paged(crawls: list[Crawl]) -> list[Crawl]:

@@ -4,6 +4,7 @@ StorageError
 ├── DatabaseAway       not there now; asking again later may help
 │   └── DatabaseFull   it answers, and keeps nothing: its disk is full, or it may only be read
 ├── Refused            it does not take what is to be kept: a person has to look at it
+├── Pruned             what a reader of the feed wants next is no longer kept
 ├── DatabaseTooNew     written by a newer Pageturner
 ├── WrongDatabase      not a database that we can use at all
 ├── SealedAway         no key opens what was sealed
@@ -30,6 +31,10 @@ class DatabaseFull(DatabaseAway):
 
 class Refused(StorageError):
     """The database does not take what is to be kept."""
+
+
+class Pruned(StorageError):
+    """The feed was pruned while it was read: begin anew, and read faster than it is pruned."""
 
 
 class DatabaseTooNew(StorageError):

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from .crawls import Crawl
 from .database import Database
+from .errors import Pruned
 from .mirrors import MIRRORS, Mirror, digest_of, dump_document
 from .schema import changes, feed, locations
 
@@ -71,8 +72,11 @@ class Feed:
         if uid is not None:
             mine = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
             rows = rows.where(changes.c.location_id == mine)
+        first = self.extent().pruned  # whoever begins before what is kept was told so
         while True:
             with self._database.read() as connection:
+                if connection.execute(sa.select(feed.c.pruned)).scalar_one() > max(seq, first):
+                    raise Pruned(f"(up to {seq} it was read)")
                 some = connection.execute(
                     rows.where(changes.c.seq > seq).order_by(changes.c.seq).limit(_ROWS_AT_ONCE)
                 ).all()
@@ -88,8 +92,11 @@ class Feed:
 
     def recognise(self) -> bool:
         """Give the feed another name where its database is a copy of the one it began in; tells whether it is."""
+        with self._database.read() as connection:
+            home, known = _home(connection), connection.scalar(sa.select(feed.c.home))
+        if known == home:
+            return False
         with self._database.write() as connection:
-            home = _home(connection)
             known = connection.scalar(sa.select(feed.c.home).with_for_update())
             if known == home:
                 return False

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from .applying import apply_difference, insert_new
+from .clock import Clock
 from .counts import note_full_look, note_looks
 from .crawls import Crawl
 from .database import Database
@@ -72,12 +72,11 @@ class Publishing:
     def publish(self, crawl: Crawl, judge: Judge) -> Published | None:
         """Settled -> published, once: None where another publish of this crawl is at work, or was."""
         seconds = _LEAST_SECONDS + _SECONDS_A_PAGE * (crawl.total or len(crawl.scopes))
-        now = self._database.now()
         with self._database.write(2 * seconds) as connection:
             allow(connection, seconds)
             if not _claim(connection, crawl):
                 return None
-            return _Publication(connection, crawl, lock_stream(connection, crawl.stream_id), now).run(judge)
+            return _Publication(connection, crawl, lock_stream(connection, crawl.stream_id), self._database).run(judge)
 
 
 def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
@@ -98,11 +97,11 @@ def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
 class _Publication:
     """One publish, inside its transaction."""
 
-    def __init__(self, connection: sa.Connection, crawl: Crawl, stream: Stream, now: datetime) -> None:
+    def __init__(self, connection: sa.Connection, crawl: Crawl, stream: Stream, clock: Clock) -> None:
         self._connection = connection
         self._crawl = crawl
         self._stream = stream
-        self._now = now
+        self._clock = clock
         self._mirror: Mirror = MIRRORS[crawl.resource]
         self._stage = Stage(connection, self._mirror)
         self._difference = Difference(connection, self._mirror, stream.location_id)
@@ -166,7 +165,7 @@ class _Publication:
         new = all_new(self._stage.table)
         insert_new(self._connection, self._mirror, self._stream.location_id, new)
         count = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
-        write_feed(self._connection, self._mirror, self._crawl, new, count, self._now)
+        write_feed(self._connection, self._mirror, self._crawl, new, count, self._clock.now())
         return Published(inserted=count, updated=0, deleted=0, held=0)
 
     def _change(self, judge: Judge) -> Published:
@@ -176,7 +175,9 @@ class _Publication:
         held = self._hold(judge)
         counts = difference.counts()
         apply_difference(self._connection, self._mirror, self._stream.location_id, difference.table)
-        write_feed(self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()), self._now)
+        write_feed(
+            self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()), self._clock.now()
+        )
         difference.drop()
         return Published(
             inserted=counts.get("insert", 0),
@@ -210,7 +211,7 @@ class _Publication:
         return count
 
     def _note(self, published: Published) -> None:
-        now = self._now
+        now = self._clock.now()
         outcome = ending(
             self._crawl,
             self._stream,

@@ -30,8 +30,7 @@ INTERVAL_SECONDS = 0.25
 #: How often what was counted is told.
 COUNT_SECONDS = 5.0
 
-#: A task that takes longer hangs: a request takes a minute at most, and a use of the database half of one. A publish
-#: may take as long as it needs, and says itself how long that is.
+#: A task that asks Apple and takes longer hangs: a request takes a minute at most, a use of the database half of one.
 HANGING_SECONDS = 180.0
 
 #: How often it is looked whether Apple's limits are due to be read again.
@@ -91,9 +90,9 @@ class Pump(threading.Thread):
     def _keep_permits(self) -> None:
         """Renew what lives here, in a thread of its own that waits for nothing else."""
         while not self._stopping.wait(RENEWAL_SECONDS):
-            self._live()
             try:
                 house().gate.renew()
+                self._live()
             except (*AWAY, OSError) as error:
                 outages.note(error)
             except Exception:  # the outer rim of this thread
@@ -117,7 +116,7 @@ _running: dict[str, float] = {}
 
 @task_prerun.connect
 def _begin(task_id: str, task: Any, **_: Any) -> None:
-    if task.name != "pageturner.publish":
+    if isinstance(task, GatedTask):  # all others may take as long as they need
         _running[task_id] = time.monotonic()
 
 

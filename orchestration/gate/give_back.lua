@@ -8,9 +8,10 @@ if outcome == 'closed' then
   -- Five answers to one mistake are one closing: only the first of them makes the next wait longer.
   if is_first then
     redis.call('HINCRBY', state, 'closings', 1)
-    local step = redis.call('HINCRBY', state, 'step', 1)
-    wait = math.max(wait, math.min(cap, base * 2 ^ math.min(step - 1, 30)))
+    redis.call('HINCRBY', state, 'step', 1)
   end
+  local step = math.max(1, tonumber(redis.call('HGET', state, 'step') or 1))
+  wait = math.max(wait, math.min(cap, base * 2 ^ math.min(step - 1, 30)))
 elseif is_first then
   redis.call('HDEL', state, 'step')
 end
