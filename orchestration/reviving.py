@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from redis.exceptions import RedisError
+
 from storage.clock import Clock
 from storage.crawls import Crawl, Crawls
+from storage.errors import DatabaseAway
 from storage.pages import Pages
 from storage.schema import CrawlState
 from storage.syncs import Syncs
@@ -55,6 +58,8 @@ class Reviving:
                 still()
             try:
                 self._tend(sync_id)
+            except (DatabaseAway, RedisError):  # it is away for the others as well
+                raise
             except Exception:  # the outer rim of one sync: what is wrong with it must not keep the others waiting
                 if sync_ids is not None:
                     raise

@@ -18,6 +18,9 @@ _REFUSES = ("22", "54")
 
 _NO_RIGHT = "42501"
 
+#: The server ended a transaction in which nothing was said for too long: this process was stopped meanwhile.
+_TOO_IDLE = "25P03"
+
 #: A driver's errors where no server said anything.
 _UNANSWERED = (psycopg.OperationalError, psycopg.InterfaceError)
 
@@ -30,7 +33,7 @@ def meaning_of(error: BaseException | None, *, is_lost: bool = False) -> Storage
         return _of_sqlite(error, words)
     if state in _CANNOT_STORE:
         return DatabaseFull(words)
-    if state[:2] in _PASSES or is_lost or (not state and isinstance(error, _UNANSWERED)):
+    if state[:2] in _PASSES or state == _TOO_IDLE or is_lost or (not state and isinstance(error, _UNANSWERED)):
         return DatabaseAway(words)
     if state == _NO_RIGHT:
         return WrongDatabase(f"Its role may not do what is needed: docs/operations.md names the grants. {words}")

@@ -116,6 +116,7 @@ class Told(psycopg.Error):
         ("53300", DatabaseAway),  # too many connections
         ("40P01", DatabaseAway),  # a deadlock
         ("55P03", DatabaseAway),  # a lock that did not come free
+        ("25P03", DatabaseAway),  # idle in a transaction
         ("08006", DatabaseAway),  # the connection broke
         ("53100", DatabaseFull),  # the disk is full
         ("25006", DatabaseFull),  # it may only be read
