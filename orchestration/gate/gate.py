@@ -47,7 +47,7 @@ BACKOFF_SECONDS = 1.0
 SLOW_LIMIT_SECONDS = 300.0
 AWAY_LIMIT_SECONDS = 15.0
 
-#: The least wait where what Apple answers cannot be kept.
+#: The longest wait where what Apple answers cannot be kept.
 HOLD_LIMIT_SECONDS = 60.0
 
 #: A task may be at work for so long before its request, and after it. One that hangs is not renewed any more: then its
@@ -147,12 +147,12 @@ class Gate:
 
     def park_again(self, location: str, message_id: str, delay: float) -> list[Message]:
         """Park the message of a running task for a while; its place in the queue stays."""
-        self._forget(message_id)
+        self.leave(message_id)
         return self._park(location, message_id, 0, delay, "", "1")
 
     def finish(self, location: str, message_id: str) -> list[Message]:
         """Note that a task has ended, and give what may go to the broker in its place."""
-        self._forget(message_id)
+        self.leave(message_id)
         return _messages(self._run("finish", location, message_id))
 
     @contextmanager
@@ -271,8 +271,13 @@ class Gate:
             started.ends = time.monotonic() + TASK_SECONDS
 
     def leave(self, message_id: str) -> None:
-        """Note that a task runs here no longer, though its message is still somebody's."""
-        self._forget(message_id)
+        """Note that a task runs here no longer; its message may still be somebody's."""
+        with self._lock:
+            started = self._started.get(message_id)
+            if started is not None:
+                started.times -= 1
+                if not started.times:
+                    del self._started[message_id]
 
     def _take(self, location: str, message_id: str, sole: str, wait: float, rate: int) -> Permit:
         twin = f"{sole}|{message_id}|" if message_id else ""
@@ -324,14 +329,6 @@ class Gate:
         if int(result[0]) >= 0:
             self._scripts.wake(location, int(result[0]))
         return _messages(result)
-
-    def _forget(self, message_id: str) -> None:
-        with self._lock:
-            started = self._started.get(message_id)
-            if started is not None:
-                started.times -= 1
-                if not started.times:
-                    del self._started[message_id]
 
     def _run(self, name: str, location: str, *arguments: Any) -> Any:
         return self._scripts.run(name, location, *self._common, *arguments)
