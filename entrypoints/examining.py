@@ -13,8 +13,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from apple.client import read_client_config
-from orchestration.standing import of_token
-from orchestration.ticking import TICK_EVERY
+from orchestration.overview import STILL, is_ticking
+from orchestration.standing import Alarm, of_token
 from settings import Settings, WrongSettings, read_settings
 from storage.errors import StorageError
 from storage.locations import Location
@@ -23,6 +23,7 @@ from storage.schema import REVISIONS
 from .embedded import servers
 from .exits import KNOWN, explain
 from .processes import terminating
+from .viewing import look
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 #: Clocks further apart than this make ages and limits wrong.
 _SKEW = timedelta(seconds=2)
 
-#: No beat for so long: nothing is due for anybody.
-_STILL = 10 * TICK_EVERY
+_MARKS = {Alarm.OK: "ok", Alarm.WARNING: "warn", Alarm.CRITICAL: "fail"}
 
 _PING_SECONDS = 2.0
 _WAIT_SECONDS = 5.0
@@ -71,7 +71,7 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
         except KNOWN as error:
             yield Finding(mark="fail", part="database", words=explain(error)[0])
         if house is not None:
-            yield from _Examining(house, datetime.now(UTC)).all(has_redis=redis is None, is_offline=is_offline)
+            yield from _Examining(house).all(has_redis=redis is None, is_offline=is_offline)
 
 
 def _ping(settings: Settings) -> Finding | None:
@@ -89,9 +89,9 @@ def _ping(settings: Settings) -> Finding | None:
 class _Examining:
     """Examines what there is."""
 
-    def __init__(self, house: "House", now: datetime) -> None:
+    def __init__(self, house: "House") -> None:
         self._house = house
-        self._now = now
+        self._now = house.database.now()
 
     def all(self, *, has_redis: bool, is_offline: bool) -> Iterator[Finding]:
         """Ask everything that can be asked; what cannot be answered is a finding too."""
@@ -100,11 +100,14 @@ class _Examining:
         yield from self._ask("beat", self._beat)
         yield from self._ask("notices", self._notices)
         yield from self._ask("disk", self._disk)
+        yield from self._ask("streams", self._streams)
         if has_redis:
             self._house.memory.restore()
             yield from self._ask("redis", self._redis)
             yield from self._ask("outages", self._outages)
             yield from self._ask("workers", self._workers)
+        if not has_redis or is_offline:
+            yield from self._ask("tokens", self._tokens)
         if not is_offline:
             yield from self._ask("apple", self._apple)
         if has_redis and not is_offline:
@@ -163,6 +166,22 @@ class _Examining:
         else:
             yield ("warn" if free < _LITTLE_FREE else "ok"), words
 
+    def _streams(self) -> Iterator[tuple[str, str]]:
+        """Tell what `status` and monitoring tell."""
+        overview = look(self._house)
+        troubles = [one for one in overview.troubles if one.verdict is not None]
+        for one in troubles:
+            yield _MARKS[one.alarm], one.told
+        if not troubles:
+            new = sum(one.stream.seen_at is None for one in overview.verdicts)
+            more = f", {new} not read yet" if new else ""
+            yield "ok", f"{len(overview.verdicts) - new} in step{more}"
+
+    def _tokens(self) -> Iterator[tuple[str, str]]:
+        """Tell of tokens what is known without asking Apple."""
+        for one in look(self._house).locations:
+            yield _MARKS[one.token.alarm], f"{one.location.name}: {one.token.words or one.token.state}"
+
     def _outages(self) -> Iterator[tuple[str, str]]:
         for name, words in sorted(self._house.board.read().items()):
             yield "fail", f"{name}, as workers say: {words}"
@@ -206,7 +225,7 @@ class _Examining:
         last = self._house.rounds.last().get("tick")
         if last is None:
             yield "warn", "there never was a round: start `pageturner beat`, or nothing is read by itself"
-        elif self._now - last > _STILL:
+        elif not is_ticking(last, self._now):
             yield "warn", f"the last round was at {last:%Y-%m-%d %H:%M} UTC: does `pageturner beat` run, and a worker?"
         else:
             yield "ok", "the clock ticks"
@@ -221,7 +240,7 @@ class _Examining:
             words = "their notices go to an address whose secret is not ours"
             yield "warn", f"{', '.join(foreign)}: {words}. `pageturner notices subscribe` has them sent here"
         count, oldest = self._house.notices.unhandled()
-        if oldest is not None and self._now - oldest > _STILL:
+        if oldest is not None and self._now - oldest > STILL:
             yield (
                 "fail",
                 f"{count} wait since {oldest:%Y-%m-%d %H:%M} UTC for somebody to act: do workers and beat run?",
@@ -241,7 +260,7 @@ class _Examining:
         house.refreshing.note(location, config)
         standing = of_token(house.locations.find(location.uid), self._now)
         if standing.words:
-            yield "warn", f"{location.name} ({location.uid}): {standing.words}"
+            yield _MARKS[standing.alarm], f"{location.name} ({location.uid}): {standing.words}"
         else:
             yield "ok", f"{location.name} ({location.uid}) is valid until {location.token_expires:%Y-%m-%d}"
 

@@ -8,11 +8,13 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from apple.resources import RESOURCES
-from orchestration.freshness import Freshness, judge
+from orchestration.freshness import Freshness
+from orchestration.overview import Overview
 from orchestration.tally import BUCKETS, Count
 from storage.errors import StorageError
-from storage.locations import Location
 from storage.schema import CrawlKind
+
+from .viewing import look
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -107,10 +109,13 @@ def _of_gates(house: "House") -> Iterator[Metric]:
 
 
 def _of_database(house: "House") -> Iterator[Metric]:
-    now = house.database.now()
-    locations = house.locations.watched()
-    yield from _of_tokens(locations)
-    yield from _of_streams(house, {one.id: one for one in locations})
+    overview = look(house)
+    now = overview.now
+    yield GaugeMetricFamily(
+        "pageturner_alarm", "0 OK, 1 warning, 2 critical, as `status --check` has it.", overview.alarm
+    )
+    yield from _of_tokens(overview)
+    yield from _of_streams(overview)
     due = house.streams.oldest_due(now)
     late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
     yield GaugeMetricFamily("pageturner_oldest_due_seconds", "For how long the clock has wanted a stream.", late)
@@ -124,7 +129,7 @@ def _of_database(house: "House") -> Iterator[Metric]:
     yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)
 
 
-def _of_streams(house: "House", locations: dict[int, Location]) -> Iterator[Metric]:
+def _of_streams(overview: Overview) -> Iterator[Metric]:
     success = GaugeMetricFamily(
         "pageturner_stream_last_success_timestamp_seconds", "The mirror is as young as this.", labels=_STREAM
     )
@@ -135,26 +140,29 @@ def _of_streams(house: "House", locations: dict[int, Location]) -> Iterator[Metr
     late = GaugeMetricFamily(
         "pageturner_stream_late", "0 in step, 1 late, 2 failing, as `status` has it.", labels=_STREAM
     )
-    now = house.database.now()
-    for location_id, streams in house.streams.by_location().items():
-        location = locations.get(location_id)
-        for verdict in [] if location is None else judge(location, streams, house.intervals, now):
-            location, stream = verdict.location, verdict.stream
-            names = [location.name, location.uid, stream.resource]
+    state = GaugeMetricFamily(
+        "pageturner_stream_state", "1 for its state, as `status` has it.", labels=[*_STREAM, "state"]
+    )
+    for one in overview.locations:
+        for view in one.streams:
+            verdict, stream = view.verdict, view.stream
+            names = [one.location.name, one.location.uid, stream.resource]
+            state.add_metric([*names, view.standing.state], 1)
             success.add_metric(names, stream.seen_at.timestamp() if stream.seen_at else 0.0)
             records.add_metric(names, stream.records)
             failures.add_metric(names, stream.failures)
             held.add_metric(names, stream.held_deletes or 0)
             every.add_metric(names, verdict.limit.total_seconds())
             late.add_metric(names, list(Freshness).index(verdict.freshness))
-    yield from (success, records, failures, held, every, late)
+    yield from (state, success, records, failures, held, every, late)
 
 
-def _of_tokens(locations: list[Location]) -> Iterator[Metric]:
+def _of_tokens(overview: Overview) -> Iterator[Metric]:
     state = GaugeMetricFamily("pageturner_location_state", "1 for the state of its token.", labels=[*_PLACE, "state"])
     expires = GaugeMetricFamily("pageturner_token_expiry_timestamp_seconds", "When a token ends.", labels=_PLACE)
-    for one in locations:
-        state.add_metric([one.name, one.uid, one.state], 1)
+    for view in overview.locations:
+        one = view.location
+        state.add_metric([one.name, one.uid, view.token.state], 1)
         expires.add_metric([one.name, one.uid], one.token_expires.timestamp())
     yield from (state, expires)
 

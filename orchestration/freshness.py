@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from storage.locations import Location
-from storage.schema import LocationState
 from storage.streams import Stream
 
 from .scheduling import Intervals
@@ -33,8 +32,6 @@ class Verdict:
     age: timedelta
     limit: timedelta
     freshness: Freshness
-    #: Nothing of the location can be read before a person has acted.
-    needs_person: bool
 
 
 def age_of(location: Location, stream: Stream, now: datetime) -> timedelta:
@@ -61,16 +58,7 @@ def judge(
         fresh = freshness(age, limit)
         if max_age is not None:
             fresh = Freshness.FRESH if age <= max_age else Freshness.FAILING
-        verdicts.append(
-            Verdict(
-                location=location,
-                stream=stream,
-                age=age,
-                limit=limit,
-                freshness=fresh,
-                needs_person=location.state is not LocationState.VALID,
-            )
-        )
+        verdicts.append(Verdict(location=location, stream=stream, age=age, limit=limit, freshness=fresh))
     return verdicts
 
 

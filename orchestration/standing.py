@@ -6,6 +6,7 @@ One sentence each, the same on every surface.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from storage.counts import Disagreement, Look
 from storage.ending import Reason
@@ -22,12 +23,30 @@ WARN_DAYS = (30, 14, 7, 1)
 TOLD = 3
 
 
+#: A token that ends within so many days is a warning, or critical, for who is called at night.
+_ALARM_DAYS = 14
+_CRITICAL_DAYS = 1
+
+#: The first reading that is torn is followed by another at once.
+_TORN = 2
+
+
+class Alarm(IntEnum):
+    """What monitoring makes of it. These are the numbers that Nagios and its heirs expect."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How something stands: a word, and a sentence where there is something to say."""
+    """How something stands: a word, a sentence where there is something to say, and how bad it is."""
 
     state: str
     words: str | None = None
+    alarm: Alarm = Alarm.OK
     #: Of a token that expires: within which of the warnings' days.
     within_days: int | None = None
 
@@ -35,35 +54,45 @@ class Standing:
 def of_token(location: Location, now: datetime) -> Standing:
     """Tell how a location's token stands."""
     if location.state is not LocationState.VALID:
-        return Standing(state=location.state, words=location.problem or _UNTOLD[location.state])
+        words = location.problem or _UNTOLD[location.state]
+        return Standing(state=location.state, words=words, alarm=Alarm.CRITICAL)
     left = location.token_expires - now
     if left <= timedelta():
-        return Standing(state=LocationState.EXPIRED, words=_UNTOLD[LocationState.EXPIRED])
+        return Standing(state=LocationState.EXPIRED, words=_UNTOLD[LocationState.EXPIRED], alarm=Alarm.CRITICAL)
     within = [days for days in WARN_DAYS if left <= timedelta(days=days)]
     if not within:
         return Standing(state=LocationState.VALID)
     words = f"The token expires in {_days(left)}, on {location.token_expires:%Y-%m-%d}: renew it at Apple, and "
     rotate = f"`pageturner locations rotate {location.name} FILE`."
-    return Standing(state="expiring", words=words + rotate, within_days=within[-1])
+    return Standing(state="expiring", words=words + rotate, alarm=_of_days(within[-1]), within_days=within[-1])
+
+
+def _of_days(within: int) -> Alarm:
+    if within > _ALARM_DAYS:
+        return Alarm.OK
+    return Alarm.CRITICAL if within <= _CRITICAL_DAYS else Alarm.WARNING
 
 
 def of_stream(verdict: Verdict) -> Standing:
     """Tell how a stream stands."""
     location, stream = verdict.location, verdict.stream
     if location.state is not LocationState.VALID:
-        return Standing(state=location.state, words=stream.problem)
+        return Standing(state=location.state, words=stream.problem, alarm=Alarm.CRITICAL)
+    alarm = _ALARMS[verdict.freshness]
     if stream.problem:
-        return Standing(state="failing", words=stream.problem)
+        return Standing(state="failing", words=stream.problem, alarm=max(alarm, Alarm.WARNING))
     if stream.held_deletes:
         words = (
             f"{stream.held_deletes} deletes are held, since they would take most of it: sync again to confirm them, "
         )
-        return Standing(state="held", words=words + f"or let them through with `pageturner accept {location.name}`.")
+        words += f"or let them through with `pageturner accept {location.name}`."
+        return Standing(state="held", words=words, alarm=max(alarm, Alarm.WARNING))
+    if verdict.freshness is not Freshness.FRESH:
+        return Standing(state=verdict.freshness, words=_late(verdict), alarm=alarm)
     if stream.full_wanted == Reason.TORN:
-        return Standing(state="torn", words=_torn(stream))
-    if stream.seen_at is None and verdict.freshness is Freshness.FRESH:
-        return Standing(state="new")
-    return Standing(state=verdict.freshness, words=_late(verdict))
+        is_stubborn = stream.torn_fulls >= _TORN
+        return Standing(state="torn", words=_torn(stream), alarm=Alarm.WARNING if is_stubborn else Alarm.OK)
+    return Standing(state="new" if stream.seen_at is None else verdict.freshness)
 
 
 def of_counts(disagreements: Sequence[Disagreement]) -> list[str]:
@@ -81,16 +110,14 @@ def _of_count(one: Disagreement, last: Look) -> str:
     return f"{numbers}; looked into {times}, and again from {last.again_at:%Y-%m-%d %H:%M} UTC on."
 
 
-def _late(verdict: Verdict) -> str | None:
-    if verdict.freshness is Freshness.FRESH:
-        return None
+def _late(verdict: Verdict) -> str:
     was = "Never in step" if verdict.stream.seen_at is None else f"Last in step {spell_age(verdict.age)} ago"
     return f"{was}, and due every {spell_age(verdict.limit)}: do `pageturner beat` and `pageturner worker` run?"
 
 
 def _torn(stream: Stream) -> str:
     words = "The data changed too often while it was read: removals wait for the next full crawl"
-    if stream.full_after is None or stream.torn_fulls < 2:  # noqa: PLR2004 - the first is followed by another at once
+    if stream.full_after is None or stream.torn_fulls < _TORN:
         return words + ", which the next sync makes."
     return words + f", from {stream.full_after:%Y-%m-%d %H:%M} UTC on (torn {stream.torn_fulls} times in a row)."
 
@@ -100,6 +127,8 @@ def _days(left: timedelta) -> str:
         return "less than a day"
     return "1 day" if left.days == 1 else f"{left.days} days"
 
+
+_ALARMS = {Freshness.FRESH: Alarm.OK, Freshness.LATE: Alarm.WARNING, Freshness.FAILING: Alarm.CRITICAL}
 
 _ROTATE = "download a new one from Apple and give it to `pageturner locations rotate`."
 

@@ -1,6 +1,7 @@
 """Progress: how far crawls are, for people who wait for them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +33,8 @@ class ProgressReport:
     deleted: int
     reason: str | None
     trouble: str | None
+    #: When anything was last heard of it: it moved, or an answer to one of its requests came.
+    heard_at: datetime
 
     @property
     def is_over(self) -> bool:
@@ -72,6 +75,7 @@ def _select(sync_ids: list[int]) -> sa.Select[Any]:
         .group_by(pages.c.crawl_id)
         .subquery()
     )
+    answered_at = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawls.c.id).scalar_subquery()
     return (
         sa.select(
             crawls,
@@ -82,6 +86,7 @@ def _select(sync_ids: list[int]) -> sa.Select[Any]:
             stored.c.pages,
             stored.c.records,
             stored.c.total.label("seen_total"),
+            answered_at.label("answered_at"),
         )
         .join(streams, streams.c.id == crawls.c.stream_id)
         .join(locations, locations.c.id == streams.c.location_id)
@@ -111,4 +116,5 @@ def _report(row: Any) -> ProgressReport:
         deleted=row.deleted or 0,
         reason=row.reason,
         trouble=row.trouble,
+        heard_at=max(row.moved_at, row.answered_at or row.moved_at),
     )

@@ -141,9 +141,13 @@ def test_no_container_may_do_more_than_it_must():
 
 
 def test_the_image_is_built_as_it_should_be():
-    """In two stages, not as root, with a sign of life, and nothing that linters of such files mind."""
+    """In stages, not as root, with a sign of life, and nothing that linters of such files mind."""
     text = "\n" + (ROOT / "Dockerfile").read_text()
-    assert text.count("\nFROM ") == 2
+    assert [line.partition(" AS ")[2] for line in re.findall(r"^FROM .*", text, re.MULTILINE)] == [
+        "build",
+        "system",
+        "",
+    ]
     assert re.search(r"^USER \d+$", text, re.MULTILINE)
     assert "HEALTHCHECK" in text
     ignored = (ROOT / ".dockerignore").read_text().splitlines()

@@ -1,6 +1,5 @@
 """`pageturner locations`: which content tokens are kept."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,15 +11,14 @@ from apple.errors import OtherLocation
 from apple.resources import RESOURCES, USUAL
 from apple.tokens import MalformedToken, Token, parse_token
 from orchestration.asking import PATIENCE_SECONDS
-from orchestration.standing import of_token
+from orchestration.overview import LocationView
 from storage.errors import LocationExists
-from storage.locations import Location
 from storage.schema import LocationState
-from storage.streams import Stream
 
 from ..exits import Exit, Failure
 from ..living import asking, reading
 from ..printing import give_json, make_table, results, say, since
+from ..viewing import look
 from ..waking import wake
 from . import apply
 
@@ -75,8 +73,7 @@ def list_(
     """List the locations that are kept. At Apple names are not unique: the uId is."""
     _check_filters(state, resource)
     with reading() as house:
-        streams = house.streams.by_location()
-        every = [_described(one, streams.get(one.id, [])) for one in house.locations.watched()]
+        every = [_described(one) for one in look(house).locations]
     chosen = [
         one
         for one in every
@@ -88,13 +85,17 @@ def list_(
     if json:
         give_json(chosen)
         return
-    table = make_table("name", "uId", "organisation", "state", "token expires", "notices", "asked")
+    table = make_table("name", "uId", "organisation", "state", "token expires", "managed by", "notices", "asked")
     for one in chosen:
         notices = f"{len(one['notices']['types'])} types" if one["notices"]["types"] else "none"
         expires = f"{one['token_expires']:%Y-%m-%d}"
         asked = since(one["notices"]["as_of"])
-        table.add_row(one["name"], one["uid"], one["organisation"], one["state"], expires, notices, asked)
+        manager = "" if one["state"] == LocationState.FOREIGN else one["managed_by"] or ""
+        table.add_row(one["name"], one["uid"], one["organisation"], one["state"], expires, manager, notices, asked)
     results.print(table)
+    for one in chosen:
+        if one["problem"]:
+            say(f"{one['name']}: {one['problem']}")
     if not every:
         say("No locations yet: pageturner locations add FILE")
     elif not chosen:
@@ -148,17 +149,18 @@ def _has(one: dict[str, Any], text: str | None) -> bool:
     return text is None or any(text.lower() in field.lower() for field in fields)
 
 
-def _described(location: Location, streams: Sequence[Stream]) -> dict[str, Any]:
-    standing = of_token(location, datetime.now(UTC))
+def _described(one: LocationView) -> dict[str, Any]:
+    location = one.location
     return {
         "name": location.name,
         "uid": location.uid,
         "name_at_apple": location.apple_name,
         "organisation": location.organisation,
-        "state": standing.state,
-        "problem": standing.words,
+        "managed_by": location.owner_name,
+        "state": one.token.state,
+        "problem": one.token.words,
         "token_expires": location.token_expires,
-        "resources": [stream.resource for stream in streams],
+        "resources": [view.stream.resource for view in one.streams],
         "notices": {
             "url": location.notice_url,
             "types": location.notice_types or [],

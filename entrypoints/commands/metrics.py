@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.standing import Alarm
 from settings import read_duration, read_settings
 from storage.errors import StorageError
 
-from ..checking import Alarm, look
+from ..checking import summarise
 from ..embedded import join_if_any
 from ..metering import Meter
 from ..opening import Opening
 from ..printing import say
 from ..serving import listen, serve
+from ..viewing import look
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -81,10 +83,10 @@ def _verdict(house: "House | None", max_age: str | None) -> tuple[str, HTTPStatu
         return "The database does not answer.", HTTPStatus.SERVICE_UNAVAILABLE
     try:
         limit = None if max_age is None else read_duration(max_age)
-        checked = look(house, house.database.now(), limit)
+        overview = look(house, limit)
     except ValueError as error:
         return f"max_age: {error}", HTTPStatus.BAD_REQUEST
     except StorageError as error:
         return str(error), HTTPStatus.SERVICE_UNAVAILABLE
-    is_bad = limit is not None and checked.alarm is Alarm.CRITICAL
-    return checked.words(), HTTPStatus.SERVICE_UNAVAILABLE if is_bad else HTTPStatus.OK
+    is_bad = limit is not None and overview.alarm is Alarm.CRITICAL
+    return summarise(overview), HTTPStatus.SERVICE_UNAVAILABLE if is_bad else HTTPStatus.OK

@@ -1,31 +1,22 @@
 """`pageturner status`: what is kept, how fresh it is, what is wrong and what to do."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any
 
 import typer
 
 from apple.notices import WANTED
-from orchestration import standing as standing_
-from orchestration.freshness import judge
-from orchestration.standing import Standing
+from orchestration.overview import LocationView, Overview, StreamView
 from settings import read_duration
-from storage.counts import Disagreement
-from storage.locations import Location
 from storage.notices import Tally
-from storage.progress import ProgressReport
-from storage.streams import Stream
 
 from ..checking import check, unknown
-from ..embedded import join_if_any
 from ..exits import Exit, Failure
 from ..living import reading
 from ..printing import give_json, make_table, results, say, shorten, since, until
-
-if TYPE_CHECKING:
-    from tasks.house import House
+from ..viewing import look, look_closely
 
 
 def status(
@@ -47,91 +38,35 @@ def status(
         raise Failure("--max-age goes with --check.", Exit.USAGE)
     if is_check:
         with unknown(), reading() as house:
-            check(house, house.database.now(), oldest, json=json)
+            check(look(house, oldest), json=json)
         return
     with reading() as house:
-        now = house.database.now()
-        seen = _look_at_all(house, now)
+        overview = look_closely(house)
         tallies = house.notices.tallies()
-        away = list(_away(house))
     if json:
-        locations = [_described(one, tallies) for one in seen]
-        give_json({"as_of": now, "locations": locations, "notices": [asdict(one) for one in tallies]})
+        give_json(
+            {
+                "as_of": overview.now,
+                "verdict": overview.alarm.name.lower(),
+                "ticked_at": overview.ticked_at,
+                "outages": overview.outages,
+                "locations": [_described(one, tallies) for one in overview.locations],
+                "notices": [asdict(one) for one in tallies],
+            }
+        )
         return
-    if seen:
-        results.print(_table(seen))
-        for one in seen:
-            for words in one.notes():
-                say(f"{one.location.name}{words}")
+    if overview.locations:
+        results.print(_table(overview))
     else:
         say("No locations yet: pageturner locations add FILE")
-    for words in (*_of_notices(tallies), *away):
+    for words in (*overview.notes(), *_closed(overview), *_of_notices(tallies)):
         say(words)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """A stream as it stands."""
-
-    stream: Stream
-    standing: Standing
-    #: The crawl that reads it now, if one does.
-    reading: ProgressReport | None
-    every: timedelta
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """A location as it stands, with its streams."""
-
-    location: Location
-    token: Standing
-    rows: list[_Row]
-    counts: list[Disagreement]
-
-    def notes(self) -> Iterator[str]:
-        """Give what there is to say, and say nothing twice."""
-        if self.token.words:
-            yield f": {self.token.words}"
-        for row in self.rows:
-            if row.standing.words and row.standing.words != self.token.words:
-                yield f" {row.stream.resource}: {row.standing.words}"
-        for words in standing_.of_counts(self.counts):
-            yield f" assignments: {words}"
-
-
-def _look_at_all(house: "House", now: datetime) -> list[_Seen]:
-    reports, _ = house.progress.of(house.syncs.open_ones())
-    under_way = {(one.uid, one.resource): one for one in reports if not one.is_over}
-    streams = house.streams.by_location()
-    return [_look(house, one, streams.get(one.id, []), under_way, now) for one in house.locations.watched()]
-
-
-def _look(
-    house: "House",
-    location: Location,
-    streams: Sequence[Stream],
-    under_way: dict[tuple[str, str], ProgressReport],
-    now: datetime,
-) -> _Seen:
-    rows = []
-    for verdict in judge(location, streams, house.intervals, now):
-        stream = verdict.stream
-        row = _Row(
-            stream=stream,
-            standing=standing_.of_stream(verdict),
-            reading=under_way.get((location.uid, stream.resource)),
-            every=verdict.limit,
-        )
-        rows.append(row)
-    token = standing_.of_token(location, now)
-    return _Seen(location=location, token=token, rows=rows, counts=house.counts.known(location.id))
-
-
-def _table(seen: Sequence[_Seen]) -> Any:
+def _table(overview: Overview) -> Any:
     table = make_table("location", "uId", "stream", "state", "records", "as of", "next", "version")
-    for one in seen:
-        for place, row in enumerate(one.rows):
+    for one in overview.locations:
+        for place, row in enumerate(one.streams):
             stream = row.stream
             table.add_row(
                 one.location.name if place == 0 else "",
@@ -140,29 +75,25 @@ def _table(seen: Sequence[_Seen]) -> Any:
                 row.standing.state,
                 f"{stream.records:,}",
                 since(stream.seen_at),
-                _next(row),
+                _next(row, is_ticking=overview.is_ticking),
                 shorten(stream.version or ""),
             )
     return table
 
 
-def _next(row: _Row) -> str:
+def _next(row: StreamView, *, is_ticking: bool) -> str:
+    """Tell what comes next: nothing does by itself where no clock and no worker live."""
     if row.reading is None:
-        return until(row.stream.due_at)
+        return until(row.stream.due_at) if is_ticking else "-"
     total = "?" if row.reading.total is None else f"{row.reading.total:,}"
-    return f"reading {row.reading.pages:,}/{total}"
+    return f"{row.reading.state} {row.reading.pages:,}/{total}"
 
 
-def _away(house: "House") -> Iterator[str]:
-    """Say what those who work wait for: what Apple wants left alone, and servers that are away."""
-    from tasks.house import read_board
-
-    names = {location.uid: location.name for location in house.locations.watched()}
-    for uid, closing in house.closings.standing().items():
-        if uid in names:
-            yield f"{names[uid]}: Apple is asked again {until(closing.until)}. {closing.why}"
-    if not house.settings.is_embedded or join_if_any(house.settings):
-        yield from read_board(house.settings).values()
+def _closed(overview: Overview) -> Iterator[str]:
+    """Say which locations Apple wants left alone."""
+    for one in overview.locations:
+        if one.closing is not None:
+            yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"
 
 
 def _of_notices(tallies: Sequence[Tally]) -> Iterator[str]:
@@ -180,7 +111,7 @@ def _of_notices(tallies: Sequence[Tally]) -> Iterator[str]:
             yield f"Notices: {words}, the last {since(one.last_at)}."
 
 
-def _described(one: _Seen, tallies: Sequence[Tally]) -> dict[str, Any]:
+def _described(one: LocationView, tallies: Sequence[Tally]) -> dict[str, Any]:
     mine = [tally for tally in tallies if tally.uid == one.location.uid]
     return {
         "name": one.location.name,
@@ -188,9 +119,11 @@ def _described(one: _Seen, tallies: Sequence[Tally]) -> dict[str, Any]:
         "name_at_apple": one.location.apple_name,
         "state": one.token.state,
         "problem": one.token.words,
+        "managed_by": one.location.owner_name,
         "token_expires": one.location.token_expires,
         "expires_within_days": one.token.within_days,
         "asked_at": one.location.asked_at,
+        "closed_until": None if one.closing is None else one.closing.until,
         "notices": {
             "url": one.location.notice_url,
             "types": one.location.notice_types or [],
@@ -199,12 +132,12 @@ def _described(one: _Seen, tallies: Sequence[Tally]) -> dict[str, Any]:
             "last_at": max((tally.last_at for tally in mine), default=None),
         },
         "disagreements": [asdict(count) for count in one.counts],
-        "streams": [_described_row(row) for row in one.rows],
+        "streams": [_described_row(row) for row in one.streams],
     }
 
 
-def _described_row(row: _Row) -> dict[str, Any]:
-    stream, under_way = row.stream, row.reading
+def _described_row(row: StreamView) -> dict[str, Any]:
+    stream = row.stream
     return {
         "resource": stream.resource,
         "state": row.standing.state,
@@ -214,11 +147,11 @@ def _described_row(row: _Row) -> dict[str, Any]:
         "published_at": stream.published_at,
         "full_at": stream.full_at,
         "due_at": stream.due_at,
-        "every_seconds": int(row.every.total_seconds()),
+        "every_seconds": int(row.verdict.limit.total_seconds()),
         "failures": stream.failures,
         "held_deletes": stream.held_deletes or 0,
         "problem": row.standing.words,
-        "reading": None if under_way is None else {"pages": under_way.pages, "total": under_way.total},
+        "reading": None if row.reading is None else asdict(row.reading),
     }
 
 
