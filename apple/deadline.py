@@ -25,6 +25,7 @@ class Call:
     socket: Any = None
     is_over: bool = False
     was_cut: bool = False
+    begun: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def left(self) -> float:
@@ -65,6 +66,14 @@ class Clock:
     @contextlib.contextmanager
     def over(self, call: Call) -> Iterator[Call]:
         """Watch a call for as long as the block lasts."""
+        self.begin(call)
+        try:
+            yield call
+        finally:
+            call.end()
+
+    def begin(self, call: Call) -> None:
+        """Watch a call until it is said to be over."""
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
@@ -72,10 +81,12 @@ class Clock:
             heapq.heappush(self._calls, (call.ends, next(self._numbers), call))
             if self._calls[0][2] is call:
                 self._changed.notify()
-        try:
-            yield call
-        finally:
-            call.end()
+
+    def longest(self) -> float:
+        """Tell for how many seconds the oldest of the calls under way has lasted."""
+        with self._changed:
+            begun = [call.begun for _, _, call in self._calls if not call.is_over]
+        return time.monotonic() - min(begun) if begun else 0.0
 
     def _watch(self) -> None:
         while True:

@@ -28,7 +28,7 @@ _TEND_SECONDS = 2.0
 #: Nothing moved for so long: are there any workers left?
 _STILL_SECONDS = 10.0
 
-#: A location that Apple wants left alone for longer than this, or of which nothing came for so long, is not waited for;
+#: A location that Apple wants left alone for longer is not waited for, nor is any where nothing came for so long;
 #: the ledger keeps what there is.
 LEAVE_SECONDS = 300.0
 
@@ -78,8 +78,9 @@ class Following:
         self._tended = time.monotonic()
         self._check_outages()
         self._house.reviving.tend(self._sync_ids)
+        publishing = {report.uid for report in reports if report.state is CrawlState.SETTLED}
         for uid in {report.uid for report in reports if not report.is_over} - set(self._left):
-            self._check_location(uid)
+            self._check_location(uid, is_publishing=uid in publishing)
 
     def _check_movement(self, reports: list[ProgressReport]) -> None:
         """Look after workers that this command did not start, where nothing moves."""
@@ -108,10 +109,10 @@ class Following:
         if time.monotonic() - max(self._outage_since, self._moved_last()) > _OUTAGE_SECONDS:
             raise Failure(f"{words} What was read is kept; the next sync goes on from there.", Exit.AWAY)
 
-    def _check_location(self, uid: str) -> None:
-        """Leave a location that would be waited for too long."""
+    def _check_location(self, uid: str, *, is_publishing: bool) -> None:
+        """Leave a location that would be waited for too long; not one that waits for us, behind others or itself."""
         shut = self._house.gate.look(uid).shut_seconds
-        still = time.monotonic() - self._moved[uid][0]
+        still = 0.0 if is_publishing else time.monotonic() - self._moved_last()
         if max(shut, still) <= LEAVE_SECONDS:
             return
         closing = self._house.closings.standing().get(uid)

@@ -65,7 +65,7 @@ class Crawling:
         self._gate = hands.gate
         self._sending = hands.sending
         self._tally = hands.tally
-        self._failing = Failing(stores.crawls, hands.tally)
+        self._failing = Failing(stores.crawls, stores.counts, hands.tally)
 
     def seed(self, crawl_id: int, round_: int) -> None:
         """Fetch the first page; stop there if nothing has changed, else go on to the rest."""
@@ -126,8 +126,7 @@ class Crawling:
 
     def fail(self, crawl: Crawl, reason: str, trouble: retrying.Trouble) -> None:
         """Fail a crawl, and see its sync on."""
-        if self._failing.fail(crawl, reason, trouble) and crawl.kind is CrawlKind.SPOT:
-            self._stores.counts.note_failure(crawl)
+        self._failing.fail(crawl, reason, trouble)
         self._syncing.advance(crawl.sync_id)
 
     def fail_for_bug(self, crawl_id: int, error: Exception) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 
+from storage.counts import Counts
 from storage.crawls import Crawl, Crawls
+from storage.schema import CrawlKind
 
 from .retrying import Trouble
 from .tally import Tally
@@ -14,14 +16,17 @@ log = logging.getLogger(__name__)
 class Failing:
     """Fails crawls."""
 
-    def __init__(self, crawls: Crawls, tally: Tally) -> None:
+    def __init__(self, crawls: Crawls, counts: Counts, tally: Tally) -> None:
         self._crawls = crawls
+        self._counts = counts
         self._tally = tally
 
     def fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> bool:
         """Fail a crawl, once: true for the one who did."""
         if not self._crawls.fail(crawl, reason, trouble):
             return False
+        if crawl.kind is CrawlKind.SPOT:  # else its assets would be looked into again at once, for ever
+            self._counts.note_failure(crawl)
         with about(location=crawl.uid, stream=crawl.resource, crawl=crawl.id):
             log.warning("Failed (%s): %s", trouble, reason)
         self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed-{trouble}")

@@ -11,6 +11,7 @@ from apple.questions import AssetKey, Question
 from apple.resources import RESOURCES, Paging, Resource
 from apple.tokens import Token
 from storage.clock import Clock
+from storage.counts import Counts
 from storage.crawls import PAGES_A_SCOPE, Crawl, Crawls
 from storage.errors import DatabaseAway
 from storage.locations import Location, Locations
@@ -51,6 +52,7 @@ class FetchStores:
     locations: Locations
     crawls: Crawls
     pages: Pages
+    counts: Counts
     clock: Clock
 
 
@@ -61,7 +63,7 @@ class Fetching:
         self._stores = stores
         self._asking = asking
         self._tally = tally
-        self._failing = Failing(stores.crawls, tally)
+        self._failing = Failing(stores.crawls, stores.counts, tally)
 
     def fetch(self, order: Order, index: int) -> PageFact | None:
         """Fetch a page into the ledger, unless it is there; None where the crawl ended over it."""

@@ -17,7 +17,7 @@ from apple.deadline import Clock as Watch
 from .clock import AskedClock
 from .drivers import meaning_of
 from .errors import DatabaseAway, DatabaseTooNew, WrongDatabase
-from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, prepare_session
+from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, limit_openings, prepare_session
 from .schema import REVISIONS
 
 #: How long a writer waits for another one; SQLite has one writer at a time.
@@ -28,6 +28,9 @@ _SQLITE_LEAST = (3, 35, 0)
 
 #: A connection of the pool that does not come free by then is not waited for.
 _POOL_SECONDS = 10.0
+
+#: A server that takes longer over nothing at all does not answer.
+_ANSWER_SECONDS = 3
 
 #: A migration rewrites what there is.
 _MIGRATION_SECONDS = 3_600.0
@@ -44,6 +47,8 @@ class Database:
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.is_postgresql = self.engine.dialect.name == "postgresql"
         self._watch = Watch()
+        if self.is_postgresql:
+            limit_openings(self.engine, self._watch)
         self._clock = AskedClock(self._ask_time)
 
     def now(self) -> datetime:
@@ -77,6 +82,24 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def longest_use(self) -> float:
+        """Tell for how many seconds the oldest of the uses under way has lasted."""
+        return self._watch.longest()
+
+    def answers(self) -> bool:
+        """Tell whether the server answers a new connection within a few seconds."""
+        if not self.is_postgresql:
+            return True
+        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            with psycopg.connect(url, connect_timeout=_ANSWER_SECONDS) as driver:
+                use = Use(ends=time.monotonic() + _ANSWER_SECONDS, connection=driver)
+                with self._watch.over(use):
+                    driver.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
 
     @contextmanager
     def _over(self, connection: sa.Connection, seconds: float) -> Iterator[None]:

@@ -6,16 +6,20 @@ what is sent, would else hold a thread for hours. The server has shorter ones, s
 
 import os
 import socket
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 
-from apple.deadline import Call
+from apple.deadline import Call, Clock
 
 #: No statement takes this long but those of a publish, which say what theirs may take.
 DEADLINE_SECONDS = 30.0
+
+#: Nor does the beginning of a connection, with all that is asked on it before anybody uses it.
+OPENING_SECONDS = 10.0
 
 #: What the driver tells the operating system of its connections, where the URL says nothing else.
 CONNECTION = {
@@ -37,6 +41,25 @@ _SESSION = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
+
+_OPENING = "opening"
+
+
+def limit_openings(engine: sa.Engine, clock: Clock) -> None:
+    """Put new connections under a clock until they are used: their uses have deadlines of their own."""
+
+    def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
+        driver = dialect.connect(*arguments, **options)
+        record.info[_OPENING] = Use(ends=time.monotonic() + OPENING_SECONDS, connection=driver)
+        clock.begin(record.info[_OPENING])
+        return driver
+
+    def is_open(_: Any, record: Any, __: Any) -> None:
+        if opening := record.info.pop(_OPENING, None):
+            opening.end()
+
+    sa.event.listen(engine, "do_connect", connect)
+    sa.event.listen(engine, "checkout", is_open)
 
 
 def prepare_session(driver: Any, _: Any) -> None:

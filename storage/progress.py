@@ -1,6 +1,6 @@
 """Progress: how far crawls are, for people who wait for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ class ProgressReport:
     reason: str | None
     trouble: str | None
     #: When anything was last heard of it: it moved, or an answer to one of its requests came.
-    heard_at: datetime
+    heard_at: datetime = field(compare=False)
 
     @property
     def is_over(self) -> bool:

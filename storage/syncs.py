@@ -24,7 +24,7 @@ from .schema import (
     syncs,
     wants,
 )
-from .streams import Stream, lock_streams
+from .streams import Stream
 from .upserts import insert_or
 
 #: Crawls are kept this long; those that found nothing to read, of which there are many, not so long.
@@ -158,10 +158,16 @@ def _number(wanted: Wanted) -> int:
 
 
 def _lock(connection: sa.Connection, wanted: Sequence[Wanted]) -> None:
-    """Lock crawls, then their streams, then what else there is: in any other order, two would wait for each other."""
-    mine = crawls.c.stream_id.in_([one.stream.id for one in wanted]) & crawls.c.state.in_(UNFINISHED)
-    connection.execute(sa.select(crawls.c.id).where(mine).order_by(crawls.c.id).with_for_update())
-    lock_streams(connection, sorted({one.stream.location_id for one in wanted}))
+    """Lock crawls, then their streams, then what else there is: in any other order, two would wait for each other.
+
+    Other streams of the location are left alone: one may be published just now, which can take a while.
+    """
+    mine = [one.stream.id for one in wanted]
+    here = crawls.c.stream_id.in_(mine) & crawls.c.state.in_(UNFINISHED)
+    connection.execute(sa.select(crawls.c.id).where(here).order_by(crawls.c.id).with_for_update())
+    connection.execute(
+        sa.select(streams.c.id).where(streams.c.id.in_(mine)).order_by(streams.c.id).with_for_update(key_share=True)
+    )
 
 
 def _join(connection: sa.Connection, location_id: int, resources: list[str], now: datetime) -> int:

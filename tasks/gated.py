@@ -212,7 +212,9 @@ def publish(messages: list[Message], producer: Any = None) -> None:
             waiting.pop(0)
     except OperationalError:  # what the broker did not take waits at its gate, not for somebody to miss it
         for message in waiting:
-            house().gate.park_again(loads(message.payload)["args"][0], message.id, BROKER_SECONDS)
+            location = loads(message.payload)["args"][0]
+            house().gate.shut(location, BROKER_SECONDS)  # else another would be let through in its place
+            house().gate.park_again(location, message.id, BROKER_SECONDS)
         raise
 
 

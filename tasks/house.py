@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import threading
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -105,9 +106,17 @@ class House(_Kept):
     subscribing: Subscribing
 
 
-@cache
+_building = threading.Lock()
+
+
 def house() -> House:
-    """Give this process' house."""
+    """Give this process' house, which is built once, however many threads come for it at its start."""
+    with _building:
+        return _house()
+
+
+@cache
+def _house() -> House:
     return build(read_settings())
 
 

@@ -18,6 +18,7 @@ from orchestration.gate.gate import RENEWAL_SECONDS
 from settings import Settings, WrongSettings, read_settings
 from storage.errors import DatabaseAway, StorageError
 
+from .attention import Attention
 from .gated import GatedTask, publish
 from .house import house, secret_keys
 from .outages import AWAY, outages
@@ -131,13 +132,16 @@ def hanging() -> list[str]:
     return [name for name, since in list(_running.items()) if since < until]
 
 
+_attention: list[Attention] = []
 _pump = Pump(sign_of_life(read_settings()) / str(os.getpid()))
 
 
 @worker_ready.connect
-def _start(**_: Any) -> None:
+def _start(sender: Any, **_: Any) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     _pump.start()
+    _attention.append(Attention(sender, lambda: house().database))
+    _attention[0].start()
     try:
         secret_keys(read_settings())
         house().feed.recognise()
@@ -158,6 +162,8 @@ def _compare_clocks() -> None:
 
 @worker_shutdown.connect
 def _stop(**_: Any) -> None:
+    for one in _attention:
+        one.stop()
     if _pump.is_alive():
         _pump.stop()
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from .scripts import DUE_KEY, EPOCH_KEY, Scripts, key_of
 
@@ -312,7 +313,11 @@ class Gate:
         limits = (int(BACKOFF_SECONDS * 1000), int(permit.limit * 1000))
         outcome = "closed" if permit.closes else "well"
         mine = (permit.execution, permit.closings, outcome)
-        opens, left, step = map(int, self._run("give_back", permit.location, *mine, wait, *limits))
+        try:
+            opens, left, step = map(int, self._run("give_back", permit.location, *mine, wait, *limits))
+        except RedisError:  # it lapses; the answer that came under it is not lost with it, nor what Apple wants
+            permit.shut_seconds = max(BACKOFF_SECONDS, permit.retry_after or 0.0) if permit.closes else 0.0
+            return
         if opens:
             self._scripts.wake(permit.location, opens)
         permit.shut_seconds, permit.step = left / 1000, step

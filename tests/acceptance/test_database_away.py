@@ -1,13 +1,24 @@
-"""The database answers and keeps nothing: Apple is not asked in vain, and whoever waits is told."""
+"""A database that keeps nothing, or that one host does not hear: Apple is not asked in vain, and others go on."""
 
+import contextlib
 import time
 
 import psycopg
 
-from tests.support.crew import running_crew
-from tests.support.station import await_under_way
+from entrypoints import processes
+from tests.support.crew import bare_crew, running_crew
+from tests.support.processes import running_workers
+from tests.support.proxy import proxied
+from tests.support.servers import redis_server
+from tests.support.station import await_true, await_under_way
 
 from .test_crawl import assert_in_step
+
+#: Small enough to be through within seconds.
+SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50", "--latency", "60")
+
+#: How long a location may stand still for what only one host feels.
+SOON = 30.0
 
 
 def test_a_database_that_keeps_nothing(tmp_path):
@@ -38,3 +49,36 @@ def set_read_only(crew, what):
         connection.execute("SET default_transaction_read_only = off")
         connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {what}")
         connection.execute("SELECT pg_reload_conf()")
+
+
+def test_one_host_loses_its_database(tmp_path):
+    """A host whose connections to the database hang holds nobody up: the other one goes on within half a minute."""
+    with contextlib.ExitStack() as stack:
+        crew = stack.enter_context(bare_crew(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
+        proxy, url = stack.enter_context(proxied(crew.env["PAGETURNER_DATABASE_URL"]))
+        stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "well.log"))
+        lost = crew.env | {"PAGETURNER_DATABASE_URL": url, "PAGETURNER_HOME": str(tmp_path / "lost")}
+        stack.enter_context(running_lost(lost, tmp_path / "lost.log"))
+        crew.apple.switch(latency=0.25)
+        place = crew.add()
+        running = crew.start("sync", place.name)
+        await_under_way(place, running)
+        proxy.fall_silent()
+        out, err = running.communicate(timeout=180)
+        assert running.returncode == 0, out + err
+        assert_in_step(place)
+        assert place.traffic()["longest_pause"] < SOON
+        proxy.speak()
+        await_true(lambda: "takes messages" in (tmp_path / "lost.log").read_text(), "it works again", 60)
+
+
+@contextlib.contextmanager
+def running_lost(env, log):
+    """Run one more worker, from when it has started."""
+    with log.open("ab") as file:
+        child = processes.start(processes.worker_command(8, "lost"), log=file, env=env)
+        try:
+            await_true(lambda: "ready" in log.read_text(), "the other host works")
+            yield child
+        finally:
+            processes.stop(child)

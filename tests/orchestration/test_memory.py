@@ -3,17 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from redis import Redis
 
 from apple.answers import Answer
 from apple.client import Client
 from apple.errors import SlowDown, Trouble, Unreachable
 from orchestration.asking import Asking
-from orchestration.gate import NotNow
+from orchestration.gate import Gate, NotNow
 from orchestration.limiting import UNKNOWN_RATE, Limiting
 from orchestration.memory import Memory
 from orchestration.tally import Tally
 from storage.closings import Closings
 from tests.storage.house import Store, make_store, make_token
+from tests.support.proxy import proxied
 
 
 @pytest.fixture
@@ -116,3 +118,25 @@ def test_nobody_there_closes_the_gate(asking, gate):
 def test_limits_that_cannot_be_read(asking):
     """While Apple's limits are not known, its own sample counts."""
     assert asking._limiting.rate() == UNKNOWN_RATE == 15
+
+
+def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
+    """What Apple asked for while Redis was away is kept, and told to it as soon as it answers again."""
+    with proxied(redis_url) as (proxy, url), Redis.from_url(url, retry=None) as far:
+        hurt = Gate(far, longest_request=60.0)
+        memory = Memory(hurt, Closings(store.database), store.locations, store.database)
+        client = Client("http://127.0.0.1:9")
+        asking = Asking(client, hurt, Limiting(client), memory, Tally(far))
+
+        def busy():
+            proxy.refuse()
+            return Answer(status=429, body=b"{}", packed=b"", retry_after=1800.0, seconds=0.0)
+
+        with pytest.raises(SlowDown):
+            asking._ask(hurt.permit("one", wait=0.0), busy)
+        left = Closings(store.database).standing()["one"].until - store.database.now()
+        assert left > timedelta(minutes=29)
+        assert gate.look("one").shut_seconds == 0.0
+        proxy.accept()
+        memory.restore()
+        assert gate.look("one").shut_seconds > 1740

@@ -1,8 +1,12 @@
 """Removals that no list of changes shows: what counts say of them is a fact, and looked into soon."""
 
+from dataclasses import replace
+
 import pytest
 
+from orchestration.fetching import RESTART_LIMIT
 from storage.counts import Counts
+from storage.schema import CrawlKind
 
 from .world import World
 
@@ -54,6 +58,25 @@ def test_counts_are_compared_once_after_each_publish(world, monkeypatch):
     for _ in range(10):
         world.crew.reviving.tend()
     assert len(compared) == once
+
+
+def test_a_look_that_fails_wherever_is_one(world):
+    """A look into assets that ends with its location's token is noted as failed, wherever that was noticed."""
+    world.given[1].append("never listed")
+    world.moves += 1
+    world._assignments = lambda asset: [
+        one for one in World._assignments(world, asset) if one["serialNumber"] != "never listed"
+    ]
+    world.open("assets", "assignments")
+    spot = None
+    while spot is None:
+        paged = [one for one in world.store.crawls.unfinished() if not one.is_chained]
+        spot = next((one for one in paged if one.kind is CrawlKind.SPOT), None)
+        for crawl in paged if spot is None else ():
+            world._finish(crawl)
+    world.crew.crawling._fetching._start_over(replace(spot, restarts=RESTART_LIMIT), "Its base is gone.")
+    [one] = world.crew.counts.known(world.location.id)
+    assert one.last.attempts == 1
 
 
 def test_counts_that_never_agree_end(world):

@@ -110,7 +110,7 @@ def make_crew(database: Database, gate: Gate) -> Crew:
     )
     memory, limiting = Memory(gate, Closings(database), store.locations, database), Limiting(client)
     fetching = Fetching(
-        FetchStores(locations=store.locations, crawls=store.crawls, pages=store.pages, clock=database),
+        FetchStores(locations=store.locations, crawls=store.crawls, pages=store.pages, counts=counts, clock=database),
         Asking(client, gate, limiting, memory, tally),
         tally,
     )

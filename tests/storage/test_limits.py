@@ -8,11 +8,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from storage import limits
 from storage.database import Database, open_database
 from storage.drivers import meaning_of
 from storage.errors import DatabaseAway, DatabaseFull, Refused, WrongDatabase
 from storage.limits import allow
 from storage.publishing import Publishing
+from storage.streams import lock_stream
 from tests.support.proxy import proxied
 from tests.support.servers import make_database
 
@@ -34,6 +36,35 @@ def test_a_database_that_falls_silent(copied_database):
         with database.read() as connection:
             assert connection.scalar(sa.text("SELECT 1")) == 1
         database.close()
+
+
+def test_a_connection_that_falls_silent_at_its_beginning(copied_database, monkeypatch):
+    """What is asked on a new connection before anybody uses it has a deadline too."""
+    monkeypatch.setattr(limits, "OPENING_SECONDS", 0.5)
+    with proxied(copied_database) as (proxy, url):
+        database = Database(url)
+        sa.event.listen(database.engine, "connect", lambda *_: proxy.fall_silent(), insert=True)
+        begun = time.monotonic()
+        with pytest.raises(DatabaseAway), database.once():
+            pass
+        assert time.monotonic() - begun < 10
+        assert not database.answers()
+        proxy.speak()
+        assert database.answers()
+        database.close()
+
+
+def test_a_sync_opens_beside_a_publish(copied_database):
+    """While one stream of a location is published, others of it begin to be read at once."""
+    store = make_store(open_database(copied_database))
+    location = store.add()
+    with store.database.write() as publishing:
+        lock_stream(publishing, store.stream(location, "users").id)
+        begun = time.monotonic()
+        opened = store.open(store.stream(location, "assets"))
+        assert time.monotonic() - begun < 5
+    assert opened
+    store.database.close()
 
 
 def test_a_lock_that_does_not_come_free(copied_database):
