@@ -10,7 +10,7 @@ from apple.tokens import MalformedToken
 from orchestration.gate import NotNow
 from orchestration.syncing import NeedsPerson
 from settings import WrongSettings
-from storage.errors import DatabaseAway, Refused, StorageError, UnknownLocation
+from storage.errors import DatabaseAway, Refused, StillWatched, StorageError, UnknownLocation
 
 
 class Exit(IntEnum):
@@ -34,7 +34,7 @@ class Failure(Exception):
 
 #: The first class that fits decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
-    ((WrongSettings, UnknownLocation), Exit.USAGE),
+    ((WrongSettings, UnknownLocation, StillWatched), Exit.USAGE),
     ((TokenRefused, NotOurs, NeedsPerson, Forbidden, Refused), Exit.PERSON),
     ((Away, SlowDown, NotNow, DatabaseAway), Exit.AWAY),
     ((AppleError, StorageError), Exit.FAILED),

@@ -9,6 +9,7 @@ StorageError
 ├── WrongDatabase      not a database that we can use at all
 ├── SealedAway         no key opens what was sealed
 ├── UnknownLocation    no location of that name
+├── StillWatched       a location that is watched is not erased
 └── LocationExists     the name, or the uId, is taken
 """
 
@@ -51,6 +52,10 @@ class SealedAway(StorageError):
 
 class UnknownLocation(StorageError):
     """There is no such location."""
+
+
+class StillWatched(StorageError):
+    """The location is still watched."""
 
 
 class LocationExists(StorageError):

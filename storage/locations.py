@@ -134,6 +134,12 @@ class Locations:
         with self._database.read() as connection:
             return _fetch(connection, locations.c.name == name, of_all=True)
 
+    def removed(self) -> list[Location]:
+        """Give the locations that are no longer watched, whose data are kept."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(locations).where(~locations.c.is_watched).order_by(locations.c.name))
+            return [make_location(row) for row in rows]
+
     def being_synced(self) -> list[Location]:
         """Give the locations that are read just now."""
         is_open = sa.exists().where((syncs.c.location_id == locations.c.id) & (syncs.c.state == SyncState.OPEN))

@@ -40,6 +40,7 @@ from storage.orders import Orders
 from storage.pages import Pages
 from storage.progress import Progress
 from storage.publishing import Publishing
+from storage.purging import Purging
 from storage.rounds import Rounds
 from storage.sealing import Sealer, make_key
 from storage.streams import Streams
@@ -79,6 +80,7 @@ class _Kept:
     progress: Progress
     orders: Orders
     publishing: Publishing
+    purging: Purging
     closings: Closings
     clock: Database
 
@@ -176,6 +178,7 @@ def _keep(database: Database, sealer: Sealer) -> _Kept:
         progress=Progress(database),
         orders=Orders(database, sealer),
         publishing=Publishing(database),
+        purging=Purging(database),
         closings=Closings(database),
         clock=database,
     )

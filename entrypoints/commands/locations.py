@@ -1,5 +1,6 @@
 """`pageturner locations`: which content tokens are kept."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,9 +10,10 @@ import typer
 from apple.client import ClientConfig, read_client_config
 from apple.errors import OtherLocation
 from apple.resources import RESOURCES, USUAL
+from apple.texts import clean
 from apple.tokens import MalformedToken, Token, parse_token
 from orchestration.asking import PATIENCE_SECONDS
-from orchestration.overview import LocationView
+from orchestration.overview import LocationView, Seen, view
 from storage.errors import LocationExists
 from storage.schema import LocationState
 
@@ -25,7 +27,9 @@ from . import apply
 if TYPE_CHECKING:
     from tasks.house import House
 
-app = typer.Typer(help="Keep content tokens: add, list, remove, rotate.", no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    help="Keep content tokens: add, list, remove, rotate, purge.", no_args_is_help=True, rich_markup_mode="rich"
+)
 app.command("apply", epilog="Example: [bold]pageturner locations apply locations.toml --dry-run[/]")(apply.apply)
 
 _STATES = (*(state.value for state in LocationState), "expiring")
@@ -68,12 +72,13 @@ def list_(
     resource: Annotated[str | None, typer.Option(help="Those of which this resource is mirrored.")] = None,
     *,
     unsubscribed: Annotated[bool, typer.Option("--unsubscribed", help="Those whose notices go nowhere.")] = False,
+    removed: Annotated[bool, typer.Option("--removed", help="Those that were removed, whose data are kept.")] = False,
     json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:
     """List the locations that are kept. At Apple names are not unique: the uId is."""
     _check_filters(state, resource)
     with reading() as house:
-        every = [_described(one) for one in look(house).locations]
+        every = _of_removed(house) if removed else [_described(one) for one in look(house).locations]
     chosen = [
         one
         for one in every
@@ -96,7 +101,9 @@ def list_(
     for one in chosen:
         if one["problem"]:
             say(f"{one['name']}: {one['problem']}")
-    if not every:
+    if removed and not every:
+        say("None was removed.")
+    elif not every:
         say("No locations yet: pageturner locations add FILE")
     elif not chosen:
         say(f"None of {len(every)} locations is like that.")
@@ -122,6 +129,29 @@ def remove(name: Annotated[str, typer.Argument(help="The name it has here.")]) -
         say(f"'{name}' is no longer watched. Its token is erased; what was mirrored is kept.")
 
 
+@app.command("purge", epilog="Example: [bold]pageturner locations purge hq[/]")
+def purge(
+    name: Annotated[str, typer.Argument(help="The name it had here: `locations list --removed` has them.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase for ever what was mirrored of a location that was removed: its records, their changes and its notices."""
+    with reading() as house:
+        location = house.locations.kept(name)
+        held = house.purging.measure(location.id, location.uid)
+        words = f"{held.records:,} records, {held.changes:,} changes and {held.notices:,} notices of '{name}'"
+        house.purging.refuse_watched(location.id)
+        if not yes and not _is_sure(f"This erases {words} ({location.uid}) for ever. Go on?"):
+            raise Failure(f"Nothing was erased of {words}: if it is meant to be, say so with --yes.", Exit.PERSON)
+        house.purging.purge(location.id, location.uid)
+        say(f"Erased: {words}.")
+
+
+def _is_sure(question: str) -> bool:
+    """Ask whoever sits at a terminal; where nobody does, nobody is sure."""
+    return sys.stdin.isatty() and typer.confirm(clean(question), err=True)
+
+
 @app.command("rotate", epilog="Example: [bold]pageturner locations rotate hq new.vpptoken[/]")
 def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], file: TokenFile) -> None:
     """Put a newer token of the same location in the place of the old one."""
@@ -134,6 +164,13 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
         house.locations.rotate(name, token)
         wake(house, location.uid)
         say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
+
+
+def _of_removed(house: "House") -> list[dict[str, Any]]:
+    """Describe the locations that were removed: of these, nothing is read, and nothing can be wrong."""
+    seen = Seen(reports={}, counts=(), closing=None)
+    views = [view(one, [], house.database.now(), seen, is_ticking=False) for one in house.locations.removed()]
+    return [_described(one) | {"state": "removed", "problem": None} for one in views]
 
 
 def _check_filters(states: list[str] | None, resource: str | None) -> None:

@@ -92,3 +92,19 @@ def test_what_was_removed_can_still_be_read(crew):
     assert crew.run("locations", "remove", place.name).returncode == 0
     assert len(export(place, "-").stdout.splitlines()) == 20
     assert len(crew.run("changes", "--location", place.name).stdout.splitlines()) == 20
+
+
+def test_what_was_removed_can_be_erased(crew):
+    """Erasing says how much goes and asks; what is watched is not erased, and what was is nowhere any more."""
+    place = crew.add("assets")
+    place.sync()
+    refused = crew.run("locations", "purge", place.name, "--yes")
+    assert (refused.returncode, "still watched" in refused.stderr) == (2, True)
+    crew.run("locations", "remove", place.name)
+    asked = crew.run("locations", "purge", place.name)
+    assert (asked.returncode, "20 records, 20 changes and 0 notices" in asked.stderr) == (5, True)
+    assert place.name in crew.run("locations", "list", "--removed").stdout
+    assert crew.run("locations", "purge", place.name, "--yes").returncode == 0
+    assert place.name not in crew.run("locations", "list", "--removed").stdout
+    gone = crew.run("export", "assets", "--location", place.name)
+    assert (gone.returncode, "no such location" in gone.stderr) == (2, True)
