@@ -31,7 +31,7 @@ from typing import ClassVar
 
 from .texts import masked
 
-_ROTATE = "Download the newest token from Apple and give it to `pageturner locations rotate`."
+_NEWEST = "Download the newest token from Apple."
 
 
 class AppleError(Exception):
@@ -99,7 +99,7 @@ class SlowDown(AppleError):
 class TokenRefused(AppleError):
     """Apple refused the token."""
 
-    advice = _ROTATE
+    advice = _NEWEST
 
 
 class TokenExpired(TokenRefused):
@@ -113,13 +113,13 @@ class TokenRevoked(TokenRefused):
 class TokenWrong(TokenRefused):
     """Apple does not know this token."""
 
-    advice = f"Check that the file is the one that Apple gave, whole and unchanged. {_ROTATE}"
+    advice = f"Check that the file is the one that Apple gave, whole and unchanged. {_NEWEST}"
 
 
 class TokenForbidden(TokenRefused):
     """A token of this kind may not use the service."""
 
-    advice = f"Use a content token of a location. {_ROTATE}"
+    advice = f"Use a content token of a location. {_NEWEST}"
 
 
 class Restart(AppleError):
@@ -161,7 +161,7 @@ class NotOurs(AppleError):
 class OtherLocation(NotOurs):
     """The token opens another location than the one it is kept for."""
 
-    advice = "Give this location its own token with `pageturner locations rotate`."
+    advice = "Each location has a token of its own at Apple."
 
 
 class OtherOwner(NotOurs):

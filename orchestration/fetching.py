@@ -170,7 +170,7 @@ class Fetching:
         with about(stream=crawl.resource):
             log.info("Not answered, attempt %d: %s", fact.attempts, error)
         tried = self._stores.clock.now() - (fact.trying_since or self._stores.clock.now())
-        match retrying.decide(error, fact.attempts, tried):
+        match retrying.decide(error, order.location.name, fact.attempts, tried):
             case retrying.Wait():
                 raise Later(0.0)
             case retrying.Again(seconds=seconds):

@@ -48,7 +48,7 @@ class Refreshing:
         note_expiry(self._locations, location, config.token_expires)
 
     def _obey(self, location: Location, token: Token, error: AppleError) -> None:
-        match retrying.decide(error, 1):
+        match retrying.decide(error, location.name, 1):
             case retrying.Wait():
                 raise Later(0.0)
             case retrying.Again():

@@ -21,6 +21,8 @@ from apple.errors import (
 )
 from storage.schema import LocationState
 
+from .standing import rotating
+
 #: A page for which no answer came for so long is given up, and its crawl with it; the clock has it read again.
 AWAY_LIMIT = timedelta(seconds=90)
 
@@ -90,15 +92,20 @@ _STATES: dict[type[AppleError], LocationState] = {
 }
 
 
-def decide(error: AppleError, attempts: int, tried: timedelta = timedelta()) -> Decision:  # noqa: PLR0911 - a table
-    """Decide what an error means for a page that was asked for so often, this time included, and for so long."""
+def decide(error: AppleError, name: str, attempts: int, tried: timedelta = timedelta()) -> Decision:  # noqa: PLR0911 - a table
+    """Decide what an error means for a page of the location of this name.
+
+    It was asked for so often, this time included, and for so long.
+    """
     match error:
         case SlowDown():
             return Wait()
         case BeyondEnd():
             return NoSuchPage()
         case TokenRefused() | NotOurs():
-            return Stop(reason=str(error), state=_STATES.get(type(error), LocationState.WRONG))
+            state = _STATES.get(type(error), LocationState.WRONG)
+            is_mended = state is not LocationState.FOREIGN
+            return Stop(reason=f"{error} {rotating(name)}" if is_mended else str(error), state=state)
         case Forbidden() | Unkeepable():
             return GiveUp(reason=str(error), trouble=Trouble.PERSON)
         case Away() if tried < AWAY_LIMIT or attempts < LEAST_ATTEMPTS:

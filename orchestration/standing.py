@@ -3,6 +3,7 @@
 One sentence each, the same on every surface.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,17 +55,19 @@ class Standing:
 def of_token(location: Location, now: datetime) -> Standing:
     """Tell how a location's token stands."""
     if location.state is not LocationState.VALID:
-        words = location.problem or _UNTOLD[location.state]
+        words = location.problem or _untold(location, location.state)
         return Standing(state=location.state, words=words, alarm=Alarm.CRITICAL)
     left = location.token_expires - now
     if left <= timedelta():
-        return Standing(state=LocationState.EXPIRED, words=_UNTOLD[LocationState.EXPIRED], alarm=Alarm.CRITICAL)
+        return Standing(
+            state=LocationState.EXPIRED, words=_untold(location, LocationState.EXPIRED), alarm=Alarm.CRITICAL
+        )
     within = [days for days in WARN_DAYS if left <= timedelta(days=days)]
     if not within:
         return Standing(state=LocationState.VALID)
-    words = f"The token expires in {_days(left)}, on {location.token_expires:%Y-%m-%d}: renew it at Apple, and "
-    rotate = f"`pageturner locations rotate {location.name} FILE`."
-    return Standing(state="expiring", words=words + rotate, alarm=_of_days(within[-1]), within_days=within[-1])
+    words = f"The token expires in {_days(left)}, on {location.token_expires:%Y-%m-%d}: renew it at Apple."
+    words = f"{words} {rotating(location.name)}"
+    return Standing(state="expiring", words=words, alarm=_of_days(within[-1]), within_days=within[-1])
 
 
 def _of_days(within: int) -> Alarm:
@@ -130,13 +133,20 @@ def _days(left: timedelta) -> str:
 
 _ALARMS = {Freshness.FRESH: Alarm.OK, Freshness.LATE: Alarm.WARNING, Freshness.FAILING: Alarm.CRITICAL}
 
-_ROTATE = "download a new one from Apple and give it to `pageturner locations rotate`."
-
 #: What there is to say of a state where nobody noted more.
 _UNTOLD = {
-    LocationState.VALID: None,
-    LocationState.EXPIRED: f"The token's date has passed: {_ROTATE}",
-    LocationState.REVOKED: f"The token was revoked: {_ROTATE}",
-    LocationState.WRONG: f"Apple does not know the token: {_ROTATE}",
+    LocationState.EXPIRED: "The token's date has passed: download a new one from Apple.",
+    LocationState.REVOKED: "The token was revoked: download the newest one from Apple.",
+    LocationState.WRONG: "Apple does not know the token: download the newest one from Apple.",
     LocationState.FOREIGN: "Another service manages the location: `pageturner accept` says that this is meant to be.",
 }
+
+
+def rotating(name: str) -> str:
+    """Say how a newer token of a location gets here."""
+    return f"Then: `pageturner locations rotate {shlex.quote(name)} FILE`."
+
+
+def _untold(location: Location, state: LocationState) -> str:
+    words = _UNTOLD[state]
+    return words if state is LocationState.FOREIGN else f"{words} {rotating(location.name)}"

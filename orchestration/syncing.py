@@ -24,6 +24,7 @@ from .gate import Gate
 from .retrying import Trouble
 from .scheduling import Intervals
 from .sending import Sending, message_prefix
+from .standing import of_token
 from .telling import about
 from .tending import QUIET
 
@@ -40,18 +41,7 @@ _COUNTED = ("assets", "assignments")
 
 
 class NeedsPerson(Exception):
-    """A person has to act before anything of a location is read."""
-
-    def __init__(self) -> None:
-        super().__init__(self.__doc__)
-
-
-class TokenOutOfDate(NeedsPerson):
-    """The token's date has passed: download a new one from Apple and give it to `pageturner locations rotate`."""
-
-
-class HeldByAnother(NeedsPerson):
-    """Another management service took this location over: `pageturner accept` says that this is meant to be."""
+    """A person has to act before anything of a location is read; the words say how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +71,8 @@ class Syncing:
         """Start what is due at a location, take over what was left unfinished, and give the sync's number."""
         now = self._stores.clock.now()
         if location.token_expires <= now:
-            self._stores.locations.mark(location.id, LocationState.EXPIRED, TokenOutOfDate.__doc__)
-            raise TokenOutOfDate
+            self._stores.locations.mark(location.id, LocationState.EXPIRED, None)
+            raise NeedsPerson(of_token(location, now).words)
         wanted = [
             choosing.choose(stream, self._intervals.of(location.uid, stream), now, full=full)
             for stream in self._stores.streams.watched(location.id)
@@ -91,7 +81,7 @@ class Syncing:
         if location.state is LocationState.FOREIGN:  # only these lists would show that it is ours again
             wanted = [one for one in wanted if RESOURCES[one.stream.resource].paging is Paging.INDEX]
             if not wanted:
-                raise HeldByAnother
+                raise NeedsPerson(of_token(location, now).words)
         if not wanted:
             return None
         sync_id, opened = self._stores.syncs.open(location.id, wanted, now - RESUME_WITHIN)

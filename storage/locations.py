@@ -270,7 +270,9 @@ class Locations:
         if row is None:
             return
         if row.is_watched:
-            raise LocationExists(f"The name '{name}' belongs to location {row.uid}; choose another.")
+            raise LocationExists(
+                f"The name '{name}' belongs to location {row.uid}: give this one another, with `--name`."
+            )
         # What is watched no longer gives its name up; what was mirrored of it is found by this one.
         connection.execute(sa.update(locations).where(here).values(name=f"{name} ({row.uid})"))
 

@@ -1,6 +1,7 @@
 """The composition root: builds everything from the settings, once a process."""
 
 import contextlib
+import os
 import tempfile
 import threading
 from dataclasses import dataclass, fields
@@ -125,6 +126,8 @@ def _house() -> House:
 def build(settings: Settings) -> House:
     """Build a house."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.database.startswith("sqlite") and not os.access(settings.home, os.W_OK):
+        raise WrongSettings(f"Nothing can be written into {settings.home}: mend its rights, or set PAGETURNER_HOME.")
     database = open_database(settings.database)
     kept = _keep(database, Sealer(_keys_if_any(settings)))
     client = Client(settings.apple_url)

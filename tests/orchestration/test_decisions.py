@@ -41,9 +41,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.mark.parametrize("error", [Unreachable(), Overdue(), Trouble(), BadAnswer()])
 def test_what_is_away_is_asked_again(error):
     """Trouble that may pass is asked for again, after longer and longer waits, and given up after a time."""
-    waits = [retrying.decide(error, attempt, timedelta(seconds=80)) for attempt in range(1, 7)]
+    waits = [retrying.decide(error, "hq", attempt, timedelta(seconds=80)) for attempt in range(1, 7)]
     assert [wait.seconds for wait in waits] == [1, 2, 4, 8, 15, 15]
-    given_up = retrying.decide(error, 9, retrying.AWAY_LIMIT)
+    given_up = retrying.decide(error, "hq", 9, retrying.AWAY_LIMIT)
     assert given_up.trouble is retrying.Trouble.AWAY
     assert "It was tried for 90 seconds." in given_up.reason
 
@@ -51,17 +51,17 @@ def test_what_is_away_is_asked_again(error):
 @pytest.mark.parametrize("error", [Forbidden(), Unkeepable()])
 def test_one_list_needs_a_person(error):
     """What is wrong with one list fails its crawl at once, for a person, and stops no other."""
-    assert retrying.decide(error, 1).trouble is retrying.Trouble.PERSON
+    assert retrying.decide(error, "hq", 1).trouble is retrying.Trouble.PERSON
 
 
 def test_slow_down_costs_no_attempt():
     """Throttling is waited for, however often it comes."""
-    assert retrying.decide(SlowDown(), 99) == retrying.Wait()
+    assert retrying.decide(SlowDown(), "hq", 99) == retrying.Wait()
 
 
 def test_retry_after_counts():
     """A wait that Apple names is kept to."""
-    assert retrying.decide(Trouble(retry_after=30.0), 1) == retrying.Again(seconds=30.0)
+    assert retrying.decide(Trouble(retry_after=30.0), "hq", 1) == retrying.Again(seconds=30.0)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_retry_after_counts():
 )
 def test_a_token_that_is_no_good_stops(error, state):
     """What a person has to mend stops the location at once."""
-    decision = retrying.decide(error, 1)
+    decision = retrying.decide(error, "hq", 1)
     assert isinstance(decision, retrying.Stop)
     assert decision.state is state
 
 
 def test_the_others():
     """No page is drift, a dead version is another crawl, and our mistake is loud."""
-    assert retrying.decide(BeyondEnd(), 1) == retrying.NoSuchPage()
-    assert isinstance(retrying.decide(StaleVersion(), 1), retrying.Afresh)
-    assert retrying.decide(WrongRequest(), 1).trouble is retrying.Trouble.BUG
+    assert retrying.decide(BeyondEnd(), "hq", 1) == retrying.NoSuchPage()
+    assert isinstance(retrying.decide(StaleVersion(), "hq", 1), retrying.Afresh)
+    assert retrying.decide(WrongRequest(), "hq", 1).trouble is retrying.Trouble.BUG
 
 
 def test_every_error_has_a_decision():
@@ -96,7 +96,7 @@ def test_every_error_has_a_decision():
         return [leaf for one in kind.__subclasses__() for leaf in leaves(one)] or [kind]
 
     for kind in leaves(AppleError):
-        assert retrying.decide(kind(), 1) is not None
+        assert retrying.decide(kind(), "hq", 1) is not None
 
 
 @pytest.mark.parametrize(
