@@ -6,16 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check fuzz bench lock clean
+.PHONY: help demo test installation lint check fuzz bench lock clean
 
 help: ## print this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.run ## crawl a simulated organisation that changes meanwhile, and compare: about a minute
 	@$(BIN)/pageturner demo
 
 test: $(VENV)/.dev ## run all tests, on servers of their own
 	@$(BIN)/python -m pytest
+
+installation: $(VENV)/.dev ## build the image and run docker-compose.yml, on a Docker engine
+	@$(BIN)/python -m pytest -m installation --numprocesses=0 tests/installation
 
 lint: $(VENV)/.dev ## run ruff, mypy and import-linter
 	@$(BIN)/ruff check .
