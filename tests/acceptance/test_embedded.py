@@ -6,7 +6,10 @@ import time
 
 import psutil
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from entrypoints.main import app
 from tests.support.crew import SIZE, Crew
 from tests.support.processes import running_simulator
 
@@ -91,23 +94,15 @@ def test_status_and_export(laptop):
     assert len(file.read_text().splitlines()) == 20
 
 
-def test_help_has_examples(laptop):
+def commands(group, *path):
+    """Give the path of every command there is."""
+    for name, command in group.commands.items():
+        yield from commands(command, *path, name) if hasattr(command, "commands") else [(*path, name)]
+
+
+@pytest.mark.parametrize("path", list(commands(typer.main.get_command(app))), ids=" ".join)
+def test_help_has_examples(path):
     """Every command explains itself with an example."""
-    for command in (
-        "demo",
-        "sync",
-        "status",
-        "accept",
-        "export",
-        "changes",
-        "worker",
-        "beat",
-        "simulate",
-        "migrate",
-        "key",
-    ):
-        done = laptop.run(command, "--help")
-        assert done.returncode == 0
-        assert f"pageturner {command}" in done.stdout
-    for command in ("add", "list", "watch", "remove", "rotate"):
-        assert f"pageturner locations {command}" in laptop.run("locations", command, "--help").stdout
+    done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"})
+    assert done.exit_code == 0
+    assert f"Example: pageturner {' '.join(path)}" in done.stdout.replace("Examples:", "Example:")
