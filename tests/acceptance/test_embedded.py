@@ -105,4 +105,4 @@ def test_help_has_examples(path):
     """Every command explains itself with an example."""
     done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"})
     assert done.exit_code == 0
-    assert f"Example: pageturner {' '.join(path)}" in done.stdout.replace("Examples:", "Example:")
+    assert f"pageturner {' '.join(path)}" in done.stdout.partition("Example")[2]
