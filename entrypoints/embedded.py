@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -32,6 +33,9 @@ _FILES = ("pageturner.db*", "servers.log", "lock", "key")
 
 #: The rights of all but the owner.
 _OTHERS = 0o077
+
+#: A server could not even write what it dies of into less.
+_LEAST_FREE = 1_000_000
 
 _START_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
@@ -86,6 +90,16 @@ class Home:
         self._lock.truncate()
         self._lock.write(json.dumps(keeper))
         self._lock.flush()
+
+
+def refuse_full(settings: Settings) -> None:
+    """Refuse to begin what could not be kept: an embedded home whose disk is full."""
+    if not settings.is_embedded or not settings.home.exists():
+        return
+    free = shutil.disk_usage(settings.home).free
+    if free < _LEAST_FREE:
+        words = f"The disk of {settings.home} is full ({free / 1e6:.1f} MB are free): nothing can be kept. Make room"
+        raise Failure(f"{words}; the next sync goes on from what is there.", Exit.AWAY)
 
 
 def _tighten(home: Path) -> None:

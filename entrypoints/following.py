@@ -1,6 +1,5 @@
 """Following syncs to their end, on behalf of somebody who waits."""
 
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from orchestration.retrying import Trouble
 from storage.progress import ProgressReport
 from storage.schema import CrawlState
 
+from .embedded import refuse_full
 from .exits import Exit, Failure
 from .living import find_workers
 
@@ -33,7 +33,7 @@ _STILL_SECONDS = 10.0
 LEAVE_SECONDS = 300.0
 
 #: Workers that cannot store anything for so long will not soon.
-_OUTAGE_SECONDS = 45.0
+_OUTAGE_SECONDS = 40.0
 
 
 class Following:
@@ -71,7 +71,7 @@ class Following:
         return self._house.syncing.report([one for one in self._sync_ids if one not in left])[1]
 
     def _check(self, reports: list[ProgressReport]) -> None:
-        _check_worker(self._worker)
+        self._check_worker()
         self._check_movement(reports)
         if time.monotonic() - self._tended < _TEND_SECONDS:
             return
@@ -81,6 +81,11 @@ class Following:
         publishing = {report.uid for report in reports if report.state is CrawlState.SETTLED}
         for uid in {report.uid for report in reports if not report.is_over} - set(self._left):
             self._check_location(uid, is_publishing=uid in publishing)
+
+    def _check_worker(self) -> None:
+        if self._worker is not None and self._worker.poll() is not None:
+            refuse_full(self._house.settings)
+            raise Failure("The embedded worker ended; servers.log in PAGETURNER_HOME says why.", Exit.FAILED)
 
     def _check_movement(self, reports: list[ProgressReport]) -> None:
         """Look after workers that this command did not start, where nothing moves."""
@@ -122,8 +127,3 @@ class Following:
         else:
             words = f"Nothing came for {LEAVE_SECONDS / 60:.0f} minutes."
         self._left[uid] = f"{words}{why} What was read is kept."
-
-
-def _check_worker(worker: "subprocess.Popen[bytes] | None") -> None:
-    if worker is not None and worker.poll() is not None:
-        raise Failure("The embedded worker ended; servers.log in PAGETURNER_HOME says why.", Exit.FAILED)

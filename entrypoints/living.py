@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from settings import read_settings
 
-from .embedded import servers
+from .embedded import refuse_full, servers
 from .exits import Exit, Failure
 from .processes import terminating
 
@@ -66,6 +66,7 @@ def asking() -> Iterator["House"]:
 def working(threads: int = THREADS) -> Iterator[Living]:
     """Give a house for a command that has work done by workers, its own or those that run."""
     settings = read_settings()
+    refuse_full(settings)
     with terminating(), servers(settings, "sync", threads=threads) as worker:
         from tasks.house import house, secret_keys
 

@@ -1,7 +1,10 @@
 """Embedded mode: nothing but a home, and nothing left when the command has ended."""
 
+import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import time
 
 import psutil
@@ -106,3 +109,34 @@ def test_help_has_examples(path):
     done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"})
     assert done.exit_code == 0
     assert f"pageturner {' '.join(path)}" in done.stdout.partition("Example")[2]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of sixteen megabytes, in memory."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", place]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small disk, and not everywhere")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_full_disk_is_said(small_disk, tmp_path):
+    """A sync whose home is full ends by itself, with the reason, and so does the next; the doctor says so too."""
+    options = ("--assignments", "60000", "--page-size", "500", "--latency", "20")
+    with running_simulator(*options) as apple:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
+        env |= {"PAGETURNER_HOME": str(small_disk / "home"), "PAGETURNER_APPLE_URL": apple.origin}
+        laptop = Crew(env=env, apple=apple, home=tmp_path)
+        keep(laptop)
+        done = laptop.run("sync")
+        assert (done.returncode, "disk is full" in done.stderr) == (4, True), done.stderr
+        with contextlib.suppress(OSError):
+            (small_disk / "other").write_bytes(bytes(16_000_000))
+        again = laptop.run("sync")
+        assert (again.returncode, "Make room" in again.stderr) == (4, True), again.stderr
+        assert "Traceback" not in done.stderr + again.stderr
+        doctor = laptop.run("doctor", "--offline")
+        assert (doctor.returncode, "fail disk" in doctor.stdout) == (1, True)
