@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 from apple.errors import AppleError, Away, Forbidden, NotOurs, SlowDown, TokenRefused
 from apple.tokens import MalformedToken
 from orchestration.gate import NotNow
+from orchestration.refusals import tell
 from orchestration.syncing import NeedsPerson
 from settings import WrongSettings
 from storage.errors import DatabaseAway, Refused, StillWatched, StorageError, UnknownLocation
@@ -58,9 +59,9 @@ def explain(error: Exception) -> tuple[str, Exit]:
     """Turn an error into what a person reads and the status that a program reads."""
     if isinstance(error, Failure):
         return str(error), error.status
-    if isinstance(error, RedisError):
-        words = "Redis does not answer: check PAGETURNER_REDIS_URL, and that the server runs"
-        return f"{words} ({type(error).__name__}).", Exit.AWAY
+    redis = error.__cause__ if isinstance(error, OperationalError) else error  # a broker that is one
+    if isinstance(redis, RedisError):
+        return tell(redis), Exit.AWAY
     if isinstance(error, OperationalError):
         return "The broker does not answer: check PAGETURNER_BROKER_URL, and that it runs.", Exit.AWAY
     if isinstance(error, NotNow):

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestration.gate.gate import HOLD_LIMIT_SECONDS
+from orchestration.refusals import tell
 from storage.errors import DatabaseAway, DatabaseFull
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,10 @@ def _server(error: BaseException) -> str:
 def _words(error: BaseException) -> str:
     if isinstance(error, DatabaseAway):
         return str(error)
+    if isinstance(error, RedisError):
+        return tell(error)
+    if isinstance(error.__cause__, RedisError):  # of a broker that is one
+        return tell(error.__cause__)
     return f"{_server(error)} does not answer ({type(error).__name__})."
 
 

@@ -1,6 +1,7 @@
 """The receiver among strangers: with few rights and no keys, heads without end, and a database that falls silent."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import time
@@ -12,23 +13,18 @@ from redis import Redis
 
 from storage.database import open_database
 from tests.storage.house import make_store
+from tests.support.crew import bare_crew
+from tests.support.grants import granted
 from tests.support.notifier import make_notice, send
-from tests.support.processes import COMMAND
+from tests.support.processes import COMMAND, running_workers
 from tests.support.proxy import proxied
-from tests.support.servers import free_port, open_gates
+from tests.support.servers import free_port, open_gates, redis_server
 from tests.support.station import await_true
 
+from .test_crawl import assert_in_step
 from .test_doors import get
 
 SECRET = "a-secret-of-the-service"
-
-#: What `docs/operations.md` grants the receiver.
-GRANTS = (
-    "GRANT SELECT ON alembic_version, rounds TO receiver",
-    "GRANT SELECT (uid, notice_digests, is_watched) ON locations TO receiver",
-    "GRANT SELECT, INSERT, UPDATE ON notices TO receiver",
-    "GRANT USAGE ON SEQUENCE notices_id_seq TO receiver",
-)
 
 
 @contextlib.contextmanager
@@ -66,21 +62,46 @@ def gates(redis: Redis, redis_url: str) -> str:
 
 def test_a_role_that_may_do_nothing_else(database_url, gates, tmp_path):
     """The receiver keeps notices with the grants that are documented, and without the keys that open tokens."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS receiver")
-        connection.execute("CREATE ROLE receiver LOGIN")
-        for grant in GRANTS:
-            connection.execute(grant)
-    limited = database_url.replace("postgres@", "receiver@")
-    with receiving(limited, gates, tmp_path) as (port, _):
-        url = f"http://127.0.0.1:{port}/notices"
-        assert send(url, make_notice("1"), SECRET).status == 200
-        assert send(url, make_notice("1"), "wrong").status == 401
-    with psycopg.connect(limited) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute("SELECT sealed_token FROM locations")
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("DROP OWNED BY receiver")
-        connection.execute("DROP ROLE receiver")
+    with granted(database_url, "receiver") as limited:
+        with receiving(limited, gates, tmp_path) as (port, _):
+            url = f"http://127.0.0.1:{port}/notices"
+            assert send(url, make_notice("1"), SECRET).status == 200
+            assert send(url, make_notice("1"), "wrong").status == 401
+        with psycopg.connect(limited) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT sealed_token FROM locations")
+
+
+def test_metrics_only_read(database_url, gates, tmp_path):
+    """The metrics are measured with the grants that are documented, which let nothing be written, and without keys."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
+    env |= {"PAGETURNER_REDIS_URL": gates, "PAGETURNER_HOME": str(tmp_path)}
+    with granted(database_url, "metrics") as limited:
+        port = free_port()
+        command = [COMMAND, "metrics", "--port", str(port)]
+        door = subprocess.Popen(command, env=env | {"PAGETURNER_DATABASE_URL": limited}, stderr=subprocess.DEVNULL)
+        try:
+            await_true(lambda: get(port, "readyz")[0] == 200, "the metrics answer")
+            measured = get(port, "metrics")[1]
+            assert 'pageturner_up{part="database"} 1.0' in measured
+            assert "pageturner_alarm 0.0" in measured
+        finally:
+            door.terminate()
+            door.wait(30)
+
+
+def test_a_worker_may_not_change_the_schema(tmp_path):
+    """A sync is done by workers with the grants that are documented."""
+    size = ("--assignments", "200", "--users", "20", "--assets", "5", "--page-size", "50")
+    with redis_server() as redis, bare_crew(tmp_path, *size, redis=redis) as crew:
+        with crew.database() as database:
+            assert database.is_postgresql
+        with granted(crew.env["PAGETURNER_DATABASE_URL"], "worker") as limited:
+            env = crew.env | {"PAGETURNER_DATABASE_URL": limited}
+            place = crew.add()
+            with running_workers(env, processes_=1, log=tmp_path / "workers.log"):
+                done = crew.run("sync", place.name, PAGETURNER_DATABASE_URL=limited)
+                assert done.returncode == 0, done.stderr
+            assert_in_step(place)
 
 
 def test_a_database_that_falls_silent(database_url, gates, tmp_path):

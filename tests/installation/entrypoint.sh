@@ -21,4 +21,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
   echo "CREATE DATABASE \"$POSTGRES_DB\";" | gosu postgres postgres --single -D "$PGDATA" postgres
 fi
-exec gosu postgres postgres -c "listen_addresses=*"
+# The public image is stopped by the signal that asks PostgreSQL not to wait for its clients.
+gosu postgres postgres -c "listen_addresses=*" &
+trap 'kill -INT $!' TERM
+wait || wait

@@ -44,7 +44,6 @@ def obtain_images(names: Iterable[str], *, may_make: bool) -> None:
     changes = [
         f'ENTRYPOINT ["/{_ENTRYPOINT.name}"]',
         'CMD ["postgres"]',
-        "STOPSIGNAL SIGINT",
         "ENV PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin",
     ]
     with ThreadPoolExecutor() as threads:
@@ -70,6 +69,6 @@ def _make(names: list[str], packages: list[str], changes: list[str]) -> None:
         archive = Path(folder) / "system.tar"
         subprocess.run(["mmdebstrap", *_LEAN, *packages, _RELEASE, archive], check=True)
         options = [part for change in changes for part in ("--change", change)]
-        subprocess.run(["docker", "import", *options, archive, names[0]], check=True, capture_output=True)
+        subprocess.run(["docker", "import", *options, archive, names[0]], check=True, stdout=subprocess.DEVNULL)
     for other in names[1:]:
         subprocess.run(["docker", "tag", names[0], other], check=True)
