@@ -45,7 +45,7 @@ def test_known_by_its_uid(store: Store):
 def test_names_are_unique(store: Store):
     """Two locations cannot have one name."""
     store.add("hq", "1")
-    with pytest.raises(LocationExists, match="choose another"):
+    with pytest.raises(LocationExists, match="with `--name`"):
         store.add("hq", "2")
 
 
