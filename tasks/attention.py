@@ -5,6 +5,7 @@ Its tasks would hang until the deadline of their uses of the database, and each 
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,8 @@ class Attention(threading.Thread):
         self._database = database
         self._stopping = threading.Event()
         self._turned_away: list[str] = []
+        #: When it was last seen to answer: something that is slow then is just long.
+        self._answered_at = 0.0
 
     def run(self) -> None:
         """Look until stopped."""
@@ -43,9 +46,11 @@ class Attention(threading.Thread):
         self._stopping.set()
 
     def _look(self, database: Database) -> None:
-        if not self._turned_away and database.longest_use() < SLOW_SECONDS:
+        is_quick = database.longest_use() < SLOW_SECONDS or time.monotonic() - self._answered_at < SLOW_SECONDS
+        if is_quick and not self._turned_away:
             return
         if database.answers():
+            self._answered_at = time.monotonic()
             self._turn_back()
         elif not self._turned_away:
             self._turn_away()
