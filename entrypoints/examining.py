@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from apple.client import read_client_config
-from orchestration.overview import STILL, is_ticking
+from orchestration.overview import is_ticking
 from orchestration.standing import Alarm, of_token
 from settings import Settings, WrongSettings, read_settings
 from storage.errors import StorageError
@@ -239,12 +239,9 @@ class _Examining:
         if foreign and not self._house.settings.webhook_secrets:
             words = "their notices go to an address whose secret is not ours"
             yield "warn", f"{', '.join(foreign)}: {words}. `pageturner notices subscribe` has them sent here"
-        count, oldest = self._house.notices.unhandled()
-        if oldest is not None and self._now - oldest > STILL:
-            yield (
-                "fail",
-                f"{count} wait since {oldest:%Y-%m-%d %H:%M} UTC for somebody to act: do workers and beat run?",
-            )
+        waiting = look(self._house).waiting
+        if waiting is not None:
+            yield "warn", waiting
         if any(len(one) < _LEAST_SECRET for one in self._house.settings.webhook_secrets):
             yield "warn", "PAGETURNER_WEBHOOK_SECRET is short: `pageturner key` makes one that nobody guesses"
 

@@ -11,7 +11,7 @@ from orchestration.gate import NotNow
 from orchestration.refusals import tell
 from orchestration.syncing import NeedsPerson
 from settings import WrongSettings
-from storage.errors import DatabaseAway, Refused, StillWatched, StorageError, UnknownLocation
+from storage.errors import DatabaseAway, Refused, StillRead, StillWatched, StorageError, UnknownLocation
 
 
 class Exit(IntEnum):
@@ -37,7 +37,7 @@ class Failure(Exception):
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((WrongSettings, UnknownLocation, StillWatched), Exit.USAGE),
     ((TokenRefused, NotOurs, NeedsPerson, Forbidden, Refused), Exit.PERSON),
-    ((Away, SlowDown, NotNow, DatabaseAway), Exit.AWAY),
+    ((Away, SlowDown, NotNow, DatabaseAway, StillRead), Exit.AWAY),
     ((AppleError, StorageError), Exit.FAILED),
 )
 

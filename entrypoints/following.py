@@ -32,6 +32,9 @@ _STILL_SECONDS = 10.0
 #: the ledger keeps what there is.
 LEAVE_SECONDS = 300.0
 
+#: A publish is waited for longer: it has nothing to show before it is whole.
+_PUBLISH_SECONDS = 3_600.0
+
 #: Workers that cannot store anything for so long will not soon.
 _OUTAGE_SECONDS = 40.0
 
@@ -117,13 +120,13 @@ class Following:
     def _check_location(self, uid: str, *, is_publishing: bool) -> None:
         """Leave a location that would be waited for too long; not one that waits for us, behind others or itself."""
         shut = self._house.gate.look(uid).shut_seconds
-        still = 0.0 if is_publishing else time.monotonic() - self._moved_last()
-        if max(shut, still) <= LEAVE_SECONDS:
+        still = time.monotonic() - self._moved_last()
+        if shut <= LEAVE_SECONDS and still <= (_PUBLISH_SECONDS if is_publishing else LEAVE_SECONDS):
             return
         closing = self._house.closings.standing().get(uid)
         why = f" {closing.why}" if closing is not None else ""
         if shut > LEAVE_SECONDS:
             words = f"Apple wants no requests for {shut / 60:.0f} minutes."
         else:
-            words = f"Nothing came for {LEAVE_SECONDS / 60:.0f} minutes."
+            words = f"Nothing came for {still / 60:.0f} minutes."
         self._left[uid] = f"{words}{why} What was read is kept."

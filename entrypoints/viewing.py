@@ -44,7 +44,15 @@ def _look(house: "House", max_age: timedelta | None, *, is_whole: bool) -> Overv
         counts = house.counts.known(one.id) if is_whole else ()
         seen = Seen(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
         views.append(view(one, verdicts, now, seen, is_ticking=ticks))
-    return Overview(now=now, locations=views, ticked_at=ticked_at, outages=outages(house.settings))
+    unhandled, since = house.notices.unhandled()
+    return Overview(
+        now=now,
+        locations=views,
+        ticked_at=ticked_at,
+        outages=outages(house.settings),
+        unhandled=unhandled,
+        unhandled_since=since,
+    )
 
 
 def _under_way(house: "House") -> dict[str, dict[str, ProgressReport]]:

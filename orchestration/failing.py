@@ -23,10 +23,10 @@ class Failing:
 
     def fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> bool:
         """Fail a crawl, once: true for the one who did."""
+        if crawl.kind is CrawlKind.SPOT and self._crawls.get(crawl.id).is_unfinished:
+            self._counts.note_failure(crawl)  # first: else its assets would be looked into again at once, for ever
         if not self._crawls.fail(crawl, reason, trouble):
             return False
-        if crawl.kind is CrawlKind.SPOT:  # else its assets would be looked into again at once, for ever
-            self._counts.note_failure(crawl)
         with about(location=crawl.uid, stream=crawl.resource, crawl=crawl.id):
             log.warning("Failed (%s): %s", trouble, reason)
         self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed-{trouble}")

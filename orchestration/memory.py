@@ -28,6 +28,7 @@ class Memory:
         self._clock = clock
         #: What a Redis that was away could not be told: a gate, until when by this process' clock, and its step.
         self._unsaid: list[tuple[str, float, int]] = []
+        self._has_told = False
         self._lock = threading.Lock()
 
     def keep(self, permit: Permit, error: AppleError) -> None:
@@ -48,12 +49,14 @@ class Memory:
             unsaid, self._unsaid = self._unsaid, []
         self._say(unsaid)
         untold = self._gate.untold()
-        if untold is None:
+        if untold is None and self._has_told:
             return
         now = self._clock.now()
         for closing in self._closings.standing().values():
             self._gate.shut(closing.gate, (closing.until - now).total_seconds(), closing.step)
-        self._gate.note_told(untold)
+        self._has_told = True  # one that was not away may not have heard what another process had to say
+        if untold is not None:
+            self._gate.note_told(untold)
 
     def _say(self, closings: Sequence[tuple[str, float, int]]) -> None:
         """Shut gates; what Redis does not hear now, it is told when it answers again."""

@@ -8,7 +8,7 @@ from storage.closings import Closing
 from storage.counts import Disagreement
 from storage.locations import Location
 from storage.progress import ProgressReport
-from storage.schema import LocationState
+from storage.schema import CrawlState, LocationState
 from storage.streams import Stream
 
 from .freshness import Verdict, spell_age
@@ -25,7 +25,7 @@ SILENCE = timedelta(minutes=1)
 class Reading:
     """A crawl that is under way, and whether anybody is at it."""
 
-    #: `reading`; `waiting` where it goes on by itself; `stopped` where nobody is there to go on.
+    #: `reading`; `publishing`; `waiting` where it goes on by itself; `stopped` where nobody is there to go on.
     state: str
     pages: int
     total: int | None
@@ -95,6 +95,9 @@ class Overview:
     ticked_at: datetime | None
     #: What is away for those who work: each server by its name, with what it said.
     outages: Mapping[str, str]
+    #: How many notices nobody has acted on, and since when the first of them waits.
+    unhandled: int
+    unhandled_since: datetime | None
 
     @property
     def is_ticking(self) -> bool:
@@ -124,6 +127,8 @@ class Overview:
     def _troubles(self) -> Iterator[Trouble]:
         for words in self.outages.values():
             yield Trouble(alarm=Alarm.CRITICAL, words=words)
+        if self.waiting is not None:
+            yield Trouble(alarm=Alarm.WARNING, words=self.waiting)
         for one in self.locations:
             if one.token.alarm:
                 yield Trouble(alarm=one.token.alarm, words=one.token.words or one.token.state, location=one.location)
@@ -134,6 +139,14 @@ class Overview:
                 if standing.alarm:
                     words = standing.words or standing.state
                     yield Trouble(alarm=standing.alarm, words=words, location=one.location, verdict=stream.verdict)
+
+    @property
+    def waiting(self) -> str | None:
+        """Say that notices wait for longer than it takes to act on them."""
+        if self.unhandled_since is None or self.now - self.unhandled_since <= STILL:
+            return None
+        since = f"{self.unhandled_since:%Y-%m-%d %H:%M} UTC"
+        return f"{self.unhandled} notices wait since {since} for somebody to act: do workers and `beat` run?"
 
     def notes(self) -> Iterator[str]:
         """Give all there is to say, in the order of the locations, and say nothing twice."""
@@ -181,6 +194,8 @@ def view(
 
 def _reading(report: ProgressReport, now: datetime, *, goes_on: bool) -> Reading:
     state = "waiting" if goes_on else "stopped"
-    if now - report.heard_at <= SILENCE:
+    if report.state is CrawlState.SETTLED:
+        state = "publishing"
+    elif now - report.heard_at <= SILENCE:
         state = "reading"
     return Reading(state=state, pages=report.pages, total=report.total)

@@ -1,6 +1,13 @@
 """Refusals: what a Redis says that is away, or that answers and does not do what it is asked; and what to do. Pure."""
 
-from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from apple.texts import masked
 
@@ -8,11 +15,18 @@ _PASSWORD = "Put the right user and password into PAGETURNER_REDIS_URL."  # noqa
 _PROTECTED = "Put a password on it and into PAGETURNER_REDIS_URL, or have it listen on your own addresses alone."
 _RIGHTS = "Give its user these rights: ~* &* +@all -@dangerous +info."
 _REPLICA = "It is a replica: name the primary in PAGETURNER_REDIS_URL."
+_CROWDED = "Raise its maxclients, or run fewer processes."
 _FULL = "Give it more memory, and the policy noeviction."
 _AWAY = "Redis does not answer: check PAGETURNER_REDIS_URL, and that the server runs"
 
 #: How the words begin with which a server refuses, where the driver has no class for it.
-_SIGNS = {"DENIED": _PROTECTED, "NOPERM": _RIGHTS, "NOAUTH": _PASSWORD, "WRONGPASS": _PASSWORD, "OOM": _FULL}
+_SIGNS = {
+    "DENIED": _PROTECTED,
+    "NOPERM": _RIGHTS,
+    "NOAUTH": _PASSWORD,
+    "WRONGPASS": _PASSWORD,
+    "max number of clients": _CROWDED,
+}
 
 #: Such words can be a page long.
 _LENGTH = 120
@@ -33,6 +47,8 @@ def _advice(error: RedisError, words: str) -> str | None:
     for sign, advice in _SIGNS.items():
         if words.startswith(sign):
             return advice
+    if isinstance(error, OutOfMemoryError):
+        return _FULL
     if isinstance(error, NoPermissionError):
         return _RIGHTS
     if isinstance(error, AuthenticationError):

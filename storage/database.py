@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,8 +29,8 @@ _SQLITE_LEAST = (3, 35, 0)
 #: A connection of the pool that does not come free by then is not waited for.
 _POOL_SECONDS = 10.0
 
-#: A server that takes longer over nothing at all does not answer.
-_ANSWER_SECONDS = 3
+#: A server that takes longer over nothing at all is silent.
+_SILENT_SECONDS = 3
 
 #: A migration rewrites what there is.
 _MIGRATION_SECONDS = 3_600.0
@@ -87,19 +87,23 @@ class Database:
         """Tell for how many seconds the oldest of the uses under way has lasted."""
         return self._watch.longest()
 
-    def answers(self) -> bool:
-        """Tell whether the server answers a new connection within a few seconds."""
+    def is_silent(self) -> bool:
+        """Tell whether the server says nothing at all over a new connection. One that refuses it is not silent."""
         if not self.is_postgresql:
-            return True
-        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            return False
+        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
+        options = {**CONNECTION, **options, "connect_timeout": _SILENT_SECONDS, "autocommit": True}
         try:
-            with psycopg.connect(url, connect_timeout=_ANSWER_SECONDS) as driver:
-                use = Use(ends=time.monotonic() + _ANSWER_SECONDS, connection=driver)
-                with self._watch.over(use):
-                    driver.execute("SELECT 1")
+            driver: Any = psycopg.connect(*arguments, **options)
+        except psycopg.errors.ConnectionTimeout:
+            return True
         except psycopg.Error:
             return False
-        return True
+        use = Use(ends=time.monotonic() + _SILENT_SECONDS, connection=driver)
+        with self._watch.over(use), suppress(psycopg.Error):
+            driver.execute("SELECT 1")
+            driver.close()
+        return use.was_cut
 
     @contextmanager
     def _over(self, connection: sa.Connection, seconds: float) -> Iterator[None]:

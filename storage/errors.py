@@ -10,6 +10,7 @@ StorageError
 ├── SealedAway         no key opens what was sealed
 ├── UnknownLocation    no location of that name
 ├── StillWatched       a location that is watched is not erased
+├── StillRead          nor is one whose last requests may be under way
 └── LocationExists     the name, or the uId, is taken
 """
 
@@ -56,6 +57,10 @@ class UnknownLocation(StorageError):
 
 class StillWatched(StorageError):
     """The location is still watched."""
+
+
+class StillRead(StorageError):
+    """The location is still being read."""
 
 
 class LocationExists(StorageError):

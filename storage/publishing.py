@@ -201,9 +201,9 @@ class _Publication:
         count = self._difference.lost()
         if not count:
             return 0
-        remaining = self._stream.records + self._difference.counts().get("insert", 0) - count
+        remaining = self._before() + self._difference.counts().get("insert", 0) - count
         digest = self._difference.digest
-        deletes = Deletes(count=count, records=self._stream.records, remaining=remaining, digest=digest)
+        deletes = Deletes(count=count, records=self._before(), remaining=remaining, digest=digest)
         self._verdict = judge(deletes, self._stream)
         if self._verdict.may_delete:
             return 0
@@ -235,10 +235,22 @@ class _Publication:
 
     def _records(self, published: Published) -> Any:
         if not self._mirror.is_counted:
+            if self._stream.published_at is None:  # there may be records of before: they were counted by nobody
+                return self._count()
             return self._stream.records + published.inserted - published.deleted
+        return self._count()
+
+    def _before(self) -> int:
+        """Count the records that the mirror had; a stream that is new may find those of an earlier life."""
+        if self._stream.published_at is None:
+            return int(self._connection.scalar(sa.select(self._count())) or 0)
+        return self._stream.records
+
+    def _count(self) -> Any:
         table = self._mirror.table
-        copies = sa.select(sa.func.coalesce(sa.func.sum(table.c.copies), 0))
-        return copies.where(table.c.location_id == self._stream.location_id).scalar_subquery()
+        number = sa.func.coalesce(sa.func.sum(table.c.copies), 0) if self._mirror.is_counted else sa.func.count()
+        mine = table.c.location_id == self._stream.location_id
+        return sa.select(number).select_from(table).where(mine).scalar_subquery()
 
 
 def _sums(record: Any) -> Any:

@@ -1,14 +1,16 @@
 """Purging: everything that was mirrored of a location which is no longer watched is erased, as if it had never been."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from .database import Database
-from .errors import StillWatched
+from .errors import StillRead, StillWatched
 from .limits import allow
 from .mirrors import MIRRORS
 from .schema import (
+    UNFINISHED,
     changes,
     closings,
     comparisons,
@@ -21,9 +23,13 @@ from .schema import (
     syncs,
     wants,
 )
+from .streams import lock_streams
 
 #: Rows are erased so many at a time: others want to write as well, and what is erased stays so if the rest is not.
 AT_ONCE = 20_000
+
+#: A crawl of which nothing was heard for so long has no request under way.
+_QUIET = timedelta(minutes=2)
 
 #: For the pages and crawls of a day, which go at once.
 _LONG_SECONDS = 300.0
@@ -69,6 +75,8 @@ class Purging:
         """
         with self._database.write(_LONG_SECONDS) as connection:
             allow(connection, _LONG_SECONDS)
+            _refuse_read(connection, location_id, self._database.now())
+            lock_streams(connection, [location_id])
             _refuse_watched(connection, location_id)
             for table, mine in _of_streams(location_id, uid):
                 connection.execute(sa.delete(table).where(mine))
@@ -86,6 +94,17 @@ class Purging:
         with self._database.write() as connection:
             _refuse_watched(connection, location_id)
             return connection.execute(sa.delete(table).where(these)).rowcount == AT_ONCE
+
+
+def _refuse_read(connection: sa.Connection, location_id: int, now: datetime) -> None:
+    """Keep the crawls of a location as they are, and refuse one of which a request may be under way."""
+    mine = sa.select(crawls).join(streams, streams.c.id == crawls.c.stream_id)
+    mine = mine.where((streams.c.location_id == location_id) & crawls.c.state.in_(UNFINISHED)).order_by(crawls.c.id)
+    for crawl in connection.execute(mine.with_for_update(of=crawls)).all():
+        answered = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawl.id)
+        heard = max(crawl.moved_at, connection.scalar(answered) or crawl.moved_at)
+        if now - heard < _QUIET:
+            raise StillRead("(try again in two minutes)")
 
 
 def _refuse_watched(connection: sa.Connection, location_id: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from storage.database import Database
+from storage.errors import DatabaseAway
 
 from .application import app
 
@@ -28,8 +29,9 @@ class Attention(threading.Thread):
         super().__init__(name="attention", daemon=True)
         self._consumer = consumer
         self._database = database
+        self._queues = list(app.amqp.queues.consume_from)
         self._stopping = threading.Event()
-        self._turned_away: list[str] = []
+        self._is_turned_away = False
         #: When it was last seen to answer: something that is slow then is just long.
         self._answered_at = 0.0
 
@@ -37,7 +39,8 @@ class Attention(threading.Thread):
         """Look until stopped."""
         while not self._stopping.wait(LOOK_SECONDS):
             try:
-                self._look(self._database())
+                self._turn(is_away=self._is_silent())
+                self._follow()
             except Exception:  # the outer rim of this thread
                 log.exception("Looking after the database stumbled.")
 
@@ -45,25 +48,38 @@ class Attention(threading.Thread):
         """Look no more."""
         self._stopping.set()
 
-    def _look(self, database: Database) -> None:
+    def _is_silent(self) -> bool:
+        try:
+            database = self._database()
+        except DatabaseAway:  # this process never reached it
+            return True
         is_quick = database.longest_use() < SLOW_SECONDS or time.monotonic() - self._answered_at < SLOW_SECONDS
-        if is_quick and not self._turned_away:
-            return
-        if database.answers():
+        if is_quick and not self._is_turned_away:
+            return False
+        is_silent = database.is_silent()
+        if not is_silent:
             self._answered_at = time.monotonic()
-            self._turn_back()
-        elif not self._turned_away:
-            self._turn_away()
+        return is_silent
 
-    def _turn_away(self) -> None:
-        self._turned_away = list(app.amqp.queues.consume_from)
-        log.warning("The database is silent for this process: it takes no messages until it answers.")
-        for queue in self._turned_away:
-            self._consumer.call_soon(self._consumer.cancel_task_queue, queue)
+    def _turn(self, *, is_away: bool) -> None:
+        if is_away is not self._is_turned_away:
+            self._is_turned_away = is_away
+            words = "is silent for this process: it takes no messages until it answers" if is_away else "answers again"
+            log.warning("The database %s.", words)
 
-    def _turn_back(self) -> None:
-        if self._turned_away:
-            log.warning("The database answers again: this process takes messages.")
-        for queue in self._turned_away:
-            self._consumer.call_soon(self._consumer.add_task_queue, queue)
-        self._turned_away = []
+    def _follow(self) -> None:
+        """Have the consumer do what is wanted, until it does: between the two, its broker may have come and gone."""
+        consumer = self._consumer.task_consumer
+        if consumer is not None and any(consumer.consuming_from(one) is self._is_turned_away for one in self._queues):
+            self._consumer.call_soon(self._apply)
+
+    def _apply(self) -> None:
+        """Cancel the queues, or consume from them; in the consumer's own thread, as often as one likes."""
+        for queue in self._queues:
+            try:
+                if self._is_turned_away:
+                    self._consumer.cancel_task_queue(queue)
+                else:
+                    self._consumer.add_task_queue(queue)
+            except Exception as error:  # noqa: BLE001 - the broker is away: it is tried again in a second
+                log.info("Queue %s: %s.", queue, type(error).__name__)

@@ -4,8 +4,8 @@ import contextlib
 import os
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from orchestration.gate import Gate
 from orchestration.limiting import Limiting
 from orchestration.memory import Memory
 from orchestration.refreshing import Refreshing
+from orchestration.refusals import tell
 from orchestration.reviving import ReviveStores, Reviving
 from orchestration.scheduling import Intervals
 from orchestration.subscribing import Subscribing
@@ -33,6 +34,7 @@ from storage.closings import Closings
 from storage.counts import Counts
 from storage.crawls import Crawls
 from storage.database import Database, open_database
+from storage.errors import DatabaseAway
 from storage.exporting import Exporting
 from storage.feed import Feed
 from storage.locations import Locations
@@ -58,6 +60,9 @@ _REDIS_SECONDS = 10.0
 
 #: Renewals come three times in a lease: one that hangs must not cost the others their turn.
 _RENEWING_SECONDS = 3.0
+
+#: A database that was away is asked for again after this.
+_AGAIN_SECONDS = 1.0
 
 #: Whoever only looks does not wait.
 _LOOK_SECONDS = 1.0
@@ -109,18 +114,35 @@ class House(_Kept):
     subscribing: Subscribing
 
 
-_building = threading.Lock()
+class _Site:
+    """Where this process' house is built: once, however many threads come for it at its start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._house: House | None = None
+        self._failure: DatabaseAway | None = None
+        self._failed_at = 0.0
+
+    def house(self) -> House:
+        """Build it, or give it. A database that was away a moment ago is not waited for by each of them in turn."""
+        with self._lock:
+            if self._house is None:
+                if self._failure is not None and time.monotonic() - self._failed_at < _AGAIN_SECONDS:
+                    raise self._failure.with_traceback(None)
+                try:
+                    self._house = build(read_settings())
+                except DatabaseAway as error:
+                    self._failure, self._failed_at = error, time.monotonic()
+                    raise
+            return self._house
+
+
+_site = _Site()
 
 
 def house() -> House:
-    """Give this process' house, which is built once, however many threads come for it at its start."""
-    with _building:
-        return _house()
-
-
-@cache
-def _house() -> House:
-    return build(read_settings())
+    """Give this process' house."""
+    return _site.house()
 
 
 def build(settings: Settings) -> House:
@@ -205,8 +227,8 @@ def read_board(settings: Settings) -> dict[str, str]:
     with Redis.from_url(settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None) as redis:
         try:
             return Board(redis).read()
-        except RedisError:
-            return {}
+        except RedisError as error:
+            return {"Redis": tell(error)}
 
 
 def secret_keys(settings: Settings) -> list[str]:

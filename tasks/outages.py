@@ -20,6 +20,9 @@ AWAY = (DatabaseAway, RedisError, OperationalError)
 #: What lasts is told again after this.
 _AGAIN_SECONDS = 30.0
 
+#: Whoever stumbles again after this shows that it was not for a moment: a lock that did not come free, a restart.
+_LASTING_SECONDS = 2.0
+
 #: An end is believed after so long without another stumble: of what is half away, some still succeed. Where nothing can
 #: be stored, a location waits for up to a minute before anybody tries again.
 _QUIET_SECONDS = 10.0
@@ -31,6 +34,7 @@ class _Outage:
     """One server that is away."""
 
     words: str
+    begun_at: float
     told_at: float
     seen_at: float
     #: For how long nobody stumbles before it is believed to be over.
@@ -52,7 +56,7 @@ class Outages:
         with self._lock:
             known = self._outages.get(name)
             if known is None:
-                self._outages[name] = _Outage(words=_words(error), told_at=now, seen_at=now, quiet=quiet)
+                self._outages[name] = _Outage(words=_words(error), begun_at=now, told_at=now, seen_at=now, quiet=quiet)
                 log.warning("%s It is tried again until it answers.", _words(error))
                 return
             known.words, known.seen_at, known.times = _words(error), now, known.times + 1
@@ -71,9 +75,10 @@ class Outages:
                 del self._outages[name]
 
     def words(self) -> dict[str, str]:
-        """Give what is away now, and what it said."""
+        """Give what is away now, and what it said; a single stumble is none yet."""
         with self._lock:
-            return {name: one.words for name, one in self._outages.items()}
+            found = self._outages.items()
+            return {name: one.words for name, one in found if one.seen_at - one.begun_at >= _LASTING_SECONDS}
 
 
 def _server(error: BaseException) -> str:

@@ -36,9 +36,18 @@ DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "pageturner.json").read_te
 _VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
 
+class _Strict(yaml.SafeLoader):
+    """Reads YAML as Kubernetes does: a name that stands there twice is a mistake."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - the library's
+        names = [self.construct_object(key) for key, _ in node.value]
+        assert len(names) == len(set(names)), f"twice in one mapping: {names}"
+        return super().construct_mapping(node, deep)
+
+
 def resources(kind: str = "") -> list[dict[str, Any]]:
     """Give what the manifests describe, of one kind or all."""
-    every = [one for file in MANIFESTS for one in yaml.safe_load_all(file.read_text())]
+    every = [one for file in MANIFESTS for one in yaml.load_all(file.read_text(), _Strict)]
     return [one for one in every if not kind or one["kind"] == kind]
 
 

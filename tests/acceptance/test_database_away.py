@@ -69,7 +69,7 @@ def test_one_host_loses_its_database(tmp_path):
         assert_in_step(place)
         assert place.traffic()["longest_pause"] < SOON
         proxy.speak()
-        await_true(lambda: "takes messages" in (tmp_path / "lost.log").read_text(), "it works again", 60)
+        await_true(lambda: "answers again" in (tmp_path / "lost.log").read_text(), "it works again", 60)
 
 
 @contextlib.contextmanager

@@ -51,9 +51,13 @@ def test_each_refusal_has_its_advice(redis_url):
             told = refusal(f"redis://reader:secret@{at}")
             assert "no permissions to run the 'set' command" in told
             assert "+@all -@dangerous +info" in told
+            redis.config_set("maxmemory", 1)
+            assert "Give it more memory" in refusal(redis_url)
+            redis.config_set("maxmemory", 0)
             redis.replicaof("127.0.0.1", "1")
             assert "name the primary" in refusal(redis_url)
         finally:
+            redis.config_set("maxmemory", 0)
             redis.replicaof("NO", "ONE")
             redis.acl_deluser("reader")
     with answering(_PROTECTED) as url:

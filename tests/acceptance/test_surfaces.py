@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from apple.tokens import parse_token
 from orchestration.board import Board
 from storage.ending import Reason
-from storage.schema import CrawlKind, CrawlState, LocationState, crawls, locations, rounds, streams, syncs
+from storage.schema import CrawlKind, CrawlState, LocationState, crawls, locations, notices, rounds, streams, syncs
 from tests.support.crew import bare_crew
 from tests.support.processes import COMMAND, running_doorman
 from tests.support.servers import free_port, redis_server
@@ -167,6 +167,36 @@ def test_all_say_the_same(house, situation):
     told = [one for one in findings if one["part"] in {"streams", "tokens", "outages"}]
     assert max(("ok", "warn", "fail").index(one["mark"]) for one in told) == alarm
     assert any(words in one["words"] for one in told)
+
+
+def test_a_redis_that_is_away_is_no_peace(house):
+    """Where Redis does not answer, nobody can work: status, its check and the doctor all say so."""
+    crew, _ = house
+    arrange(crew, Situation())
+    away = {"PAGETURNER_REDIS_URL": "redis://127.0.0.1:1/0"}
+    check = crew.run("status", "--check", **away)
+    assert (check.returncode, "Redis does not answer" in check.stdout) == (2, True)
+    assert "Redis does not answer" in crew.run("status", **away).stderr
+    doctor = crew.run("doctor", "--offline", **away)
+    assert (doctor.returncode, "Redis does not answer" in doctor.stdout) == (1, True)
+
+
+def test_notices_that_wait_are_told(house):
+    """A notice that nobody acts on is a warning, wherever one looks."""
+    crew, port = house
+    arrange(crew, Situation())
+    notice = {"uid": "1", "notification_id": "x", "type": "ASSET_COUNT", "body": "{}"}
+    with crew.database() as database, database.write() as connection:
+        uid = connection.scalar(sa.select(locations.c.uid))
+        connection.execute(sa.insert(notices).values(notice | {"uid": uid, "received_at": datetime.now(UTC) - _HOUR}))
+    try:
+        check = crew.run("status", "--check")
+        assert (check.returncode, "1 notices wait since" in check.stdout) == (1, True)
+        assert "pageturner_alarm 1.0" in get(port, "metrics")
+        assert "1 notices wait since" in crew.run("doctor", "--offline").stdout
+    finally:
+        with crew.database() as database, database.write() as connection:
+            connection.execute(sa.delete(notices))
 
 
 def test_only_what_somebody_reads_is_being_read(house):

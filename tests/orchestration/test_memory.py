@@ -140,3 +140,11 @@ def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
         proxy.accept()
         memory.restore()
         assert gate.look("one").shut_seconds > 1740
+
+
+def test_a_process_that_comes_after_one_that_could_not_say_it(gate, store, memory):
+    """What another process kept and could not tell is told by the first that comes, though Redis never forgot."""
+    Closings(store.database).keep(["one"], 1800.0, 1, "Slow down.")
+    assert gate.look("one").shut_seconds == 0.0
+    memory.restore()
+    assert gate.look("one").shut_seconds > 1740

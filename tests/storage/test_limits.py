@@ -48,9 +48,11 @@ def test_a_connection_that_falls_silent_at_its_beginning(copied_database, monkey
         with pytest.raises(DatabaseAway), database.once():
             pass
         assert time.monotonic() - begun < 10
-        assert not database.answers()
+        assert database.is_silent()
         proxy.speak()
-        assert database.answers()
+        assert not database.is_silent()
+        proxy.refuse()
+        assert not database.is_silent()
         database.close()
 
 

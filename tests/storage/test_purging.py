@@ -1,13 +1,15 @@
 """Purging: of a location that was removed nothing stays, of all others everything."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import sqlalchemy as sa
 
 from storage import purging
 from storage.closings import Closings
-from storage.errors import StillWatched, UnknownLocation
+from storage.errors import StillRead, StillWatched, UnknownLocation
 from storage.purging import Holdings, Purging
-from storage.schema import metadata
+from storage.schema import crawls, metadata
 
 from .house import Store
 
@@ -71,3 +73,18 @@ def test_one_that_comes_back_meanwhile_begins_from_nothing(store, monkeypatch):
     assets = [{"adamId": str(number), "pricingParam": "STDQ"} for number in range(4)]
     store.publish(store.read(store.stream(location, "assets"), assets, version="v3"))
     assert len(store.mirror(store.stream(location, "assets"))) == 4
+    assert store.stream(location, "assets").records == 4
+
+
+def test_what_is_being_read_is_not_erased(store):
+    """While requests of its last crawl may be under way, a location is left as it is; after that it is erased."""
+    number = fill(store, "hq", "1")
+    location = store.locations.find("1")
+    store.open(store.stream(location, "users"))
+    store.locations.remove("hq")
+    with pytest.raises(StillRead):
+        Purging(store.database).purge(number, "1")
+    with store.database.write() as connection:
+        connection.execute(sa.update(crawls).values(moved_at=datetime.now(UTC) - timedelta(hours=1)))
+    Purging(store.database).purge(number, "1")
+    assert store.locations.removed() == []
