@@ -59,9 +59,9 @@ def explain(error: Exception) -> tuple[str, Exit]:
     """Turn an error into what a person reads and the status that a program reads."""
     if isinstance(error, Failure):
         return str(error), error.status
-    redis = error.__cause__ if isinstance(error, OperationalError) else error  # a broker that is one
+    redis = error.__cause__ if isinstance(error, OperationalError) else error
     if isinstance(redis, RedisError):
-        return tell(redis), Exit.AWAY
+        return tell(redis, is_broker=redis is not error), Exit.AWAY
     if isinstance(error, OperationalError):
         return "The broker does not answer: check PAGETURNER_BROKER_URL, and that it runs.", Exit.AWAY
     if isinstance(error, NotNow):

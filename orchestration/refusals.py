@@ -11,6 +11,7 @@ from redis.exceptions import (
 
 from apple.texts import masked
 
+_URL, _BROKER_URL = "PAGETURNER_REDIS_URL", "PAGETURNER_BROKER_URL"
 _PASSWORD = "Put the right user and password into PAGETURNER_REDIS_URL."  # noqa: S105 - a sentence
 _PROTECTED = "Put a password on it and into PAGETURNER_REDIS_URL, or have it listen on your own addresses alone."
 _RIGHTS = "Give its user these rights: ~* &* +@all -@dangerous +info."
@@ -32,8 +33,13 @@ _SIGNS = {
 _LENGTH = 120
 
 
-def tell(error: RedisError) -> str:
-    """Say what is the matter with a Redis, in its own words where it has any."""
+def tell(error: RedisError, *, is_broker: bool = False) -> str:
+    """Say what is the matter with a Redis, or with a broker that is one, in its own words where it has any."""
+    words = _tell(error)
+    return words.replace("Redis", "The broker", 1).replace(_URL, _BROKER_URL) if is_broker else words
+
+
+def _tell(error: RedisError) -> str:
     words = str(error).strip()
     advice = _advice(error, words)
     if advice is None:

@@ -32,6 +32,7 @@ class Attention(threading.Thread):
         self._queues = list(app.amqp.queues.consume_from)
         self._stopping = threading.Event()
         self._is_turned_away = False
+        self._cancelled: set[str] = set()
         #: When it was last seen to answer: something that is slow then is just long.
         self._answered_at = 0.0
 
@@ -70,16 +71,24 @@ class Attention(threading.Thread):
     def _follow(self) -> None:
         """Have the consumer do what is wanted, until it does: between the two, its broker may have come and gone."""
         consumer = self._consumer.task_consumer
-        if consumer is not None and any(consumer.consuming_from(one) is self._is_turned_away for one in self._queues):
+        is_done = not self._cancelled
+        if self._is_turned_away:
+            is_done = consumer is None or not any(map(consumer.consuming_from, self._queues))
+        if not is_done:
             self._consumer.call_soon(self._apply)
 
     def _apply(self) -> None:
-        """Cancel the queues, or consume from them; in the consumer's own thread, as often as one likes."""
+        """Cancel queues, or consume again from those that were cancelled here; in the consumer's own thread.
+
+        What a person had a worker no longer consume from stays so.
+        """
         for queue in self._queues:
             try:
-                if self._is_turned_away:
+                if self._is_turned_away and self._consumer.task_consumer.consuming_from(queue):
+                    self._cancelled.add(queue)
                     self._consumer.cancel_task_queue(queue)
-                else:
+                elif not self._is_turned_away and queue in self._cancelled:
                     self._consumer.add_task_queue(queue)
+                    self._cancelled.discard(queue)
             except Exception as error:  # noqa: BLE001 - the broker is away: it is tried again in a second
                 log.info("Queue %s: %s.", queue, type(error).__name__)

@@ -93,7 +93,7 @@ def _words(error: BaseException) -> str:
     if isinstance(error, RedisError):
         return tell(error)
     if isinstance(error.__cause__, RedisError):  # of a broker that is one
-        return tell(error.__cause__)
+        return tell(error.__cause__, is_broker=True)
     return f"{_server(error)} does not answer ({type(error).__name__})."
 
 
