@@ -201,9 +201,10 @@ class _Publication:
         count = self._difference.lost()
         if not count:
             return 0
-        remaining = self._before() + self._difference.counts().get("insert", 0) - count
+        before = self._before()
+        remaining = before + self._difference.counts().get("insert", 0) - count
         digest = self._difference.digest
-        deletes = Deletes(count=count, records=self._before(), remaining=remaining, digest=digest)
+        deletes = Deletes(count=count, records=before, remaining=remaining, digest=digest)
         self._verdict = judge(deletes, self._stream)
         if self._verdict.may_delete:
             return 0
@@ -234,11 +235,9 @@ class _Publication:
         )
 
     def _records(self, published: Published) -> Any:
-        if not self._mirror.is_counted:
-            if self._stream.published_at is None:  # there may be records of before: they were counted by nobody
-                return self._count()
-            return self._stream.records + published.inserted - published.deleted
-        return self._count()
+        if self._mirror.is_counted or self._stream.published_at is None:  # of an earlier life, nobody counted records
+            return self._count()
+        return self._stream.records + published.inserted - published.deleted
 
     def _before(self) -> int:
         """Count the records that the mirror had; a stream that is new may find those of an earlier life."""
