@@ -10,7 +10,8 @@ local permits = KEYS[7]   -- ZSET execution -> when its lease ends
 local grants = KEYS[8]    -- LIST of the times of the last grants, newest first
 local state = KEYS[9]     -- HASH closed_until, closings, step, turn
 local wake = KEYS[10]     -- LIST that those who wait for a permit sleep on
-local epoch = KEYS[11]    -- STRING which server this is, from when on it may be believed, and whether it was told all
+local keeping = KEYS[11]  -- ZSET id -> until when what was answered to it is believed to be being stored
+local epoch = KEYS[12]    -- STRING which server this is, from when on it may be believed, and whether it was told all
 
 local limit = tonumber(ARGV[1])      -- requests in flight
 local head = tonumber(ARGV[2])       -- messages beyond that in the broker
@@ -46,6 +47,7 @@ local function shut(wait)
 end
 
 local function forget(id)
+  redis.call('ZREM', keeping, id)
   redis.call('ZREM', admitted, id)
   redis.call('HDEL', messages, id)
   redis.call('HDEL', ranks, id)

@@ -65,7 +65,7 @@ class NotNow(Exception):
 
 
 class Underway(Exception):
-    """A copy of the message is being worked on, and asks Apple just now: it will do what this one would."""
+    """A copy of the message asks Apple just now, or stores the answer, or is through: it does what this one would."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +103,7 @@ class Permit:
     """The right to one request, for one execution; renewed until `ends`."""
 
     location: str
+    message_id: str
     execution: str
     closings: int
     ends: float
@@ -289,7 +290,9 @@ class Gate:
             answer = self._run("take", location, execution, message_id, rate, window, sole and f"{sole}|", twin)
             if answer[0]:
                 ends = time.monotonic() + self._longest
-                found = Permit(location=location, execution=execution, closings=answer[1], ends=ends)
+                found = Permit(
+                    location=location, message_id=message_id, execution=execution, closings=answer[1], ends=ends
+                )
                 with self._lock:
                     self._permits[execution] = found
                 self._believe(message_id, ends)
@@ -314,7 +317,8 @@ class Gate:
         outcome = "closed" if permit.closes else "well"
         mine = (permit.execution, permit.closings, outcome)
         try:
-            opens, left, step = map(int, self._run("give_back", permit.location, *mine, wait, *limits))
+            storing = (permit.message_id, int(TASK_SECONDS * 1000))
+            opens, left, step = map(int, self._run("give_back", permit.location, *mine, wait, *limits, *storing))
         except RedisError:  # it lapses; the answer that came under it is not lost with it, nor what Apple wants
             permit.shut_seconds = max(BACKOFF_SECONDS, permit.retry_after or 0.0) if permit.closes else 0.0
             return

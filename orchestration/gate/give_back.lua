@@ -2,7 +2,11 @@
 -- in. Gives when the gate opens (0 where it is open), in how long that is, and how often in a row it was closed.
 local execution, closings, outcome = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local wait, base, cap = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local id, storing = ARGV[11], tonumber(ARGV[12])
 redis.call('ZREM', permits, execution)
+if redis.call('HEXISTS', messages, id) == 1 then
+  redis.call('ZADD', keeping, now + storing, id)
+end
 local is_first = closings == tonumber(redis.call('HGET', state, 'closings') or 0)
 if outcome == 'closed' then
   -- Five answers to one mistake are one closing: only the first of them makes the next wait longer.

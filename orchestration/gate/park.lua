@@ -5,6 +5,7 @@ if again then
     return admit()
   end
   redis.call('HDEL', sent, id)
+  redis.call('ZREM', keeping, id)
 elseif redis.call('HSETNX', messages, id, message) == 0 then
   return admit()
 else

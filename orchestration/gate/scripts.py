@@ -8,7 +8,7 @@ from redis import Redis
 _SHARED = ("park", "admit", "finish", "take", "give_back", "renew", "look", "shut", "hold")
 
 #: The parts of a location's keys, in the order in which `common.lua` names them.
-_PARTS = ("parked", "later", "messages", "ranks", "sent", "admitted", "permits", "grants", "state", "wake")
+_PARTS = ("parked", "later", "messages", "ranks", "sent", "admitted", "permits", "grants", "state", "wake", "keeping")
 
 EPOCH_KEY = "gate:epoch"
 DUE_KEY = "gates:due"

@@ -15,10 +15,13 @@ local function lives(name)
   return false
 end
 
-if lives(twin) then
-  return { 0, -1, 'twin' }
-end
-if redis.call('HEXISTS', messages, id) == 1 then
+-- A message is asked about once, however often it is delivered: not while a copy of it asks, nor while that one stores what
+-- was answered, nor when it is through.
+redis.call('ZREMRANGEBYSCORE', keeping, '-inf', now)
+if id ~= '' then
+  if lives(twin) or redis.call('ZSCORE', keeping, id) or redis.call('HEXISTS', messages, id) == 0 then
+    return { 0, -1, 'twin' }
+  end
   redis.call('ZREM', parked, id)
   redis.call('ZREM', later, id)
   redis.call('ZADD', admitted, now + lease, id)

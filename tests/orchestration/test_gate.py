@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from orchestration.gate import Gate, Message, NotNow, Underway
-from orchestration.gate.gate import HEAD_START, IN_FLIGHT_LIMIT, PATIENCE_SECONDS
+from orchestration.gate.gate import HEAD_START, IN_FLIGHT_LIMIT, LEASE_SECONDS, PATIENCE_SECONDS, TASK_SECONDS
 from orchestration.gate.scripts import DUE_KEY, key_of
 from tests.support.servers import open_gates
 
@@ -118,15 +118,43 @@ def test_many_threads_never_a_sixth(gate):
 
 
 def test_two_executions_of_one_message(gate):
-    """A message that is delivered twice at a time is one request: the copy is told, and holds nobody else up."""
+    """A message that is delivered twice is one request: a copy is told, also while the answer is being stored."""
     park(gate, 2)
     with gate.permit("1", "c.3.0", wait=0.0):
-        with pytest.raises(Underway), gate.permit("1", "c.3.0", wait=0.0):
-            pass
+        assert_is_refused(gate, "c.3.0")
         with gate.permit("1", "c.3.1", wait=0.0), gate.permit("1", wait=0.0):
             assert gate.look("1").in_flight == 3
+    assert_is_refused(gate, "c.3.0")
+    gate.finish("1", "c.3.0")
+    assert_is_refused(gate, "c.3.0")
+
+
+def test_a_message_that_comes_again_asks_again(gate):
+    """Where nothing was stored and the message parks itself, its next delivery is no copy."""
+    park(gate, 1)
+    with gate.permit("1", "c.3.0", wait=0.0):
+        pass
+    gate.park_again("1", "c.3.0", 0.0)
     with gate.permit("1", "c.3.0", wait=0.0):
         assert gate.look("1").in_flight == 1
+
+
+def test_a_worker_that_died_over_storing(gate, redis):
+    """What it had asked about is asked again, once nobody can be storing it any more."""
+    park(gate, 1)
+    with gate.permit("1", "c.3.0", wait=0.0):
+        pass
+    [(_, until)] = redis.zrange(key_of("1", "keeping"), 0, -1, withscores=True)
+    assert until / 1000 - time.time() < TASK_SECONDS < LEASE_SECONDS
+    redis.zadd(key_of("1", "keeping"), {"c.3.0": 0})
+    with gate.permit("1", "c.3.0", wait=0.0):
+        assert gate.look("1").in_flight == 1
+
+
+def assert_is_refused(gate, message_id):
+    """Nobody may ask about a message."""
+    with pytest.raises(Underway), gate.permit("1", message_id, wait=0.0):
+        pass
 
 
 def test_a_copy_leaves_the_message_alone(gate, redis):
