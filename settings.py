@@ -135,6 +135,11 @@ class Settings(BaseSettings):
         """Where the embedded server of this home listens."""
         return self.embedded_socket or self.home / "valkey.sock"
 
+    @property
+    def signs_of_life(self) -> Path:
+        """Where each worker process leaves a sign of life every few seconds."""
+        return self.home / "alive"
+
     @cached_property
     def redis(self) -> str:
         """The server of the gate and of Celery's results, in redis-py's words."""

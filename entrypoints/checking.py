@@ -7,11 +7,11 @@ from typing import Any
 import typer
 
 from apple.texts import clean
-from orchestration.freshness import spell_age
+from orchestration.ages import spell_age
 from orchestration.overview import Overview, Trouble
 from orchestration.standing import Alarm
 
-from .exits import KNOWN, explain
+from .explaining import KNOWN, explain
 from .printing import give, give_json
 
 #: So many are named in the line; the others are counted.

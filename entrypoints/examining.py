@@ -21,7 +21,7 @@ from storage.locations import Location
 from storage.schema import REVISIONS
 
 from .embedded import servers
-from .exits import KNOWN, explain
+from .explaining import KNOWN, explain
 from .processes import terminating
 from .viewing import look
 

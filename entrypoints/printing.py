@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from apple.texts import clean
-from orchestration.freshness import spell_age
+from orchestration.ages import spell_age
 
 #: For people who watch; plain when it is piped.
 messages = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -11,7 +11,8 @@ from storage.progress import ProgressReport
 from storage.schema import CrawlState, LocationState
 from storage.streams import Stream
 
-from .freshness import Verdict, spell_age
+from .ages import spell_age
+from .freshness import Verdict
 from .standing import Alarm, Standing, of_counts, of_stream, of_token
 
 #: The clock did nothing for so long: it stands still, or no worker takes its rounds.

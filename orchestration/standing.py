@@ -15,7 +15,8 @@ from storage.locations import Location
 from storage.schema import LocationState
 from storage.streams import Stream
 
-from .freshness import Freshness, Verdict, spell_age
+from .ages import spell_age
+from .freshness import Freshness, Verdict
 
 #: Days before a token's end on which it is time to say so, ever more urgently.
 WARN_DAYS = (30, 14, 7, 1)

@@ -15,7 +15,7 @@ from celery.signals import task_postrun, task_prerun, task_revoked, worker_ready
 from redis.exceptions import RedisError
 
 from orchestration.gate.gate import RENEWAL_SECONDS
-from settings import Settings, WrongSettings, read_settings
+from settings import WrongSettings, read_settings
 from storage.errors import DatabaseAway, StorageError
 
 from .attention import Attention
@@ -42,11 +42,6 @@ SKEW_SECONDS = 3.0
 
 #: A thread whose answer has come in waits this long for one that computes; Python's own 5 ms are a tenth of a request.
 SWITCH_SECONDS = 0.001
-
-
-def sign_of_life(settings: Settings) -> Path:
-    """Tell where workers leave their signs of life."""
-    return settings.home / "alive"
 
 
 class Pump(threading.Thread):
@@ -133,7 +128,7 @@ def hanging() -> list[str]:
 
 
 _attention: list[Attention] = []
-_pump = Pump(sign_of_life(read_settings()) / str(os.getpid()))
+_pump = Pump(read_settings().signs_of_life / str(os.getpid()))
 
 
 @worker_ready.connect

@@ -19,9 +19,7 @@ def alive() -> None:
 
     Example: pageturner alive
     """
-    from tasks.pump import sign_of_life
-
-    folder = sign_of_life(read_settings())
+    folder = read_settings().signs_of_life
     signs = [sign for sign in folder.glob("*") if _runs(int(sign.name))] if folder.exists() else []
     ages = {sign.name: time.time() - sign.stat().st_mtime for sign in signs}
     hanging = [name for name, age in ages.items() if age > _WITHIN_SECONDS]

@@ -43,10 +43,7 @@ def test_apple_away_for_a_minute(behind):
     time.sleep(60)  # the outage itself
     asked = place.traffic()["requests"]
     proxy.accept()
-    back = time.monotonic()
-    out, err = running.communicate(timeout=120)
-    assert running.returncode == 0, out + err
-    assert time.monotonic() - back < SOON
+    assert_soon_well(running)
     assert_in_step(place)
     assert proxy.refused < 60
     assert asked < 60
@@ -61,17 +58,17 @@ def test_apple_answers_503_for_half_a_minute(crew):
     time.sleep(30)  # the outage itself
     asked = place.traffic()["requests"]
     place.fail()
+    assert_soon_well(running)
+    assert asked <= 30
+    assert place.mirror("assignments") == place.truth("assignments")
+
+
+def assert_soon_well(running):
+    """A sync ends well, soon after Apple is back."""
     back = time.monotonic()
     out, err = running.communicate(timeout=120)
     assert running.returncode == 0, out + err
     assert time.monotonic() - back < SOON
-    assert asked <= 30
-    assert_in_step_of(place, "assignments")
-
-
-def assert_in_step_of(place, resource):
-    """The mirror is what Apple has of a list."""
-    assert place.mirror(resource) == place.truth(resource)
 
 
 def test_an_embedded_command_remembers_what_apple_wanted(simulate, tmp_path):

@@ -117,11 +117,11 @@ ENDLESS = {
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_hard_deadline(kind):
     """Whatever keeps coming drop by drop is cut off when its time is over."""
-    with serving(*ENDLESS[kind], every=0.05) as (origin, _):
+    with serving(*ENDLESS[kind], every=0.2) as (origin, _):
         begun = time.monotonic()
         with pytest.raises(Overdue):
             Client(origin, deadline=0.5).prepare_page(FIRST, TOKEN)()
-        assert time.monotonic() - begun < 3.0
+        assert time.monotonic() - begun < 10.0
 
 
 def test_a_client_lives_on():

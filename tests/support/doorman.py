@@ -10,11 +10,18 @@ import sys
 import traceback
 from typing import Any
 
+import typer
+from typer.core import TyperGroup
+
 
 def main() -> None:
     """Run one command after the other, each in a process of its own."""
     import tasks.house  # noqa: F401 - what commands import when they need it
-    from entrypoints.main import run
+    from entrypoints.main import app, run
+
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    list(group.commands.values())
 
     for line in sys.stdin:
         order = json.loads(line)
