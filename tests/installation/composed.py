@@ -133,7 +133,7 @@ def composed(folder: Path) -> Iterator[Composed]:
     ports = {service: free_port() for service in ("webhook", "metrics", "flower")}
     override = folder / "override.yml"
     command = [*SERVICES["simulator"]["command"], *_SIZE]
-    overrides = {"simulator": {"command": command}, "worker": {"healthcheck": {"interval": "3s"}}}
+    overrides = {"simulator": {"command": command}, "worker": {"healthcheck": {"interval": "5s"}}}
     override.write_text(yaml.safe_dump({"services": overrides}))
     env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
     env |= {f"{service.upper()}_PORT": str(port) for service, port in ports.items()}
