@@ -1,4 +1,4 @@
-"""A protocol that closes a connection whose request does not come, or whose head does not end.
+"""A protocol that closes a connection whose request does not come, or does not end.
 
 Either would keep a connection from somebody else, or take memory without end. It is imported by whoever serves: the
 server behind it takes its time to load.
@@ -12,51 +12,84 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 #: From the first sign of a connection, or of a request on it, to the last of its head.
 _HEAD_SECONDS = 10.0
 
+#: How long the rest of a request may come behind its answer: who closes at once may take the answer away with it.
+_REST_SECONDS = 1.0
+
 #: A head longer than this is nobody's we know: a bearer and a handful of names. One read of a socket brings the second
 #: number at most, and with the end of a head may come the beginning of its body.
 _HEAD_BYTES = 65_536
 _READ_BYTES = 262_144
+
+#: A whole request: more than any body that is taken.
+_REQUEST_BYTES = 2_000_000
 
 
 class Patient(HttpToolsProtocol):
     """HTTP for strangers."""
 
     _closing: TimerHandle | None = None
-    _head = 0
+    _awaits_head = False
+    _is_whole = True
+    _bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
-        self._wait()
+        self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes while a head is awaited."""
-        if self._closing is not None:
-            self._head += len(data)
-            if self._head > _HEAD_BYTES + _READ_BYTES:
-                self.transport.abort()
-                return
+        """Count what comes of a request, and wait for one where it is of none."""
+        self._bytes += len(data)
+        if self._bytes > (_HEAD_BYTES + _READ_BYTES if self._awaits_head else _REQUEST_BYTES):
+            self.transport.abort()
+            return
         super().data_received(data)
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if self._is_whole and is_answered and not self._awaits_head:
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the head."""
         super().on_message_begin()
-        self._wait()
+        self._is_whole = False
+        self._await_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep what is of the head; what comes behind a body is read by nobody."""
+        if self._awaits_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Wait no more: what comes now has limits of its own."""
+        """Wait no more: whoever answers has limits of his own for the body."""
+        self._awaits_head = False
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Wait no more, also where it was answered before."""
+        self._is_whole = True
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Close soon where the request that was answered does not end."""
+        is_next = self._awaits_head or bool(self.pipeline)
+        super().on_response_complete()
+        if not self._is_whole and not is_next:
+            self._close_after(_REST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
+    def _await_head(self) -> None:
+        self._bytes, self._awaits_head = 0, True
+        self._close_after(_HEAD_SECONDS)
+
+    def _close_after(self, seconds: float) -> None:
         self._stop_waiting()
-        self._head = 0
-        self._closing = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+        self._closing = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._closing is not None:

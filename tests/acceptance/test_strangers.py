@@ -147,3 +147,41 @@ def test_a_body_that_drips_after_a_refusal(database_url, gates, tmp_path):
                 answer += part
         assert answer.startswith(b"HTTP/1.1 401")
         assert b"connection: close" in answer.lower()
+
+
+#: The head of a request whose body comes in pieces.
+PIECES = b"GET %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("path", [b"/healthz", b"/nowhere"])
+def test_a_body_that_drips_behind_an_answer(database_url, gates, tmp_path, path):
+    """Where everybody is answered, too, a request that does not end keeps no connection."""
+    with (
+        receiving(database_url, gates, tmp_path) as (port, _),
+        socket.create_connection(("127.0.0.1", port)) as stranger,
+    ):
+        stranger.sendall(PIECES % path)
+        assert stranger.recv(65_536).startswith(b"HTTP/1.1 ")
+        stranger.settimeout(0.2)
+        is_open, until = True, time.monotonic() + 30
+        while is_open:
+            assert time.monotonic() < until, "it goes on for ever"
+            try:
+                stranger.sendall(b"1\r\na\r\n")
+                is_open = stranger.recv(65_536) != b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                is_open = False
+
+
+def test_trailers_without_end(database_url, gates, tmp_path):
+    """What comes behind a body takes no memory, and is cut off."""
+    with receiving(database_url, gates, tmp_path) as (port, child):
+        before = psutil.Process(child.pid).memory_info().rss
+        with socket.create_connection(("127.0.0.1", port)) as stranger, contextlib.suppress(ConnectionError):
+            stranger.sendall(PIECES % b"/healthz" + b"0\r\n")
+            for _ in range(400):
+                stranger.sendall(b"a: " + b"b" * 250_000 + b"\r\n")
+            pytest.fail("a hundred megabytes of trailers were read")
+        assert psutil.Process(child.pid).memory_info().rss - before < 50_000_000
