@@ -16,8 +16,8 @@ from tests.support.station import await_true, await_under_way
 
 from .test_crawl import assert_in_step
 
-#: Small enough to be through within seconds.
-SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50", "--latency", "60")
+#: Through within seconds, and slow enough for something to happen in the middle.
+SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50", "--latency", "250")
 
 #: How long after its end an outage may still be felt.
 SOON = 30.0

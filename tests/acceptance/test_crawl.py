@@ -137,9 +137,8 @@ def test_mass_deletes_are_held(crew):
 def test_two_locations_keep_five_each(crew):
     """Two crawls of two locations at once have five requests in flight each, and never a sixth."""
     places = [crew.add(), crew.add()]
-    crew.apple.switch(latency=0.5)  # long beside all that happens here, however busy this machine is
-    done = crew.run("sync", *(place.name for place in places))
-    crew.apple.switch(latency=0.06)
+    with crew.apple.slowed(0.5):
+        done = crew.run("sync", *(place.name for place in places))
     assert done.returncode == 0, done.stderr
     for place in places:
         assert_in_step(place)

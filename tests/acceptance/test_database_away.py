@@ -14,8 +14,8 @@ from tests.support.station import await_true, await_under_way
 
 from .test_crawl import assert_in_step
 
-#: Small enough to be through within seconds.
-SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50", "--latency", "60")
+#: Through within seconds, and slow enough for something to happen in the middle.
+SIZE = ("--assets", "20", "--assignments", "2000", "--users", "200", "--page-size", "50", "--latency", "250")
 
 #: How long a location may stand still for what only one host feels.
 SOON = 30.0
@@ -23,7 +23,7 @@ SOON = 30.0
 
 def test_a_database_that_keeps_nothing(tmp_path):
     """Where nothing can be stored, Apple is asked a few times, and `sync` ends with 4 and the reason."""
-    with running_crew(tmp_path, processes=1) as crew:
+    with running_crew(tmp_path, processes=1, latency=250) as crew:
         place = crew.add()
         running = crew.start("sync", place.name)
         await_under_way(place, running)
@@ -59,7 +59,6 @@ def test_one_host_loses_its_database(tmp_path):
         stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "well.log"))
         lost = crew.env | {"PAGETURNER_DATABASE_URL": url, "PAGETURNER_HOME": str(tmp_path / "lost")}
         stack.enter_context(running_lost(lost, tmp_path / "lost.log"))
-        crew.apple.switch(latency=0.25)
         place = crew.add()
         running = crew.start("sync", place.name)
         await_under_way(place, running)

@@ -13,7 +13,7 @@ from orchestration.scheduling import COLLECT, GAP
 from storage.notices import Notices
 from tests.support.crew import NUMBERED, SIZE, bare_crew
 from tests.support.flower import running_flower
-from tests.support.processes import COMMAND, running_doorman, running_workers
+from tests.support.processes import COMMAND, LATENCY_MS, running_doorman, running_workers
 from tests.support.rabbitmq import rabbitmq_server
 from tests.support.servers import redis_server
 from tests.support.station import await_true, await_under_way
@@ -26,7 +26,7 @@ def rabbit(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(rabbitmq_server())
         redis = stack.enter_context(redis_server())
-        simulator = ("--locations", "8", "--latency", "60", *SIZE)
+        simulator = ("--locations", "8", "--latency", str(LATENCY_MS), *SIZE)
         crew = stack.enter_context(bare_crew(home, *simulator, redis=redis))
         crew.env |= {"PAGETURNER_BROKER_URL": broker}
         crew.workers = stack.enter_context(running_workers(crew.env, log=home / "workers.log"))
@@ -86,10 +86,11 @@ def test_what_a_notice_wants_waits_at_the_gate(rabbit):
 def test_a_worker_may_die(rabbit):
     """What a killed worker held is delivered again, and nothing is lost."""
     place = rabbit.add(*NUMBERED)
-    running = rabbit.start("sync", place.name)
-    await_under_way(place, running)
-    os.kill(rabbit.workers[0].pid, signal.SIGKILL)
-    out, err = running.communicate(timeout=120)
+    with rabbit.apple.slowed(0.25):
+        running = rabbit.start("sync", place.name)
+        await_under_way(place, running)
+        os.kill(rabbit.workers[0].pid, signal.SIGKILL)
+        out, err = running.communicate(timeout=120)
     assert running.returncode == 0, out + err
     assert_exact(place)
     rabbit.workers[0].wait()

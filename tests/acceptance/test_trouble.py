@@ -94,15 +94,12 @@ def test_another_owner(crew):
 def test_revoked_in_mid_crawl(crew):
     """A token revoked in mid-crawl stops its location within one round; a new one goes on from the ledger."""
     place = crew.add("assignments")
-    crew.apple.switch(latency=0.2)
-    try:
+    with crew.apple.slowed(0.2):
         running = crew.start("sync", place.name)
         await_steps(crew, 12)
         token = crew.apple.new_token(place.uid)
         asked = place.traffic()["requests"]
         _, err = running.communicate(timeout=60)
-    finally:
-        crew.apple.switch(latency=0.06)
     assert running.returncode == 5
     assert "was revoked" in err
     assert place.traffic()["requests"] - asked <= 10  # those in flight, and those with a head start
@@ -200,15 +197,15 @@ def test_a_chain_that_lost_its_worker(tmp_path):
 def test_steps_that_come_twice(crew):
     """Steps that are delivered again and again, at the same time too, are never two at Apple."""
     place = crew.add("subscription-assignments")
-    running = crew.start("sync", place.name)
-    crawl = await_steps(crew, 1)
     app = Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
-    with contextlib.closing(app):
+    with crew.apple.slowed(1.0), contextlib.closing(app):
+        running = crew.start("sync", place.name)
+        crawl = await_steps(crew, 1)
         for index in [0, 1, 2, 3] * 10:
             arguments = (place.uid, crawl.id, crawl.round, index)
             task_id = f"{crawl.id}.{crawl.round}.{index}"
             app.send_task("pageturner.follow", arguments, task_id=task_id, queue="page")
-    running.communicate(timeout=60)
+        running.communicate(timeout=60)
     assert running.returncode == 0
     assert_exact(place, ["subscription-assignments"])
     assert place.traffic()["most_chained"] == 1

@@ -21,7 +21,7 @@ from storage.feed import Change, Feed
 from storage.locations import Locations
 from storage.sealing import Sealer, make_key
 
-from .processes import COMMAND, Apple, Doorman, running_doorman, running_simulator, running_workers
+from .processes import COMMAND, LATENCY_MS, Apple, Doorman, running_doorman, running_simulator, running_workers
 from .servers import make_database, open_gates, postgresql_server, redis_server
 
 _PATIENCE_SECONDS = 300
@@ -193,7 +193,7 @@ def running_crew(
     *,
     locations: int = 1,
     size: tuple[str, ...] = SIZE,
-    latency: float = 60,
+    latency: float = LATENCY_MS,
     processes: int = 2,
 ) -> Iterator[Crew]:
     """Run an installation for the length of the block."""

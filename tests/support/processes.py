@@ -22,6 +22,9 @@ from settings import celery_url
 
 _START_SECONDS = 30.0
 
+#: How long the simulated Apple takes for an answer, where a test names nothing else.
+LATENCY_MS = 60
+
 COMMAND = str(Path(sys.executable).with_name("pageturner"))
 
 
@@ -71,6 +74,15 @@ class Apple:
     def switch(self, **switches: Any) -> None:
         """Turn switches."""
         self._ask("switches", switches)
+
+    @contextlib.contextmanager
+    def slowed(self, latency: float) -> Iterator[None]:
+        """Take so many seconds for each answer within the block: long beside all that a test does meanwhile."""
+        self.switch(latency=latency)
+        try:
+            yield
+        finally:
+            self.switch(latency=LATENCY_MS / 1000)
 
     def new_token(self, uid: str | None = None) -> str:
         """Make a newer token, which revokes the one before."""
