@@ -141,6 +141,8 @@ class Gate:
         self._common = [IN_FLIGHT_LIMIT, HEAD_START, int(lease * 1000), int(PATIENCE_SECONDS * 1000)]
         self._lock = threading.Lock()
         self._permits: dict[str, Permit] = {}
+        #: Executions that may have a permit in Redis, whose answer was lost on the way, and that do not ask.
+        self._orphans: set[tuple[str, str]] = set()
         self._started: dict[str, _Started] = {}
 
     def park(self, location: str, message: Message, rank: int) -> list[Message]:
@@ -150,6 +152,7 @@ class Gate:
     def park_again(self, location: str, message_id: str, delay: float) -> list[Message]:
         """Park the message of a running task for a while; its place in the queue stays."""
         self.leave(message_id)
+        self._disown()
         return self._park(location, message_id, 0, delay, "", "1")
 
     def finish(self, location: str, message_id: str) -> list[Message]:
@@ -188,6 +191,7 @@ class Gate:
 
     def renew(self) -> None:
         """Renew the permits and tasks that live in this process, but for those that take longer than they may."""
+        self._disown()
         for location, (executions, ids) in self._living().items():
             arguments = (*self._common, len(executions), *executions, *ids)
             self._scripts.run("renew", location, *arguments, client=self._renewing)
@@ -287,7 +291,11 @@ class Gate:
         window = int(RATE_WINDOW_SECONDS * 1000)
         until = time.monotonic() + wait
         while True:
-            answer = self._run("take", location, execution, message_id, rate, window, sole and f"{sole}|", twin)
+            try:
+                answer = self._run("take", location, execution, message_id, rate, window, sole and f"{sole}|", twin)
+            except RedisError:
+                self._orphan(location, execution)
+                raise
             if answer[0]:
                 ends = time.monotonic() + self._longest
                 found = Permit(
@@ -319,12 +327,26 @@ class Gate:
         try:
             storing = (permit.message_id, int(TASK_SECONDS * 1000))
             opens, left, step = map(int, self._run("give_back", permit.location, *mine, wait, *limits, *storing))
-        except RedisError:  # it lapses; the answer that came under it is not lost with it, nor what Apple wants
+        except RedisError:  # the answer that came under it is not lost with it, nor what Apple wants
+            self._orphan(permit.location, permit.execution)
             permit.shut_seconds = max(BACKOFF_SECONDS, permit.retry_after or 0.0) if permit.closes else 0.0
             return
         if opens:
             self._scripts.wake(permit.location, opens)
         permit.shut_seconds, permit.step = left / 1000, step
+
+    def _orphan(self, location: str, execution: str) -> None:
+        with self._lock:
+            self._orphans.add((location, execution))
+
+    def _disown(self) -> None:
+        """Give back what nobody has: until it lapses, its message would be taken for a copy of itself."""
+        with self._lock:
+            orphans = list(self._orphans)
+        for location, execution in orphans:
+            self._redis.zrem(key_of(location, "permits"), execution)
+            with self._lock:
+                self._orphans.discard((location, execution))
 
     def _believe(self, message_id: str, ends: float) -> None:
         """Believe that the task of a message is at work until then."""

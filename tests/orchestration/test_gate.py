@@ -5,10 +5,13 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from redis import Redis
+from redis.exceptions import RedisError
 
 from orchestration.gate import Gate, Message, NotNow, Underway
 from orchestration.gate.gate import HEAD_START, IN_FLIGHT_LIMIT, LEASE_SECONDS, PATIENCE_SECONDS, TASK_SECONDS
 from orchestration.gate.scripts import DUE_KEY, key_of
+from tests.support.proxy import proxied
 from tests.support.servers import open_gates
 
 ADMITTED = IN_FLIGHT_LIMIT + HEAD_START
@@ -149,6 +152,24 @@ def test_a_worker_that_died_over_storing(gate, redis):
     redis.zadd(key_of("1", "keeping"), {"c.3.0": 0})
     with gate.permit("1", "c.3.0", wait=0.0):
         assert gate.look("1").in_flight == 1
+
+
+def test_an_answer_of_redis_that_was_lost(redis, redis_url):
+    """A permit of which nobody heard, or that could not be given back, holds its message up no longer."""
+    open_gates(redis)
+    with proxied(redis_url) as (proxy, url), Redis.from_url(url) as client:
+        gate = Gate(client, longest_request=60.0)
+        park(gate, 2)
+        proxy.lose_next()
+        with pytest.raises(RedisError), gate.permit("1", "c.3.0", wait=0.0):
+            pass
+        assert gate.look("1").in_flight == 1
+        gate.park_again("1", "c.3.0", 0.0)
+        with gate.permit("1", "c.3.0", wait=0.0):
+            proxy.refuse()
+        proxy.accept()
+        gate.renew()
+        assert gate.look("1").in_flight == 0
 
 
 def assert_is_refused(gate, message_id):

@@ -17,6 +17,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._refuses = False
+        self._loses_next = False
         #: How many connections were refused.
         self.refused = 0
         self.port = int(self._listener.getsockname()[1])
@@ -32,6 +33,10 @@ class Proxy:
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+
+    def lose_next(self) -> None:
+        """Break a connection off instead of passing the next answer on: what was asked is done."""
+        self._loses_next = True
 
     def accept(self) -> None:
         """Let connections in again."""
@@ -61,13 +66,16 @@ class Proxy:
                 continue
             far = socket.create_connection(self._target)
             self._sockets += [near, far]
-            for pair in ((near, far), (far, near)):
+            for pair in ((near, far, False), (far, near, True)):
                 threading.Thread(target=self._pass, args=pair, daemon=True).start()
 
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:  # noqa: FBT001 - a thread's
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 self._is_open.wait()
+                if is_answer and self._loses_next:
+                    self._loses_next = False
+                    break
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
