@@ -92,10 +92,14 @@ class Settings(BaseSettings):
             if url is not None and not _is_url(url):
                 words = "is no URL: signs such as / and # in its password are written as %2F and %23."
                 yield f"PAGETURNER_{name}_URL {words}"
+            elif url is not None and name == "REDIS" and (wrong := _wrong_option(url)):
+                yield f"PAGETURNER_REDIS_URL has an option that cannot be used: {wrong}."
         if redis is None and broker is not None:
             yield "PAGETURNER_BROKER_URL is set: PAGETURNER_REDIS_URL must be too, for the gate."
 
     def _wrong_words(self) -> Iterator[str]:
+        if self.home.exists() and not self.home.is_dir():
+            yield f"PAGETURNER_HOME is no folder: {self.home}."
         if not _is_url(self.apple_url) or not urlsplit(self.apple_url).hostname:
             yield "PAGETURNER_APPLE_URL names no host."
         if self.sentry_dsn is not None and not _DSN.fullmatch(_text(self.sentry_dsn)):
@@ -237,6 +241,18 @@ def _is_url(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _wrong_option(url: str) -> str | None:
+    """Say what of a Redis' URL the client does not take; None where it takes all."""
+    from redis import ConnectionPool, RedisError
+
+    try:
+        ConnectionPool.from_url(url).make_connection()
+    except (TypeError, ValueError, RedisError) as error:
+        quoted = re.search(r"'\w+'", str(error))
+        return quoted[0] if quoted else str(error)
+    return None
 
 
 def _text(secret: SecretStr) -> str:

@@ -63,9 +63,12 @@ class Home:
         return True
 
     def keeper(self) -> dict[str, Any]:
-        """Read what the keeper says of itself."""
+        """Read what the keeper says of itself; nothing where there is none, even if one that died left its word."""
         try:
-            keeper: dict[str, Any] = json.loads((self.path / "lock").read_text())
+            with (self.path / "lock").open() as lock:
+                if self._lock is None and _is_free(lock):
+                    return {}
+                keeper: dict[str, Any] = json.load(lock)
         except (OSError, ValueError):
             return {}
         return keeper
@@ -90,6 +93,15 @@ class Home:
         self._lock.truncate()
         self._lock.write(json.dumps(keeper))
         self._lock.flush()
+
+
+def _is_free(lock: IO[str]) -> bool:
+    """Tell whether nobody keeps a home. Whoever wants to at this very moment tries again."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def refuse_full(settings: Settings) -> None:
@@ -161,8 +173,8 @@ def _claim_or_share(home: Home, kind: str, *, wants_worker: bool) -> bool:
         if keeper.get("kind") == "worker" or (keeper and not wants_worker):
             os.environ[SOCKET_VARIABLE] = keeper["socket"]
             return False
-        if not told:
-            say(f"Another command (process {keeper.get('pid', '?')}) is at work in {home.path}: waiting for it.")
+        if keeper and not told:
+            say(f"Another command (process {keeper['pid']}) is at work in {home.path}: waiting for it.")
             told = True
         time.sleep(_LOOK_SECONDS)
     return True

@@ -125,6 +125,7 @@ def _end(error: Exception) -> int:
         say(f"pageturner: {words}")
         return status
     if isinstance(error, OSError):
-        say(f"pageturner: {error.strerror or type(error).__name__}: {error.filename or 'a file or a connection'}")
+        what = f": {error.filename}" if error.filename else ""
+        say(f"pageturner: {error.strerror or type(error).__name__}{what}.")
         return Exit.AWAY if error.errno in {errno.ENOSPC, errno.EDQUOT} else Exit.USAGE
     raise error

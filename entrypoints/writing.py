@@ -32,7 +32,7 @@ def write_to(output: Path | None, write: Callable[[TextIO], None]) -> None:
 
 @contextlib.contextmanager
 def _opened(output: Path) -> Iterator[TextIO]:
-    target = output.resolve()  # a link stays one, and what it points at is written
+    target = Path(os.path.realpath(output))  # a link stays one, and what it points at is written
     try:
         status = target.stat()
     except FileNotFoundError:

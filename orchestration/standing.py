@@ -89,7 +89,7 @@ def of_stream(verdict: Verdict) -> Standing:
         words = (
             f"{stream.held_deletes} deletes are held, since they would take most of it: sync again to confirm them, "
         )
-        words += f"or let them through with `pageturner accept {location.name}`."
+        words += f"or let them through with `pageturner accept {shlex.quote(location.name)}`."
         return Standing(state="held", words=words, alarm=max(alarm, Alarm.WARNING))
     if verdict.freshness is not Freshness.FRESH:
         return Standing(state=verdict.freshness, words=_late(verdict), alarm=alarm)
@@ -139,7 +139,7 @@ _UNTOLD = {
     LocationState.EXPIRED: "The token's date has passed: download a new one from Apple.",
     LocationState.REVOKED: "The token was revoked: download the newest one from Apple.",
     LocationState.WRONG: "Apple does not know the token: download the newest one from Apple.",
-    LocationState.FOREIGN: "Another service manages the location: `pageturner accept` says that this is meant to be.",
+    LocationState.FOREIGN: "Another service manages the location: if that is meant to be, `pageturner accept NAME`.",
 }
 
 

@@ -18,10 +18,10 @@ def make_app(world: World) -> Starlette:
     return Starlette(routes=[*Apple(world).routes(), *Steering(world).routes()])
 
 
-def serve(world: World, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serve until stopped; port 0 takes a free one. The origin is announced once connections are taken."""
-    listener = socket.create_server((host, port), backlog=1024)
-    announce(f"http://{host}:{listener.getsockname()[1]}")
+def serve(world: World, listener: socket.socket, announce: Callable[[str], None]) -> None:
+    """Serve until stopped. The origin is announced at once: connections are taken already."""
+    host, port = listener.getsockname()[:2]
+    announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     config = uvicorn.Config(make_app(world), log_level="warning", access_log=False, timeout_keep_alive=75)
     uvicorn.Server(config).run(sockets=[listener])
 

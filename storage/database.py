@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import conninfo
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
@@ -196,11 +197,22 @@ def _make_engine(url: str) -> sa.Engine:
 
 def _make_postgresql(url: sa.URL) -> sa.Engine:
     options = {name: value for name, value in CONNECTION.items() if name not in url.query}
+    _refuse_options(url)
     engine = sa.create_engine(
         url, pool_size=20, max_overflow=20, pool_timeout=_POOL_SECONDS, hide_parameters=True, connect_args=options
     )
     sa.event.listen(engine, "connect", prepare_session)
     return engine
+
+
+def _refuse_options(url: sa.URL) -> None:
+    """Refuse what no connection could be made with, before one is tried."""
+    options = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    try:
+        conninfo.timeout_from_conninfo(conninfo.conninfo_to_dict(conninfo.make_conninfo(**options)))
+    except psycopg.ProgrammingError as error:
+        words = "PAGETURNER_DATABASE_URL has an option that cannot be used"
+        raise WrongDatabase(f"{words}: {str(error).strip()}.") from None
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -12,7 +12,6 @@ from .mirrors import MIRRORS
 from .schema import (
     UNFINISHED,
     changes,
-    closings,
     comparisons,
     crawls,
     disagreements,
@@ -78,7 +77,7 @@ class Purging:
             _refuse_read(connection, location_id, self._database.now())
             lock_streams(connection, [location_id])
             _refuse_watched(connection, location_id)
-            for table, mine in _of_streams(location_id, uid):
+            for table, mine in _of_streams(location_id):
                 connection.execute(sa.delete(table).where(mine))
         for table, mine in _of_records(location_id, uid):
             while self._erase_some(location_id, table, mine):
@@ -118,7 +117,7 @@ def _count(connection: sa.Connection, table: sa.Table, mine: sa.ColumnElement[bo
     return int(connection.scalar(sa.select(sa.func.count()).select_from(table).where(mine)) or 0)
 
 
-def _of_streams(location_id: int, uid: str) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """Name what says how far reading is, those tables first that refer to others."""
     my_streams = sa.select(streams.c.id).where(streams.c.location_id == location_id)
     my_crawls = sa.select(crawls.c.id).where(crawls.c.stream_id.in_(my_streams))
@@ -130,7 +129,6 @@ def _of_streams(location_id: int, uid: str) -> list[tuple[sa.Table, sa.ColumnEle
         (streams, streams.c.location_id == location_id),
         (comparisons, comparisons.c.location_id == location_id),
         (disagreements, disagreements.c.location_id == location_id),
-        (closings, closings.c.gate == uid),
     ]
 
 

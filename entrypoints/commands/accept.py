@@ -1,5 +1,6 @@
 """`pageturner accept`: say that something which waits for a person is meant to be."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -38,4 +39,4 @@ def accept(
         if is_foreign:
             house.locations.disown(location.id)
             say(f"{name}: whichever service manages it now is accepted.")
-        say(f"Next: pageturner sync {name}")
+        say(f"Next: pageturner sync {shlex.quote(name)}")

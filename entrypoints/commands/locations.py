@@ -1,5 +1,6 @@
 """`pageturner locations`: which content tokens are kept."""
 
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from tasks.house import House
 
 app = typer.Typer(
-    help="Keep content tokens: add, list, remove, rotate, purge.", no_args_is_help=True, rich_markup_mode="rich"
+    help="Keep content tokens: add, list, remove, rotate, purge.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
 )
 app.command("apply", epilog="Example: [bold]pageturner locations apply locations.toml --dry-run[/]")(apply.apply)
 
@@ -118,7 +122,8 @@ def watch(
     wanted = _resources(resources)
     with reading() as house:
         house.locations.watch(name, wanted)
-        say(f"'{name}': {', '.join(wanted)} from now on. What else was mirrored is kept. Next: pageturner sync {name}")
+        say(f"'{name}': {', '.join(wanted)} from now on. What else was mirrored is kept.")
+        say(f"Next: pageturner sync {shlex.quote(name)}")
 
 
 @app.command("remove", epilog="Example: [bold]pageturner locations remove hq[/]")

@@ -16,7 +16,12 @@ from ..exits import Exit, Failure
 from ..living import asking, reading
 from ..printing import give_json, make_table, results, say, since
 
-app = typer.Typer(help="Have Apple tell what changes: subscribe, list, replay.", no_args_is_help=True)
+app = typer.Typer(
+    help="Have Apple tell what changes: subscribe, list, replay.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
 
 Name = Annotated[str, typer.Argument(help="The name of the location.")]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..printing import say
+from ..serving import listen
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -68,4 +69,4 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
             file = tokens / f"{one.organisation.uid}.vpptoken"
             file.write_text(one.token + "\n")
             say(f"{file}: the token of {one.organisation.name}")
-    serve(world, host, port, announce_to(sys.stdout, world))
+    serve(world, listen(host, port), announce_to(sys.stdout, world))

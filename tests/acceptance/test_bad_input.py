@@ -169,6 +169,11 @@ def test_another_owner(crew):
 SETTINGS = {
     "no Redis": ({"PAGETURNER_REDIS_URL": "redis://127.0.0.1:9/0"}, 4, "Redis does not answer"),
     "a password with a slash": ({"PAGETURNER_REDIS_URL": "redis://:se/cret@h:1/0"}, 2, "PAGETURNER_REDIS_URL"),
+    "an option that Redis has not": ({"PAGETURNER_REDIS_URL": "redis://h/0?foo=1"}, 2, "cannot be used: 'foo'"),
+    "an option in letters": ({"PAGETURNER_REDIS_URL": "redis://h/0?socket_timeout=x"}, 2, "'socket_timeout'"),
+    "no way to verify": ({"PAGETURNER_REDIS_URL": "rediss://h/0?ssl_cert_reqs=foo"}, 2, "Flag: foo"),
+    "an option that PostgreSQL has not": ({"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?foo=1"}, 1, 'option "foo"'),
+    "a wait in letters": ({"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?connect_timeout=x"}, 1, "connect_timeout"),
     "a port with letters": ({"PAGETURNER_DATABASE_URL": "postgresql://u:pw@h:x/db"}, 1, "PAGETURNER_DATABASE_URL"),
     "a home that is a file": ({"PAGETURNER_HOME": "/dev/null"}, 2, "/dev/null"),
     "no broker": ({"PAGETURNER_BROKER_URL": "redis://127.0.0.1:9/0"}, 4, "broker does not answer"),

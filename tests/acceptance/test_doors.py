@@ -86,6 +86,7 @@ def test_nobody_keeps_a_connection_by_saying_nothing(early):
     [
         (("webhook", "--trust", "nobody"), "'nobody' is no address"),
         (("webhook", "--host", "192.0.2.1"), "Cannot listen at 192.0.2.1"),
+        (("simulate", "--host", "192.0.2.1"), "Cannot listen at 192.0.2.1"),
         (("worker", "--log-level", "loud"), "loud"),
         (("notices", "subscribe", "hq", "--url", "ftp://x"), "This is none: ftp://x"),
         (("notices", "subscribe", "hq", "--url", "https://x", "--type", "NEWS"), "no type NEWS"),

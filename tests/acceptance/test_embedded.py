@@ -1,11 +1,13 @@
 """Embedded mode: nothing but a home, and nothing left when the command has ended."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -109,6 +111,24 @@ def test_help_has_examples(path):
     done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"})
     assert done.exit_code == 0
     assert f"pageturner {' '.join(path)}" in done.stdout.partition("Example")[2]
+
+
+@pytest.mark.parametrize("path", [[], ["locations"], ["notices"]], ids="pageturner {}".format)
+def test_help_offers_what_is_ours(path):
+    """No group of commands offers to change a shell's files."""
+    done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"})
+    assert "sync" in done.stdout or "list" in done.stdout
+    assert "completion" not in done.stdout
+
+
+def test_a_keeper_that_died(laptop):
+    """What a worker said of itself before it was killed is not believed: nobody is looked for where nobody is."""
+    assert laptop.run("status").returncode == 0
+    keeper = {"pid": 1, "kind": "worker", "socket": str(laptop.home / "nowhere.sock")}
+    (Path(laptop.env["PAGETURNER_HOME"]) / "lock").write_text(json.dumps(keeper))
+    check = laptop.run("status", "--check")
+    assert "Redis" not in check.stdout
+    assert "No worker" not in laptop.run("status").stderr
 
 
 @pytest.fixture

@@ -65,6 +65,14 @@ def test_what_cannot_be_written(place, tmp_path, where):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_link_to_itself(place, tmp_path):
+    """A link that leads nowhere is a failure with its reason."""
+    (tmp_path / "loop").symlink_to("loop")
+    done = export(place, tmp_path / "loop")
+    assert done.returncode == 1
+    assert f"{tmp_path / 'loop'} cannot be written: Too many" in done.stderr
+
+
 def test_bookmarks(place):
     """A reader goes on from its bookmark; one of another feed, or from beyond this one, is refused with what to do."""
     run = place.crew.run

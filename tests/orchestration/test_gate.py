@@ -160,6 +160,8 @@ def test_an_answer_of_redis_that_was_lost(redis, redis_url):
     with proxied(redis_url) as (proxy, url), Redis.from_url(url) as client:
         gate = Gate(client, longest_request=60.0)
         park(gate, 2)
+        with gate.permit("1", wait=0.0):  # the scripts are known to Redis from here on
+            assert gate.look("1").in_flight == 1
         proxy.lose_next()
         with pytest.raises(RedisError), gate.permit("1", "c.3.0", wait=0.0):
             pass

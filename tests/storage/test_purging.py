@@ -21,7 +21,6 @@ def fill(store: Store, name: str, uid: str) -> int:
     for version, count in (("v1", 5), ("v2", 3)):
         assets = [{"adamId": str(number), "pricingParam": "STDQ"} for number in range(count)]
         store.publish(store.read(stream, assets, version=version))
-    Closings(store.database).keep([uid], 60.0, 1, "Slow down.")
     return location.id
 
 
@@ -47,6 +46,15 @@ def test_nothing_stays(store, monkeypatch):
     assert rows(store) == before
     with pytest.raises(UnknownLocation):
         store.locations.kept("hq")
+
+
+def test_what_apple_asked_for_stays(store):
+    """A location that Apple wants left alone is left alone, also when it comes again."""
+    number, closings = fill(store, "hq", "1"), Closings(store.database)
+    closings.keep(["1"], 3600.0, 1, "Slow down.")
+    store.locations.remove("hq")
+    Purging(store.database).purge(number, "1")
+    assert list(closings.standing()) == ["1"]
 
 
 def test_what_is_watched_is_not_erased(store):
