@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from orchestration.retrying import Trouble
+from storage.errors import DatabaseAway
 from storage.progress import ProgressReport
 from storage.schema import CrawlState
 
 from .embedded import refuse_full
 from .exits import Exit, Failure
-from .living import find_workers
+from .living import NoWorker, find_workers
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -35,7 +36,7 @@ LEAVE_SECONDS = 300.0
 #: A publish is waited for longer: it has nothing to show before it is whole.
 _PUBLISH_SECONDS = 3_600.0
 
-#: Workers that cannot store anything for so long will not soon.
+#: What is away for so long, or keeps nothing, will not be back soon.
 _OUTAGE_SECONDS = 40.0
 
 
@@ -52,17 +53,33 @@ class Following:
         self._moved: dict[str, tuple[float, list[ProgressReport]]] = {}
         self._left: dict[str, str] = {}
         self._outage_since: float | None = None
+        #: Since when a server, or every worker, does not answer this command.
+        self._away_since: float | None = None
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
-        """Wait until all are over, but for those that are not to be waited for: of these, it is told why."""
+        """Wait until all are over, but for those that are not to be waited for: of these, it is told why.
+
+        Servers that are away for a while are waited for: the ledger has what was read, and workers go on by themselves.
+        """
         while True:
-            reports, is_over = self._house.syncing.report(self._sync_ids)
-            reports = [self._seen(report) for report in reports]
-            show(reports)
-            if is_over or (self._left and self._are_others_over(reports)):
-                return reports
-            self._check(reports)
+            try:
+                reports, is_over = self._house.syncing.report(self._sync_ids)
+                reports = [self._seen(report) for report in reports]
+                show(reports)
+                if is_over or (self._left and self._are_others_over(reports)):
+                    return reports
+                self._check(reports)
+                self._away_since = None
+            except (DatabaseAway, RedisError, NoWorker) as error:
+                self._bear(error)
             time.sleep(_LOOK_SECONDS)
+
+    def _bear(self, error: Exception) -> None:
+        """Bear that something is away, unless it is for too long."""
+        self._check_worker()
+        self._away_since = self._away_since or time.monotonic()
+        if time.monotonic() - self._away_since > _OUTAGE_SECONDS:
+            raise error
 
     def _seen(self, report: ProgressReport) -> ProgressReport:
         if report.is_over or report.uid not in self._left:

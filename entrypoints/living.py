@@ -22,6 +22,10 @@ THREADS = 10
 _PING_SECONDS = 5.0
 
 
+class NoWorker(Failure):
+    """Nobody is there to do the work."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Living:
     """A house with somebody in it."""
@@ -83,6 +87,6 @@ def find_workers() -> None:
     from tasks import app
 
     if not app.control.ping(timeout=_PING_SECONDS, limit=1):
-        raise Failure(
+        raise NoWorker(
             "No worker answers: start one with `pageturner worker`, then try again. Nothing is lost.", Exit.AWAY
         )

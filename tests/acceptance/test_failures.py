@@ -49,13 +49,9 @@ def end(running):
     return time.monotonic() - begun
 
 
-def end_or_resume(place, running):
-    """Wait for a sync, which may itself have lost its connection; then the next one goes on."""
-    out, err = running.communicate(timeout=120)
-    if running.returncode == 4:
-        place.sync()
-    else:
-        assert running.returncode == 0, out + err
+def assert_borne(place, running):
+    """A sync came to its good end all the same, and nobody takes what happened for a bug."""
+    assert end(running) < PATIENCE
     assert_in_step(place)
     assert "a bug" not in place.crew.log()
 
@@ -142,7 +138,7 @@ def test_a_database_that_restarts(lonely):
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         )
-    end_or_resume(place, running)
+    assert_borne(place, running)
 
 
 def test_a_redis_that_hiccups(lonely):
@@ -153,7 +149,7 @@ def test_a_redis_that_hiccups(lonely):
         await_pages(lonely, count)
         with lonely.redis() as redis:
             redis.client_kill_filter(_type="normal")
-    end_or_resume(place, running)
+    assert_borne(place, running)
 
 
 def test_retry_after(lonely):

@@ -64,7 +64,11 @@ class Proxy:
                 self.refused += 1
                 near.close()
                 continue
-            far = socket.create_connection(self._target)
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:  # nobody is behind it just now
+                near.close()
+                continue
             self._sockets += [near, far]
             for pair in ((near, far, False), (far, near, True)):
                 threading.Thread(target=self._pass, args=pair, daemon=True).start()
