@@ -51,6 +51,7 @@ settings = {
     "worker_send_task_events": True,
     "task_send_sent_event": False,
     "worker_hijack_root_logger": False,
+    "worker_consumer": "tasks.consumer:Consumer",
     "worker_enable_remote_control": True,
     # A task that waits for Apple does not stop a worker from being told to stop: messages come back.
     "worker_cancel_long_running_tasks_on_connection_loss": False,

@@ -2,8 +2,11 @@
 
 import json
 import logging
+import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from socket import gaierror
 from typing import Any
 
 from celery.signals import setup_logging
@@ -11,6 +14,8 @@ from celery.signals import setup_logging
 from apple.texts import clean
 from orchestration.telling import now_about
 from settings import Settings, read_settings
+
+from .outages import AWAY, outages
 
 #: What Celery says of every message is our own lines' business: what was done to which page, and what came of it.
 _QUIET = (
@@ -21,6 +26,52 @@ _QUIET = (
     "httptools",
     "uvicorn.access",
 )
+
+
+#: Who speaks of servers that are away, at each try and with all that was being done: it is told once, in our words.
+_OF_SERVERS = (
+    "celery.app.amqp",
+    "celery.app.trace",
+    "celery.backends.redis",
+    "celery.beat",
+    "celery.bootsteps",
+    "celery.worker",
+    "celery.worker.consumer.consumer",
+    "celery.worker.control",
+    "celery.worker.pidbox",
+    "celery.worker.request",
+    "kombu.asynchronous.hub",
+    "py.warnings",
+)
+
+#: How a warning spells an error of Redis that a task met outside its own code; and what Celery warns of whenever a
+#: connection is lost, and that was decided.
+_NO_NEWS = re.compile(r"Exception raised outside body: \w+:\w+Error\b|CPendingDeprecationWarning")
+
+
+class _ToldOnce(logging.Filter):
+    """Keeps back what is an outage, and notes it as one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = next(filter(_is_away, _errors(record)), None)
+        if error is not None:
+            outages.note_broker(error)
+        return error is None and not _NO_NEWS.search(record.getMessage())
+
+
+def _is_away(error: BaseException) -> bool:
+    return isinstance(error, (*AWAY, ConnectionError, TimeoutError, gaierror))
+
+
+def _errors(record: logging.LogRecord) -> Iterator[BaseException]:
+    """Give the errors that a record is about, and those that they came of."""
+    found = [one for one in record.args if isinstance(one, BaseException)] if isinstance(record.args, tuple) else []
+    found += [record.exc_info[1]] if record.exc_info and record.exc_info[1] else []
+    for error in found:
+        cause: BaseException | None = error
+        while cause is not None:
+            yield cause
+            cause = cause.__cause__
 
 
 class _Text(logging.Formatter):
@@ -61,6 +112,9 @@ def configure(settings: Settings, level: int | str = logging.INFO) -> None:
     for name in _QUIET:
         quiet = logging.getLogger(name)
         quiet.setLevel(max(logging.WARNING, root.level) if root.level > logging.DEBUG else logging.DEBUG)
+    for name in _OF_SERVERS:
+        told = logging.getLogger(name)
+        told.filters[:] = [_ToldOnce()]
     # What a stranger sends that is no HTTP is a warning for each.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 

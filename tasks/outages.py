@@ -55,7 +55,7 @@ class Outages:
         quiet = _QUIET_FULL_SECONDS if isinstance(error, DatabaseFull) else _QUIET_SECONDS
         with self._lock:
             known = self._outages.get(name)
-            if known is None:
+            if known is None or now - known.seen_at >= known.quiet:
                 self._outages[name] = _Outage(words=_words(error), begun_at=now, told_at=now, seen_at=now, quiet=quiet)
                 log.warning("%s It is tried again until it answers.", _words(error))
                 return
@@ -64,6 +64,15 @@ class Outages:
             if now - known.told_at >= _AGAIN_SECONDS:
                 log.warning("%s Still so, after %d tries.", known.words, known.times)
                 known.told_at = now
+
+    def note_broker(self, error: BaseException) -> None:
+        """Note that the broker is away, whatever its client calls that."""
+        if isinstance(error, AWAY):
+            self.note(error)
+        else:
+            away = OperationalError(str(error))
+            away.__cause__ = error
+            self.note(away)
 
     def look(self) -> None:
         """Tell of those that have ended; called now and then."""

@@ -86,6 +86,21 @@ class StoppableRedis:
         if self._child is not None:
             processes.stop(self._child)
 
+    def kill(self) -> None:
+        """Kill it."""
+        assert self._child is not None
+        self._child.kill()
+        self._child.wait()
+
+    def forget(self) -> None:
+        """Take away what it had written down."""
+        for name in self._folder.iterdir():
+            shutil.rmtree(name) if name.is_dir() else name.unlink()
+
+    def client(self) -> Redis:
+        """Connect to it."""
+        return Redis.from_url(self.url)
+
 
 def _redis_binary() -> str:
     return shutil.which("redis-server") or shutil.which("valkey-server") or str(server_binary())

@@ -1,0 +1,56 @@
+"""The consumer of a worker, which takes a broker that is away, or refuses, as something that passes."""
+
+import time
+from typing import Any
+
+from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.state import maybe_shutdown
+from kombu.connection import Connection
+from redis.exceptions import ConnectionError as RedisGone
+from redis.exceptions import RedisError
+
+from .outages import outages
+
+#: The return of a broker is noticed within this, however long it was away.
+AGAIN_SECONDS = 5.0
+
+#: A server that refuses answers at once: it is asked again after this.
+REFUSED_SECONDS = 1.0
+
+
+class Consumer(CeleryConsumer):
+    """Celery's consumer, which no broker ends."""
+
+    connection_errors: tuple[type[BaseException], ...]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # A Redis that is full, or became a replica, refuses what it is asked; to Celery that is the end of a worker.
+        self.connection_errors = (*self.connection_errors, RedisError)
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Connect, or try every few seconds until that is possible."""
+        conn = conn.ensure_connection(
+            lambda error, _: outages.note_broker(error),
+            interval_start=1.0,
+            interval_step=1.0,
+            interval_max=AGAIN_SECONDS,
+            callback=maybe_shutdown,
+        )
+        self.first_connection_attempt = False
+        return conn
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Leave a connection that is broken, or whose server refuses."""
+        _bear(exc)
+        super().on_connection_error_after_connected(exc)
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Begin anew where a server refuses what is to be done before the first message is taken."""
+        _bear(exc)
+
+
+def _bear(error: Exception) -> None:
+    outages.note_broker(error)
+    if isinstance(error, RedisError) and not isinstance(error, RedisGone):
+        time.sleep(REFUSED_SECONDS)

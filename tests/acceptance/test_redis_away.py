@@ -1,0 +1,82 @@
+"""Redis dies, refuses or is another one afterwards: workers live on, a sync waits, and the log says it once."""
+
+import re
+import time
+
+import pytest
+
+from tests.support.crew import bare_crew
+from tests.support.processes import running_workers
+from tests.support.servers import StoppableRedis
+from tests.support.station import await_under_way
+
+from .test_crawl import assert_in_step
+from .test_failures import PATIENCE, end
+
+#: Through within seconds, and slow enough for something to happen in the middle.
+SIZE: tuple[str, ...] = ("--locations", "4", "--assets", "20", "--assignments", "2000", "--users", "200")
+SIZE += ("--page-size", "50", "--latency", "250")
+
+#: How long Redis is away: longer than one moment between two tries.
+AWAY_SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A Redis that a test may take away."""
+    redis = StoppableRedis(tmp_path_factory.mktemp("redis"))
+    redis.start()
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture(scope="module")
+def crew(server, tmp_path_factory):
+    """An installation on it, whose workers nobody would start again."""
+    home = tmp_path_factory.mktemp("home")
+    with (
+        bare_crew(home, *SIZE, redis=server.url) as crew,
+        running_workers(crew.env, log=home / "workers.log") as crew.workers,
+    ):
+        yield crew
+
+
+def kill(server):
+    """Kill it, and start it again on what it had written down."""
+    server.kill()
+    time.sleep(AWAY_SECONDS)  # the outage itself
+    server.start()
+
+
+def empty(server):
+    """Have an empty one take its place."""
+    server.kill()
+    time.sleep(AWAY_SECONDS)  # the outage itself
+    server.forget()
+    server.start()
+
+
+def refuse(server):
+    """Have it be another's replica for a while."""
+    with server.client() as redis:
+        redis.replicaof("127.0.0.1", "1")
+        time.sleep(AWAY_SECONDS)  # the outage itself
+        redis.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize("happens", [kill, empty, refuse], ids=lambda one: one.__name__)
+def test_what_happens_to_redis(crew, server, happens):
+    """A sync under way ends well soon after it, by the very workers that had begun it, and no log has a traceback."""
+    place = crew.add()
+    said = len(crew.log())
+    running = crew.start("sync", place.name)
+    await_under_way(place, running, 10)
+    happens(server)
+    assert end(running) < PATIENCE
+    assert_in_step(place)
+    assert place.traffic()["most_in_flight"] <= 5
+    assert [worker.poll() for worker in crew.workers] == [None, None]
+    log = crew.log()[said:]
+    assert "Traceback" not in log
+    assert re.search(r"WARNING tasks\.outages .*Redis", log)
+    assert len(re.findall(r" (?:WARNING|ERROR|CRITICAL) ", log)) <= 12  # of two workers: what begins, lasts and ends
