@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.crew import bare_crew
 from tests.support.processes import running_workers
+from tests.support.sentry import running_sink
 from tests.support.servers import StoppableRedis
 from tests.support.station import await_under_way
 
@@ -31,14 +32,20 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def crew(server, tmp_path_factory):
+def sink():
+    """A Sentry of our own."""
+    with running_sink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def crew(server, sink, tmp_path_factory):
     """An installation on it, whose workers nobody would start again."""
     home = tmp_path_factory.mktemp("home")
-    with (
-        bare_crew(home, *SIZE, redis=server.url) as crew,
-        running_workers(crew.env, log=home / "workers.log") as crew.workers,
-    ):
-        yield crew
+    with bare_crew(home, *SIZE, redis=server.url) as crew:
+        crew.env["PAGETURNER_SENTRY_DSN"] = sink.dsn
+        with running_workers(crew.env, log=home / "workers.log") as crew.workers:
+            yield crew
 
 
 def kill(server):
@@ -65,8 +72,8 @@ def refuse(server):
 
 
 @pytest.mark.parametrize("happens", [kill, empty, refuse], ids=lambda one: one.__name__)
-def test_what_happens_to_redis(crew, server, happens):
-    """A sync under way ends well soon after it, by the very workers that had begun it, and no log has a traceback."""
+def test_what_happens_to_redis(crew, server, sink, happens):
+    """A sync under way ends well soon after it, by the very workers that had begun it; nobody takes it for a bug."""
     place = crew.add()
     said = len(crew.log())
     running = crew.start("sync", place.name)
@@ -78,5 +85,6 @@ def test_what_happens_to_redis(crew, server, happens):
     assert [worker.poll() for worker in crew.workers] == [None, None]
     log = crew.log()[said:]
     assert "Traceback" not in log
+    assert sink.events() == []
     assert re.search(r"WARNING tasks\.outages .*Redis", log)
     assert len(re.findall(r" (?:WARNING|ERROR|CRITICAL) ", log)) <= 12  # of two workers: what begins, lasts and ends

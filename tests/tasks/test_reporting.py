@@ -4,6 +4,8 @@ import json
 import logging
 
 import pytest
+from celery.exceptions import ChordError
+from redis.exceptions import RedisError
 
 from orchestration.telling import about
 from settings import Settings
@@ -69,3 +71,41 @@ def test_lines_for_people_say_it_too(written):
     one, two = written().splitlines()
     assert one.endswith("here [location=7] One.")
     assert two.endswith("here Two.")
+
+
+@pytest.fixture
+def configured():
+    """Logs as a worker has them, until the test ends."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    logs.configure(Settings())
+    yield
+    root.handlers[:], root.level = before
+
+
+@pytest.mark.parametrize(
+    ("logger", "words", "is_kept"),
+    [
+        ("celery.worker.consumer.consumer", ("Cannot connect to %s: %s.", "redis://h", RedisError("gone")), False),
+        ("celery.worker", ("Unrecoverable error: %r", ConnectionResetError("gone")), False),
+        ("celery.worker.request", ("Couldn't ack %r, reason:%r", "1.2.3", RedisError("gone")), False),
+        ("celery.worker", ("Unrecoverable error: %r", ValueError("a bug")), True),
+        ("py.warnings", ("%s", "RuntimeWarning: Exception raised outside body: network:ConnectionError:"), False),
+        ("py.warnings", ("%s", "RuntimeWarning: Exception raised outside body: ValueError('a bug'):"), True),
+    ],
+)
+@pytest.mark.usefixtures("configured")
+def test_what_celery_says_of_outages(logger, words, is_kept):
+    """What is an outage is told by us, once; what is a bug is Celery's to tell."""
+    record = logging.LogRecord(logger, logging.ERROR, "", 0, words[0], words[1:], None)
+    assert bool(logging.getLogger(logger).filter(record)) is is_kept
+
+
+@pytest.mark.usefixtures("configured")
+def test_what_came_of_an_outage():
+    """An error that came of an outage is one too, however deep that lies."""
+    try:
+        raise ChordError("Dependency 31.1.26 raised") from RedisError("gone")  # noqa: TRY301 - as Celery does
+    except ChordError as error:
+        record = logging.LogRecord("celery.backends.redis", logging.ERROR, "", 0, "Chord", (), (None, error, None))
+    assert not logging.getLogger(record.name).filter(record)
