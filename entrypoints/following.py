@@ -14,7 +14,9 @@ from storage.schema import CrawlState
 
 from .embedded import refuse_full
 from .exits import Exit, Failure
+from .explaining import explain
 from .living import NoWorker, find_workers
+from .printing import say
 
 if TYPE_CHECKING:
     from tasks.house import House
@@ -39,6 +41,9 @@ _PUBLISH_SECONDS = 3_600.0
 #: What is away for so long, or keeps nothing, will not be back soon.
 _OUTAGE_SECONDS = 40.0
 
+#: What is away for less is not worth a word.
+_BLINK_SECONDS = 1.0
+
 
 class Following:
     """Waits for syncs, and shows how far their crawls are."""
@@ -55,6 +60,7 @@ class Following:
         self._outage_since: float | None = None
         #: Since when a server, or every worker, does not answer this command.
         self._away_since: float | None = None
+        self._is_told = False
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
         """Wait until all are over, but for those that are not to be waited for: of these, it is told why.
@@ -69,7 +75,7 @@ class Following:
                 if is_over or (self._left and self._are_others_over(reports)):
                     return reports
                 self._check(reports)
-                self._away_since = None
+                self._away_since, self._is_told = None, False
             except (DatabaseAway, RedisError, NoWorker) as error:
                 self._bear(error)
             time.sleep(_LOOK_SECONDS)
@@ -77,9 +83,13 @@ class Following:
     def _bear(self, error: Exception) -> None:
         """Bear that something is away, unless it is for too long."""
         self._check_worker()
-        self._away_since = self._away_since or time.monotonic()
-        if time.monotonic() - self._away_since > _OUTAGE_SECONDS:
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if now - self._away_since > _OUTAGE_SECONDS:
             raise error
+        if now - self._away_since > _BLINK_SECONDS and not self._is_told:
+            self._is_told = True
+            say(f"{explain(error)[0]} Waiting for up to {_OUTAGE_SECONDS:.0f} s: what was read is kept.")
 
     def _seen(self, report: ProgressReport) -> ProgressReport:
         if report.is_over or report.uid not in self._left:
