@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestration.retrying import Trouble
@@ -76,7 +77,7 @@ class Following:
                     return reports
                 self._check(reports)
                 self._away_since, self._is_told = None, False
-            except (DatabaseAway, RedisError, NoWorker) as error:
+            except (DatabaseAway, RedisError, OperationalError, NoWorker) as error:
                 self._bear(error)
             time.sleep(_LOOK_SECONDS)
 
@@ -84,6 +85,7 @@ class Following:
         """Bear that something is away, unless it is for too long."""
         self._check_worker()
         now = time.monotonic()
+        self._tended = 0.0  # all that was away is asked in the next round, whose good end ends this
         self._away_since = self._away_since or now
         if now - self._away_since > _OUTAGE_SECONDS:
             raise error
@@ -125,6 +127,7 @@ class Following:
             if uid not in self._moved or self._moved[uid][1] != mine:
                 self._moved[uid] = now, mine
         if self._worker is None and now - max(self._asked, self._moved_last()) > _STILL_SECONDS:
+            self._house.gate.redis_answers()
             find_workers()
             self._asked = now
 

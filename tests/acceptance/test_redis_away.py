@@ -9,7 +9,7 @@ from tests.support.crew import bare_crew
 from tests.support.processes import running_workers
 from tests.support.sentry import running_sink
 from tests.support.servers import StoppableRedis
-from tests.support.station import await_under_way
+from tests.support.station import await_true, await_under_way
 
 from .test_crawl import assert_in_step
 from .test_failures import PATIENCE
@@ -93,3 +93,19 @@ def test_what_happens_to_redis(crew, server, sink, happens):
     assert sink.events() == []
     assert re.search(r"WARNING tasks\.outages .*Redis", log)
     assert len(re.findall(r" (?:WARNING|ERROR|CRITICAL) ", log)) <= 12  # of two workers: what begins, lasts and ends
+
+
+def test_a_redis_that_stays_away(crew, server):
+    """A sync waits for a while, says so, and ends with 4; the next one goes on from there."""
+    place = crew.add()
+    running = crew.start("sync", place.name)
+    await_under_way(place, running, 10)
+    server.kill()
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 4, err
+    assert err.count("Redis does not answer") == 2  # when the wait begins, and when it ends
+    asked = place.traffic()["requests"]
+    server.start()
+    await_true(lambda: crew.run("sync", place.name).returncode == 0, "it goes on", 120)
+    assert_in_step(place)
+    assert place.traffic()["requests"] - asked < 46
