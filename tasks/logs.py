@@ -44,9 +44,11 @@ _OF_SERVERS = (
     "py.warnings",
 )
 
-#: How a warning spells an error of Redis that a task met outside its own code; and what Celery warns of whenever a
-#: connection is lost, and that was decided.
-_NO_NEWS = re.compile(r"Exception raised outside body: \w+:\w+Error\b|CPendingDeprecationWarning")
+#: What says nothing that whoever stumbles over the same outage does not: how a warning spells an error of Redis that a
+#: task met outside its own code, each try of the results' own, and a choice that Celery warns of at each lost connection.
+_NO_NEWS = re.compile(
+    r"Exception raised outside body: \w+:\w+Error\b|Connection to Redis lost: Retry|CPendingDeprecationWarning"
+)
 
 
 class _ToldOnce(logging.Filter):

@@ -89,6 +89,7 @@ def configured():
         ("celery.worker.consumer.consumer", ("Cannot connect to %s: %s.", "redis://h", RedisError("gone")), False),
         ("celery.worker", ("Unrecoverable error: %r", ConnectionResetError("gone")), False),
         ("celery.worker.request", ("Couldn't ack %r, reason:%r", "1.2.3", RedisError("gone")), False),
+        ("celery.backends.redis", ("Connection to Redis lost: Retry (%s/%s) %s.", 0, 20, "now"), False),
         ("celery.worker", ("Unrecoverable error: %r", ValueError("a bug")), True),
         ("py.warnings", ("%s", "RuntimeWarning: Exception raised outside body: network:ConnectionError:"), False),
         ("py.warnings", ("%s", "RuntimeWarning: Exception raised outside body: ValueError('a bug'):"), True),
