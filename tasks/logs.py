@@ -44,8 +44,8 @@ _OF_SERVERS = (
     "py.warnings",
 )
 
-#: What says nothing that whoever stumbles over the same outage does not: how a warning spells an error of Redis that a
-#: task met outside its own code, each try of the results' own, and a choice that Celery warns of at each lost connection.
+#: What says no more than others who stumble over the same outage: how a warning spells an error of Redis that a task
+#: met outside its own code, each try of the results' Redis, and a choice that Celery warns of at each lost connection.
 _NO_NEWS = re.compile(
     r"Exception raised outside body: \w+:\w+Error\b|Connection to Redis lost: Retry|CPendingDeprecationWarning"
 )
