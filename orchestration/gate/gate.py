@@ -135,7 +135,7 @@ class Gate:
     ) -> None:
         self._redis = redis
         #: Renewals wait for nobody: where the others' connections wait long for an answer, theirs must not.
-        self._renewing = renewing
+        self._renewing = renewing or redis
         self._scripts = Scripts(redis)
         self._longest = longest_request
         self._common = [IN_FLIGHT_LIMIT, HEAD_START, int(lease * 1000), int(PATIENCE_SECONDS * 1000)]
@@ -152,7 +152,7 @@ class Gate:
     def park_again(self, location: str, message_id: str, delay: float) -> list[Message]:
         """Park the message of a running task for a while; its place in the queue stays."""
         self.leave(message_id)
-        self._disown()
+        self._disown(self._redis)
         return self._park(location, message_id, 0, delay, "", "1")
 
     def finish(self, location: str, message_id: str) -> list[Message]:
@@ -191,7 +191,6 @@ class Gate:
 
     def renew(self) -> None:
         """Renew the permits and tasks that live in this process, but for those that take longer than they may."""
-        self._disown()
         for location, (executions, ids) in self._living().items():
             arguments = (*self._common, len(executions), *executions, *ids)
             self._scripts.run("renew", location, *arguments, client=self._renewing)
@@ -199,6 +198,7 @@ class Gate:
                 over = [one for one in executions if one not in self._permits]
             if over:  # it was given back between the two: nobody else would take it away again
                 self._redis.zrem(key_of(location, "permits"), *over)
+        self._disown(self._renewing)
 
     def _living(self) -> dict[str, tuple[list[str], list[str]]]:
         now = time.monotonic()
@@ -339,12 +339,12 @@ class Gate:
         with self._lock:
             self._orphans.add((location, execution))
 
-    def _disown(self) -> None:
+    def _disown(self, redis: Redis) -> None:
         """Give back what nobody has: until it lapses, its message would be taken for a copy of itself."""
         with self._lock:
             orphans = list(self._orphans)
         for location, execution in orphans:
-            self._redis.zrem(key_of(location, "permits"), execution)
+            redis.zrem(key_of(location, "permits"), execution)
             with self._lock:
                 self._orphans.discard((location, execution))
 
