@@ -29,7 +29,7 @@ lint: $(VENV)/.dev ## run ruff, mypy and import-linter
 check: lint test ## lint and test: what must pass before a commit
 
 fuzz: $(VENV)/.dev ## look for an input that a reader does not answer in its own words: SECONDS=60
-	@$(BIN)/python -m tests.support.fuzzing $(or $(SECONDS),60)
+	@$(BIN)/python -m tests.support.fuzzer $(or $(SECONDS),60)
 
 bench: $(VENV)/.dev ## measure a crawl against the ideal, and small locations beside big ones: minutes
 	@$(BIN)/python bench/crawl.py

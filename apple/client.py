@@ -15,13 +15,7 @@ from .answers import Answer, pack, parse_retry_after, read_json, unpack
 from .deadline import Call, Clock
 from .errors import BadAnswer, Overdue, Unreachable
 from .questions import Question
-from .resources import (
-    CLIENT_CONFIG_PATH,
-    CLIENT_CONFIG_URL_NAME,
-    LEGACY_CONFIG_PATH,
-    RESOURCES,
-    SERVICE_CONFIG_PATH,
-)
+from .resources import CLIENT_CONFIG_PATH, CLIENT_CONFIG_URL_NAME, LEGACY_CONFIG_PATH, RESOURCES, SERVICE_CONFIG_PATH
 from .service import ServiceConfig, may_be_asked, read_legacy_addresses, read_service_config
 from .tokens import MalformedToken, Token, parse_date
 from .transport import Sessions, announcing

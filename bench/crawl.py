@@ -22,7 +22,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from storage.sealing import make_key
+from storage.sealer import make_key
 from tests.support.processes import running_simulator, running_workers
 from tests.support.servers import make_database, postgresql_server, redis_server
 

@@ -29,8 +29,8 @@ from redis import Redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from entrypoints import processes
-from orchestration.tally import Tally
+from entrypoints.embedded import processes
+from orchestration.metrics import Tally
 from tests.support.crew import Crew, bare_crew
 from tests.support.processes import running_workers
 from tests.support.servers import redis_server

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .images import Cut, Rendering
 from .organisation import Organisation
 from .pages import MEMBERS, Rendered, both
-from .rendering import Cut, Rendering
 from .switches import Switches
 
 _TOKEN_BYTES = 3_000

@@ -4,8 +4,8 @@ import base64
 import os
 from typing import Any
 
+from .images import Cut, Rendering
 from .pages import MEMBERS, Pages, Rendered, both
-from .rendering import Cut, Rendering
 
 
 class Cursors:

@@ -5,11 +5,11 @@ from typing import Literal
 
 from .batches import Batches
 from .cursors import Cursors
-from .making import make_token
-from .notifying import Subscription
+from .images import Rendering
+from .notifier import Subscription
 from .organisation import Organisation, Size
 from .pages import Pages
-from .rendering import Rendering
+from .records import make_token
 from .switches import Switches
 from .traffic import Traffic
 from .trouble import Change, Fault

@@ -5,8 +5,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from .listing import Entry, Listing, Where
-from .making import Maker, encode
+from .lists import Entry, Listing, Where
+from .records import Maker, encode
 
 #: Fields that an update may change, for they are not part of a record's identity.
 _CHANGEABLE = {

@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from .images import Cut, Rendering
 from .organisation import Organisation
-from .rendering import Cut, Rendering
 from .switches import Switches
 
 #: What Apple calls the list of a resource.

@@ -8,8 +8,8 @@ from typing import TextIO
 import uvicorn
 from starlette.applications import Starlette
 
-from .answering import Apple
-from .steering import Steering
+from .answers import Apple
+from .control import Steering
 from .world import World
 
 

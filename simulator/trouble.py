@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .listing import Where
+from .lists import Where
 from .organisation import Organisation
 from .switches import Switches
 

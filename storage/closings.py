@@ -8,9 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
-from .rows import own_columns, pick
 from .schema import closings
-from .upserts import insert_or
+from .sql import insert_or, own_columns, pick
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from apple.tokens import Token
 
 from .database import Database
 from .errors import LocationExists, SealedAway, UnknownLocation
-from .rows import own_columns, pick
+from .ledger.streams import lock_streams
 from .schema import LocationState, SyncState, locations, streams, syncs
-from .sealing import Sealer
-from .streams import lock_streams
+from .sealer import Sealer
+from .sql import own_columns, pick
 
 #: How often Apple is asked about a token: it may have been renewed, or somebody may have changed where notices go.
 ASK_EVERY = timedelta(days=1)

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from apple.notices import Notice
 
 from .database import Database
-from .rows import own_columns, pick
+from .ledger.streams import want
 from .schema import locations, notices, streams
-from .streams import want
-from .upserts import insert_or
+from .sql import insert_or, own_columns, pick
 
 #: Notices are kept this long, for whoever wants to know what Apple told, or to have it looked into again.
 KEPT = timedelta(days=30)

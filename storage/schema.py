@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from .columns import Carried, Document, Identity, Key, Moment
+from .sql import Carried, Document, Identity, Key, Moment
 
 #: The revisions that this code knows, oldest first; the last is what the tables below describe.
 REVISIONS = ("0001", "0002", "0003", "0004")

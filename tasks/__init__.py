@@ -1,6 +1,6 @@
 """Celery, and only Celery: `celery -A tasks worker` finds the application here."""
 
-from . import clock, crawling, logs, pump, reporting
+from . import chores, crawl, logs, pump, sentry
 from .application import app
 
-__all__ = ["app", "clock", "crawling", "logs", "pump", "reporting"]
+__all__ = ["app", "chores", "crawl", "logs", "pump", "sentry"]

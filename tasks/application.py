@@ -9,8 +9,8 @@ from celery.result import AsyncResult
 from settings import celery_url, read_settings
 
 from . import broker as _broker  # noqa: F401 - it takes the place of kombu's
-from .beat import schedule
 from .configuration import settings
+from .schedule import schedule
 
 _environment = read_settings()
 

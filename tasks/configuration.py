@@ -56,5 +56,5 @@ settings = {
     # A task that waits for Apple does not stop a worker from being told to stop: messages come back.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "timezone": "UTC",
-    "imports": ["tasks.clock", "tasks.crawling"],
+    "imports": ["tasks.chores", "tasks.crawl"],
 }

@@ -15,15 +15,15 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps, loads
 
-from orchestration.fetching import Later
+from orchestration.fetch import Later
 from orchestration.gate import Message, NotNow, Underway
-from orchestration.telling import about
+from orchestration.log_context import about
 from storage.errors import StorageError
 
 from .application import app
-from .house import house
 from .outages import AWAY, outages
-from .queues import depths
+from .queue import depths
+from .wiring import house
 
 log = logging.getLogger(__name__)
 

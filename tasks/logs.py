@@ -12,7 +12,7 @@ from typing import Any
 from celery.signals import setup_logging
 
 from apple.texts import clean
-from orchestration.telling import now_about
+from orchestration.log_context import now_about
 from settings import Settings, read_settings
 
 from .outages import AWAY, outages

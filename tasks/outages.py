@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestration.gate.gate import HOLD_LIMIT_SECONDS
-from orchestration.refusals import tell
+from orchestration.gate.refusals import tell
 from storage.errors import DatabaseAway, DatabaseFull
 
 log = logging.getLogger(__name__)

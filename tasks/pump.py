@@ -20,8 +20,8 @@ from storage.errors import DatabaseAway, StorageError
 
 from .attention import Attention
 from .gated import GatedTask, publish
-from .house import house, secret_keys
 from .outages import AWAY, outages
+from .wiring import house, secret_keys
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ import typer
 import yaml
 from prometheus_client.core import Metric
 
-from entrypoints.main import app
-from entrypoints.metering import Meter
+from entrypoints.cli.main import app
+from entrypoints.web.metrics import Meter
 from settings import Settings
-from storage.sealing import make_key
-from tasks.house import build
+from storage.sealer import make_key
+from tasks.wiring import build
 from tests.support.servers import missing
 from tests.support.station import read_procfile
 

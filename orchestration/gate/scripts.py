@@ -1,4 +1,4 @@
-"""The gate's Lua, loaded from the files beside this one."""
+"""The gate's Lua, loaded from the folder beside this file."""
 
 from importlib.resources import files
 from typing import Any
@@ -48,4 +48,4 @@ def key_of(location: str, part: str) -> str:
 
 
 def _read(name: str) -> str:
-    return files(__package__).joinpath(f"{name}.lua").read_text() + "\n"
+    return files(__package__).joinpath("lua", f"{name}.lua").read_text() + "\n"

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from storage.mirrors import MIRRORS
+from storage.mirror.tables import MIRRORS
 from storage.schema import metadata
 
 context.configure(

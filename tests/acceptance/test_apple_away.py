@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from entrypoints import processes
+from entrypoints.embedded import processes
 from tests.support.crew import bare_crew
 from tests.support.processes import running_workers
 from tests.support.proxy import proxied
@@ -80,7 +80,7 @@ def test_an_embedded_command_remembers_what_apple_wanted(simulate, tmp_path):
     token.write_text(apple.token)
 
     def run(*arguments):
-        command = [sys.executable, "-c", "from entrypoints.main import run; run()", *arguments]
+        command = [sys.executable, "-c", "from entrypoints.cli.main import run; run()", *arguments]
         return subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=120)
 
     assert run("locations", "add", str(token), "--name", "hq", "--resources", "assets").returncode == 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from celery import Celery
 
-from entrypoints import processes
+from entrypoints.embedded import processes
 from settings import celery_url
 from tests.support.crew import bare_crew, running_crew
 from tests.support.processes import running_workers

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from storage.sealing import make_key
+from storage.sealer import make_key
 from tests.support.crew import bare_crew
 from tests.support.notifier import make_notice, send
 from tests.support.processes import COMMAND

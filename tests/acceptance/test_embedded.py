@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from entrypoints.main import app
+from entrypoints.cli.main import app
 from tests.support.crew import SIZE, Crew
 from tests.support.processes import running_simulator
 

@@ -8,8 +8,8 @@ import pytest
 
 from apple.notices import Notice
 from apple.resources import RESOURCES
-from entrypoints import processes
-from orchestration.scheduling import COLLECT, GAP
+from entrypoints.embedded import processes
+from orchestration.decisions.timetable import COLLECT, GAP
 from storage.notices import Notices
 from tests.support.crew import NUMBERED, SIZE, bare_crew
 from tests.support.flower import running_flower

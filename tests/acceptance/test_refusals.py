@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestration.refusals import tell
+from orchestration.gate.refusals import tell
 from tests.support.crew import Crew
 from tests.support.processes import Apple
 from tests.support.servers import redis_server

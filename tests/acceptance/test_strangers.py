@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from storage.database import open_database
-from tests.storage.house import make_store
+from tests.storage.store import make_store
 from tests.support.crew import bare_crew
 from tests.support.grants import granted
 from tests.support.notifier import make_notice, send

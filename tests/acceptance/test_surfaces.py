@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from apple.tokens import parse_token
-from orchestration.board import Board
-from storage.ending import Reason
+from orchestration.gate.board import Board
+from storage.mirror.outcome import Reason
 from storage.schema import CrawlKind, CrawlState, LocationState, crawls, locations, notices, rounds, streams, syncs
 from tests.support.crew import bare_crew
 from tests.support.processes import COMMAND, running_doorman

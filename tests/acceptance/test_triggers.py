@@ -12,7 +12,7 @@ import requests
 import sqlalchemy as sa
 
 from apple.resources import RESOURCES, Paging
-from orchestration.ticking import TICK_EVERY
+from orchestration.scheduler import TICK_EVERY
 from storage.schema import crawls, locations, notices, streams, syncs
 from tests.support.notifier import make_notice, send, send_many
 from tests.support.sentry import running_sink

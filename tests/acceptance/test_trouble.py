@@ -11,8 +11,8 @@ import pytest
 from celery import Celery
 
 from settings import celery_url
-from storage.crawls import Crawls
-from storage.pages import Pages
+from storage.ledger.crawls import Crawls
+from storage.ledger.pages import Pages
 from tests.support.crew import running_crew
 from tests.support.processes import running_workers
 

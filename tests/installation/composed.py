@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from storage.sealing import make_key
+from storage.sealer import make_key
 
 from ..support.crew import canonical
 from ..support.processes import Apple

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from orchestration.fetching import RESTART_LIMIT
-from storage.counts import Counts
+from orchestration.fetch import RESTART_LIMIT
+from storage.mirror.counts import Counts
 from storage.schema import CrawlKind
 
 from .world import World

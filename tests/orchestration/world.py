@@ -8,26 +8,26 @@ import msgspec
 
 from apple.answers import pack
 from apple.client import Client
-from orchestration.asking import Asking
-from orchestration.crawling import Crawling, Hands, Stores
-from orchestration.fetching import Fetching, FetchStores
+from orchestration.crawl import Crawling, Hands, Stores
+from orchestration.decisions.timetable import Intervals
+from orchestration.fetch import Fetching, FetchStores
 from orchestration.gate import Gate
-from orchestration.limiting import Limiting
-from orchestration.memory import Memory
-from orchestration.reviving import ReviveStores, Reviving
-from orchestration.scheduling import Intervals
-from orchestration.syncing import Syncing, SyncStores
-from orchestration.tally import Tally
+from orchestration.gate.client import Asking
+from orchestration.gate.limits import Limiting
+from orchestration.gate.memory import Memory
+from orchestration.metrics import Tally
+from orchestration.revival import ReviveStores, Reviving
+from orchestration.sync import Syncing, SyncStores
 from storage.closings import Closings
-from storage.counts import Counts
-from storage.crawls import PAGES_A_SCOPE, Crawl
 from storage.database import Database
-from storage.orders import Orders
-from storage.pages import Content, PageFact
-from storage.progress import Progress
+from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
+from storage.ledger.orders import Orders
+from storage.ledger.pages import Content, PageFact
+from storage.ledger.progress import Progress
+from storage.mirror.counts import Counts
 from storage.schema import CrawlKind, Outcome
-from storage.sealing import Sealer, make_key
-from tests.storage.house import Store, make_store
+from storage.sealer import Sealer, make_key
+from tests.storage.store import Store, make_store
 
 #: Nothing is asked here; what would be goes nowhere.
 _NOWHERE = "http://127.0.0.1:9"

@@ -2,7 +2,7 @@ import pytest
 
 from storage.database import Database
 
-from .house import Store, make_store
+from .store import Store, make_store
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from alembic.script import ScriptDirectory
 
 from storage.database import Database, open_database
 from storage.errors import DatabaseAway, DatabaseTooNew, WrongDatabase
-from storage.mirrors import MIRRORS
+from storage.ledger.streams import Streams
+from storage.mirror.tables import MIRRORS
 from storage.schema import REVISIONS, metadata
-from storage.streams import Streams
 from tests.support.processes import COMMAND
 
 

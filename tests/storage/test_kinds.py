@@ -4,14 +4,14 @@ import msgspec
 import sqlalchemy as sa
 
 from apple.answers import pack
-from storage.counts import Counts, Disagreement, Look, Moves
-from storage.crawls import Scope
-from storage.pages import AGAIN, END, Content, PageFact
+from storage.ledger.crawls import Scope
+from storage.ledger.pages import AGAIN, END, Content, PageFact
+from storage.ledger.syncs import Wanted
+from storage.mirror.counts import Counts, Disagreement, Look, Moves
 from storage.schema import CrawlKind, Outcome
-from storage.syncs import Wanted
 from tests.apple.test_resources import RECORDS
 
-from .house import LONG_AGO, Store
+from .store import LONG_AGO, Store
 
 DELTA = CrawlKind.DELTA
 

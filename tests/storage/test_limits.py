@@ -12,13 +12,13 @@ from storage import limits
 from storage.database import Database, open_database
 from storage.drivers import meaning_of
 from storage.errors import DatabaseAway, DatabaseFull, Refused, WrongDatabase
+from storage.ledger.streams import lock_stream
 from storage.limits import allow
-from storage.publishing import Publishing
-from storage.streams import lock_stream
+from storage.mirror.publication import Publishing
 from tests.support.proxy import proxied
 from tests.support.servers import make_database
 
-from .house import make_store
+from .store import make_store
 
 
 def test_a_database_that_falls_silent(copied_database):

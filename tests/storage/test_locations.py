@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from storage.errors import LocationExists, SealedAway, UnknownLocation
 from storage.locations import Locations
 from storage.schema import LocationState
-from storage.sealing import Sealer, make_key
+from storage.sealer import Sealer, make_key
 
-from .house import Store, make_token
+from .store import Store, make_token
 
 
 def test_a_token_is_sealed(store: Store):

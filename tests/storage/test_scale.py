@@ -6,11 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from storage.database import Database
-from storage.feed import Feed
+from storage.ledger.streams import due_locations
+from storage.ledger.syncs import SWEPT_AT_ONCE, Syncs
 from storage.limits import allow
+from storage.mirror.feed import Feed
 from storage.schema import changes, crawls
-from storage.streams import due_locations
-from storage.syncs import SWEPT_AT_ONCE, Syncs
 from tests.support.servers import drop_database, make_database
 
 LOCATIONS = 20_000

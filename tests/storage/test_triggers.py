@@ -7,15 +7,15 @@ import pytest
 import sqlalchemy as sa
 
 from apple.notices import Notice, wanted_by
-from orchestration.retrying import Trouble
-from storage.bearers import Bearers, digest_of
-from storage.crawls import LONGEST_REST, rest_after
+from orchestration.decisions.retry import Trouble
+from storage.chores import Rounds
+from storage.ledger.crawls import LONGEST_REST, rest_after
+from storage.ledger.syncs import UNCHANGED_KEPT, Wanted
+from storage.notice_secrets import Bearers, digest_of
 from storage.notices import KEPT, Notices
-from storage.rounds import Rounds
 from storage.schema import crawls, locations, notices, syncs
-from storage.syncs import UNCHANGED_KEPT, Wanted
 
-from .house import make_store
+from .store import make_store
 
 SOON = timedelta(minutes=5)
 

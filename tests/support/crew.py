@@ -16,10 +16,10 @@ from redis import Redis
 from apple.resources import RESOURCES, Paging
 from apple.tokens import parse_token
 from storage.database import Database, open_database
-from storage.exporting import Exporting
-from storage.feed import Change, Feed
 from storage.locations import Locations
-from storage.sealing import Sealer, make_key
+from storage.mirror.export import Exporting
+from storage.mirror.feed import Change, Feed
+from storage.sealer import Sealer, make_key
 
 from .processes import COMMAND, LATENCY_MS, Apple, Doorman, running_doorman, running_simulator, running_workers
 from .servers import make_database, open_gates, postgresql_server, redis_server

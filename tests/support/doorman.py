@@ -16,8 +16,8 @@ from typer.core import TyperGroup
 
 def main() -> None:
     """Run one command after the other, each in a process of its own."""
-    import tasks.house  # noqa: F401 - what commands import when they need it
-    from entrypoints.main import app, run
+    import tasks.wiring  # noqa: F401 - what commands import when they need it
+    from entrypoints.cli.main import app, run
 
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)

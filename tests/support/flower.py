@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from entrypoints import processes
+from entrypoints.embedded import processes
 
 from .servers import free_port
 

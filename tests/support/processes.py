@@ -17,7 +17,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from entrypoints import processes
+from entrypoints.embedded import processes
 from settings import celery_url
 
 _START_SECONDS = 30.0

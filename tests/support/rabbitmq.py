@@ -11,7 +11,7 @@ from pathlib import Path
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
-from entrypoints import processes
+from entrypoints.embedded import processes
 
 from .servers import await_server, free_port, missing
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from storage.feed import Change
+from storage.mirror.feed import Change
 
 
 def replay(changes: Iterable[Change]) -> "collections.Counter[str]":

@@ -17,8 +17,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from entrypoints import processes
-from entrypoints.embedded import server_binary
+from entrypoints.embedded import processes
+from entrypoints.embedded.servers import server_binary
 from orchestration.gate import Gate
 
 #: The account that PostgreSQL runs as where the tests run as root, which it refuses.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entrypoints import processes
+from entrypoints.embedded import processes
 
 from .crew import Crew, Place, bare_crew
 from .flower import Flower

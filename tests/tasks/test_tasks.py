@@ -8,10 +8,10 @@ import sys
 import pytest
 from celery import Celery
 
-from entrypoints import processes
+from entrypoints.embedded import processes
 from settings import celery_url
-from storage.crawls import Crawls
-from storage.sealing import make_key
+from storage.ledger.crawls import Crawls
+from storage.sealer import make_key
 from tasks.configuration import VISIBILITY_SECONDS, settings
 from tests.support.flower import running_flower
 
@@ -52,8 +52,8 @@ def test_settings_that_were_measured():
 _FAN_OUT = """
 import threading
 from tasks import app
-from tasks.house import house
-from tasks.sending import CelerySending
+from tasks.wiring import house
+from tasks.queue import CelerySending
 house().gate.open_epoch()
 house().memory.restore()
 sending, barrier, done = CelerySending(), threading.Barrier(16), []
@@ -143,7 +143,7 @@ def test_rounds_do_not_pile_up(redis, redis_url, tmp_path):
 _GIVE_UP = """
 import sqlalchemy as sa
 from tasks import app
-from tasks.house import house
+from tasks.wiring import house
 house().gate.open_epoch()
 house().memory.restore()
 house().sending.sync("1")

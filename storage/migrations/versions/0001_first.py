@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import Document, Identity, Key, Moment
+from storage.sql import Document, Identity, Key, Moment
 
 revision = "0001"
 down_revision = None

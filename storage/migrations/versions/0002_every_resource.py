@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import Document, Identity, Key, Moment
+from storage.sql import Document, Identity, Key, Moment
 
 revision = "0002"
 down_revision = "0001"

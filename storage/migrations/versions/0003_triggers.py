@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import Carried, Document, Identity, Moment
+from storage.sql import Carried, Document, Identity, Moment
 
 revision = "0003"
 down_revision = "0002"

@@ -5,7 +5,7 @@ import uuid
 import sqlalchemy as sa
 from alembic import op
 
-from storage.columns import Identity, Moment
+from storage.sql import Identity, Moment
 
 revision = "0004"
 down_revision = "0003"

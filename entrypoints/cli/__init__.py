@@ -1,0 +1,1 @@
+"""The command line, for a person at a terminal and for scripts."""

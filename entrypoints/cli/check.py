@@ -1,0 +1,70 @@
+"""Checking: the state of everything in one line and one number, for cron, Nagios and readiness probes."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from apple.texts import clean
+from orchestration.decisions.freshness import spell_age
+from orchestration.decisions.health import Alarm
+from orchestration.decisions.overview import Overview, Trouble
+
+from .advice import KNOWN, explain
+from .terminal import give, give_json
+
+#: So many are named in the line; the others are counted.
+_NAMED = 3
+
+
+def check(overview: Overview, *, json: bool) -> None:
+    """Give the verdict, and end with its number."""
+    if json:
+        bad = [_described(one) for one in overview.troubles]
+        verdict, seconds = overview.alarm.name.lower(), int(overview.oldest.total_seconds())
+        give_json({"as_of": overview.now, "verdict": verdict, "oldest_seconds": seconds, "bad": bad})
+    else:
+        give(summarise(overview))
+    if overview.alarm:
+        raise typer.Exit(overview.alarm)
+
+
+def summarise(overview: Overview) -> str:
+    """Say it in one line, with the numbers that monitoring draws after a bar."""
+    verdicts, troubles = overview.verdicts, overview.troubles
+    numbers = f"streams={len(verdicts)} bad={len(troubles)} oldest={int(overview.oldest.total_seconds())}s"
+    if troubles:
+        named = "; ".join(clean(one.told).rstrip(".").replace("|", "/") for one in troubles[:_NAMED])
+        more = f"; {len(troubles) - _NAMED} more" if len(troubles) > _NAMED else ""
+        return f"PAGETURNER {overview.alarm.name} - {named}{more} | {numbers}"
+    if not verdicts:
+        return f"PAGETURNER OK - no locations yet | {numbers}"
+    new = sum(one.stream.seen_at is None for one in verdicts)
+    words = f"{len(verdicts) - new} streams of {len(overview.locations)} locations in step"
+    more = f", {new} not read yet" if new else ""
+    return f"PAGETURNER OK - {words}{more}, the oldest of {spell_age(overview.oldest)} ago | {numbers}"
+
+
+@contextlib.contextmanager
+def unknown() -> Iterator[None]:
+    """Turn what keeps the verdict from being found into a verdict of its own."""
+    try:
+        yield
+    except KNOWN as error:
+        give(f"PAGETURNER UNKNOWN - {clean(explain(error)[0])}")
+        raise typer.Exit(Alarm.UNKNOWN) from None
+
+
+def _described(one: Trouble) -> dict[str, Any]:
+    location, verdict = one.location, one.verdict
+    return {
+        "alarm": one.alarm.name.lower(),
+        "problem": one.words,
+        "location": None if location is None else location.name,
+        "uid": None if location is None else location.uid,
+        "resource": None if verdict is None else verdict.stream.resource,
+        "freshness": None if verdict is None else verdict.freshness,
+        "age_seconds": None if verdict is None else int(verdict.age.total_seconds()),
+        "limit_seconds": None if verdict is None else int(verdict.limit.total_seconds()),
+    }

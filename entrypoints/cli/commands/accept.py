@@ -1,0 +1,42 @@
+"""`pageturner accept`: say that something which waits for a person is meant to be."""
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from storage.schema import LocationState
+
+from ..context import reading
+from ..exits import Exit, Failure
+from ..terminal import say
+from .locations import check_resources
+
+
+def accept(
+    name: Annotated[str, typer.Argument(help="The name of the location.")],
+    resource: Annotated[str | None, typer.Option(help="Accept the held deletes of this resource alone.")] = None,
+) -> None:
+    """Let held deletes through with the next sync, or go on with a location that another service manages now.
+
+    Example: pageturner accept hq --resource users
+    """
+    if resource is not None:
+        check_resources([resource])
+    with reading() as house:
+        location = house.locations.watched([name])[0]
+        held = [
+            stream
+            for stream in house.streams.watched(location.id)
+            if stream.held_deletes and resource in {None, stream.resource}
+        ]
+        is_foreign = location.state is LocationState.FOREIGN and resource is None
+        if not held and not is_foreign:
+            raise Failure(f"Nothing of '{name}' waits to be accepted.", Exit.USAGE)
+        for stream in held:
+            house.streams.accept_deletes(stream.id)
+            say(f"{name} {stream.resource}: {stream.held_deletes} deletes are accepted.")
+        if is_foreign:
+            house.locations.disown(location.id)
+            say(f"{name}: whichever service manages it now is accepted.")
+        say(f"Next: pageturner sync {shlex.quote(name)}")

@@ -1,0 +1,162 @@
+"""`pageturner locations apply`: make what is kept be what a file says."""
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apple.client import ClientConfig, read_client_config
+from apple.tokens import Token
+from orchestration.decisions.plan import Declared, Kept, NameTaken, Step, left_out, plan
+from orchestration.gate.client import PATIENCE_SECONDS
+from storage.locations import Location
+
+from ..context import asking, wake
+from ..exits import Exit, Failure
+from ..locations_file import Entry, read_file
+from ..terminal import give, give_json, say
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+#: So many new tokens are asked about at once: each has a gate of its own.
+_AT_ONCE = 16
+
+_SIGNS = {"add": "+", "remove": "-"}
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The TOML file.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Stop watching what the file does not declare.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --prune: even if that is most of what there is.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Give the plan for a program.")] = False,
+) -> None:
+    """Make the locations, their resources and their intervals be what a file says.
+
+    The plan comes first. Nothing is taken out without `--prune`, and what was mirrored is always kept.
+    """
+    entries = read_file(file)
+    with asking() as house:
+        kept = _kept(house)
+        declared = _identify(house, entries, kept)
+        others = left_out(declared, kept)
+        try:
+            steps = plan(declared, kept, prune=prune)
+        except NameTaken as error:
+            raise Failure(f"{file}: {error}", Exit.USAGE) from None
+        _show(steps, [] if prune else others, json=json)
+        if prune and not (yes or dry_run) and len(others) * 2 > len(kept):
+            words = f"That would take out {len(others)} of {len(kept)} locations; nothing was done."
+            raise Failure(f"{words} If it is meant to be, say so with --yes.", Exit.PERSON)
+        if not dry_run:
+            _do_all(house, steps)
+    if not json:
+        done = "would be done; nothing was" if dry_run else "done"
+        count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+        say(f"{count} {done}." if steps else "All is as the file says.")
+
+
+def _kept(house: "House") -> list[Kept]:
+    streams = house.streams.by_location()
+    return [
+        Kept(location=one, token=house.locations.token(one).text, streams=streams.get(one.id, []))
+        for one in house.locations.watched()
+    ]
+
+
+def _identify(house: "House", entries: Sequence[Entry], kept: Sequence[Kept]) -> list[Declared]:
+    """Find out which location each entry is: by its token where that is kept, else by asking Apple."""
+    by_token = {one.token: one.location for one in kept}
+    names = {one.location.uid: one.location.name for one in kept}
+
+    def find(entry: Entry) -> Location | ClientConfig:
+        return by_token.get(entry.token.text) or _ask(house, entry, names)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        whose = list(pool.map(find, entries))
+    declared: list[Declared] = []
+    for entry, found in zip(entries, whose, strict=True):
+        if entry.uid not in {None, found.uid}:
+            raise Failure(f"{entry.file} opens location {found.uid}, and not {entry.uid}.", Exit.USAGE)
+        taken = {one.name for one in declared} | {name for uid, name in names.items() if uid != found.uid}
+        name = entry.name or names.get(found.uid) or _free(found.name or found.uid, found.uid, taken)
+        config = found if isinstance(found, ClientConfig) else None
+        declared.append(
+            Declared(uid=found.uid, name=name, token=entry.token, owner=found.owner, every=entry.every, config=config)
+        )
+    _refuse_twice(declared)
+    return declared
+
+
+def _ask(house: "House", entry: Entry, names: dict[str, str]) -> ClientConfig:
+    if entry.token.is_expired(datetime.now(UTC)):
+        words = f"The token in {entry.file} expired on {entry.token.expires:%Y-%m-%d}: download a new one from Apple."
+        raise Failure(words, Exit.PERSON)
+    gate = entry.uid if entry.uid in names else newcomer(entry.token)
+    return read_client_config(house.asking.client_config(gate, entry.token, PATIENCE_SECONDS))
+
+
+def newcomer(token: Token) -> str:
+    """Name the gate of a token whose location is not known yet."""
+    return f"newcomer-{hashlib.sha256(token.text.encode()).hexdigest()[:16]}"
+
+
+def _free(name: str, uid: str, taken: set[str]) -> str:
+    """Give a name that nothing else has: at Apple, several locations may have the same."""
+    return f"{name} {uid}" if name in taken else name
+
+
+def _refuse_twice(declared: Sequence[Declared]) -> None:
+    seen: dict[str, str] = {}
+    for one in declared:
+        if one.uid in seen:
+            words = f"'{seen[one.uid]}' and '{one.name}' are the same location, {one.uid}: one entry is enough."
+            raise Failure(words, Exit.USAGE)
+        seen[one.uid] = one.name
+
+
+def _show(steps: Sequence[Step], others: Sequence[Location], *, json: bool) -> None:
+    if json:
+        given = [{"do": one.verb, "uid": one.uid, "name": one.name, "what": one.words} for one in steps]
+        give_json({"steps": given, "not_declared": [{"uid": one.uid, "name": one.name} for one in others]})
+        return
+    for step in steps:
+        give(f"{_SIGNS.get(step.verb, '~')} {step.verb:<6} {step.name} ({step.uid}): {step.words}")
+    for other in others:
+        give(f"  keep   {other.name} ({other.uid}): not in the file; --prune would stop watching it")
+
+
+def _do_all(house: "House", steps: Sequence[Step]) -> None:
+    """Do the steps: what gives up its name first, then all new names at once, then the rest."""
+    renamed = {step.uid: step.name for step in steps if step.verb == "rename"}
+    for step in steps:
+        if step.verb == "remove":
+            house.locations.remove(step.name)
+    house.locations.rename(renamed)
+    rest = [step for step in steps if step.verb not in {"remove", "rename"}]
+    for uid, mine in itertools.groupby(rest, lambda step: step.uid):
+        for step in mine:
+            _do(house, step)
+        wake(house, uid)
+
+
+def _do(house: "House", step: Step) -> None:
+    locations, declared = house.locations, step.declared
+    match step.verb, declared:
+        case "time", _:
+            locations.time(step.uid, step.resource or "", step.every)
+        case "add", Declared():
+            added = locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
+            if declared.config is not None:
+                house.refreshing.note(added, declared.config)
+        case "rotate", Declared():
+            locations.rotate(declared.name, declared.token)
+        case "watch", Declared():
+            locations.watch(declared.name, declared.resources)

@@ -1,0 +1,44 @@
+"""`pageturner doctor`: look at everything that a newcomer gets wrong, and say how to mend it."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from apple.texts import clean
+
+from ..diagnosis import Finding, examine
+from ..exits import Exit
+from ..terminal import give, give_json, results
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def doctor(
+    *,
+    is_offline: Annotated[bool, typer.Option("--offline", help="Ask Apple nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Examine settings, servers, keys, tokens, workers and the clock, and say what to do about what is wrong.
+
+    Example: pageturner doctor --offline
+    """
+    found = []
+    for one in examine(is_offline=is_offline):
+        found.append(one)
+        if not json:
+            _show(one)
+    if json:
+        give_json([vars(one) for one in found])
+    if any(one.mark == "fail" for one in found):
+        raise typer.Exit(Exit.FAILED)
+
+
+def _show(one: Finding) -> None:
+    words = clean(one.words)
+    if results.is_terminal:
+        results.print(f"[{_COLOURS[one.mark]}]{one.mark:<4}[/] {one.part:<9}", end=" ")
+        results.print(words, markup=False)
+    else:
+        give(f"{one.mark:<4} {one.part:<9} {words}")
+        sys.stdout.flush()

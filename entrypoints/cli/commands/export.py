@@ -1,0 +1,107 @@
+"""`pageturner export`: the mirror's records, as Apple names things."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from storage.locations import Location
+from storage.mirror.tables import MIRRORS
+
+from ..context import reading
+from ..exits import Exit, Failure
+from ..output import write_to
+from .locations import check_resources
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+#: Where a table has a place for what Apple added since.
+_EXTRA = "extra"
+
+#: With these signs, a spreadsheet takes a text for a formula.
+_FORMULAS = tuple("=+-@\t\r")
+
+
+class Format(StrEnum):
+    """How records are written."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+def export(
+    resource: Annotated[str, typer.Argument(help="Which resource.")],
+    location: Annotated[
+        str | None, typer.Option(help="Which location, watched or not; needed where there are several.")
+    ] = None,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="A JSON object a line, or a table; else as the file's name ends.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="A file to write; else, and with -, standard output.")] = None,
+    *,
+    for_spreadsheets: Annotated[
+        bool, typer.Option("--for-spreadsheets", help="Put ' before what a spreadsheet would take for a formula.")
+    ] = False,
+) -> None:
+    """Write a resource's records under Apple's own field names.
+
+    Example: pageturner export assignments --format csv --output assignments.csv
+    """
+    check_resources([resource])
+    with reading() as house:
+        records = house.exporting.records(resource, _choose(house, location).id)
+        if _format(format_, output) is Format.CSV:
+            write_to(output, lambda file: _write_csv(file, resource, records, is_defused=for_spreadsheets))
+        else:
+            write_to(output, lambda file: _write_lines(file, records))
+
+
+def _format(given: Format | None, output: Path | None) -> Format:
+    """Choose how to write: as it is said, else as the name of the file says."""
+    if given is not None:
+        return given
+    return Format.CSV if output is not None and output.suffix.lower() == ".csv" else Format.NDJSON
+
+
+def _choose(house: "House", name: str | None) -> Location:
+    if name is not None:
+        return house.locations.kept(name)
+    known = house.locations.watched()
+    if len(known) != 1:
+        names = ", ".join(one.name for one in known) or "none yet"
+        raise Failure(f"Say which location, with --location: {names}.", Exit.USAGE)
+    return known[0]
+
+
+def _write_lines(file: TextIO, records: Iterable[str]) -> None:
+    file.writelines(record + "\n" for record in records)
+
+
+def _write_csv(file: TextIO, resource: str, records: Iterable[str], *, is_defused: bool) -> None:
+    names = list(MIRRORS[resource].fields.values())
+    writer = csv.DictWriter(file, [*names, _EXTRA], lineterminator="\n")
+    writer.writeheader()
+    rows = _rows(records, set(names))
+    writer.writerows(map(_defused, rows) if is_defused else rows)
+
+
+def _rows(records: Iterable[str], names: set[str]) -> Iterator[dict[str, Any]]:
+    for text in records:
+        record = json.loads(text)
+        row = {name: _cell(value) for name, value in record.items() if name in names}
+        rest = {name: value for name, value in record.items() if name not in names}
+        yield row | ({_EXTRA: json.dumps(rest)} if rest else {})
+
+
+def _defused(row: dict[str, Any]) -> dict[str, Any]:
+    """Write what a spreadsheet would run as a text."""
+    return {name: f"'{value}" if str(value).startswith(_FORMULAS) else value for name, value in row.items()}
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, str) else json.dumps(value)

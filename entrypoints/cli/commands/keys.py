@@ -1,0 +1,24 @@
+"""`pageturner key` and `reseal`: a new key for PAGETURNER_SECRET_KEYS, and putting it to use."""
+
+from storage.sealer import make_key
+
+from ..context import reading
+from ..terminal import give, say
+
+
+def key() -> None:
+    """Make a key that seals tokens.
+
+    Example: export PAGETURNER_SECRET_KEYS=$(pageturner key)
+    """
+    give(make_key())
+
+
+def reseal() -> None:
+    """Seal every token anew with the first of PAGETURNER_SECRET_KEYS: the others are then needed no more.
+
+    Example: pageturner reseal
+    """
+    with reading() as house:
+        count = house.locations.reseal()
+    say(f"Sealed with the first key: {count} tokens. Restart everything before you take the others away.")

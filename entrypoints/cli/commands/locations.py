@@ -1,0 +1,245 @@
+"""`pageturner locations`: which content tokens are kept."""
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apple.client import ClientConfig, read_client_config
+from apple.errors import OtherLocation
+from apple.resources import RESOURCES, USUAL
+from apple.texts import clean
+from apple.tokens import MalformedToken, Token, parse_token
+from orchestration.decisions.overview import LocationView, Seen, view
+from orchestration.gate.client import PATIENCE_SECONDS
+from storage.errors import LocationExists
+from storage.schema import LocationState
+
+from ..context import asking, reading, wake
+from ..exits import Exit, Failure
+from ..overview import look
+from ..terminal import give_json, make_table, results, say, since
+from . import apply
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+app = typer.Typer(
+    help="Keep content tokens: add, list, remove, rotate, purge.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+app.command("apply", epilog="Example: [bold]pageturner locations apply locations.toml --dry-run[/]")(apply.apply)
+
+_STATES = (*(state.value for state in LocationState), "expiring")
+
+TokenFile = Annotated[
+    Path,
+    typer.Argument(exists=True, dir_okay=False, readable=True, help="The .vpptoken file as Apple gave it."),
+]
+
+
+@app.command("add", epilog="Example: [bold]pageturner locations add sToken_for_Example.vpptoken --name hq[/]")
+def add(
+    file: TokenFile,
+    name: Annotated[str | None, typer.Option(help="What to call it here; else the name it has at Apple.")] = None,
+    resources: Annotated[
+        str | None, typer.Option(help="Which resources to mirror, by commas; else all but the legacy ones.")
+    ] = None,
+) -> None:
+    """Check a token with Apple and keep its location."""
+    wanted = _resources(resources)
+    check_name(name)
+    token = _read(file)
+    with asking() as house:
+        holder = house.locations.holder_of(token.text)
+        if holder is not None:
+            raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
+        config = _check(house, apply.newcomer(token), token)
+        location = house.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
+        house.refreshing.note(location, config)
+        wake(house, location.uid)
+        say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
+
+
+@app.command("list", epilog="Example: [bold]pageturner locations list --state expiring[/]")
+def list_(
+    text: Annotated[str | None, typer.Argument(help="Those with this in a name, the uId or the organisation.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help=f"Those in this state ({', '.join(_STATES)}); may be given again.")
+    ] = None,
+    resource: Annotated[str | None, typer.Option(help="Those of which this resource is mirrored.")] = None,
+    *,
+    unsubscribed: Annotated[bool, typer.Option("--unsubscribed", help="Those whose notices go nowhere.")] = False,
+    removed: Annotated[bool, typer.Option("--removed", help="Those that were removed, whose data are kept.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """List the locations that are kept. At Apple names are not unique: the uId is."""
+    _check_filters(state, resource)
+    with reading() as house:
+        every = _of_removed(house) if removed else [_described(one) for one in look(house).locations]
+    chosen = [
+        one
+        for one in every
+        if _has(one, text)
+        and (not state or one["state"] in state)
+        and (resource is None or resource in one["resources"])
+        and not (unsubscribed and one["notices"]["types"])
+    ]
+    if json:
+        give_json(chosen)
+        return
+    table = make_table("name", "uId", "organisation", "state", "token expires", "managed by", "notices", "asked")
+    for one in chosen:
+        notices = f"{len(one['notices']['types'])} types" if one["notices"]["types"] else "none"
+        expires = f"{one['token_expires']:%Y-%m-%d}"
+        asked = since(one["notices"]["as_of"])
+        manager = "" if one["state"] == LocationState.FOREIGN else one["managed_by"] or ""
+        table.add_row(one["name"], one["uid"], one["organisation"], one["state"], expires, manager, notices, asked)
+    results.print(table)
+    for one in chosen:
+        if one["problem"]:
+            say(f"{one['name']}: {one['problem']}")
+    if removed and not every:
+        say("None was removed.")
+    elif not every:
+        say("No locations yet: pageturner locations add FILE")
+    elif not chosen:
+        say(f"None of {len(every)} locations is like that.")
+
+
+@app.command("watch", epilog="Example: [bold]pageturner locations watch hq assets,assignments,licenses[/]")
+def watch(
+    name: Annotated[str, typer.Argument(help="The name it has here.")],
+    resources: Annotated[str, typer.Argument(help="Which resources to mirror from now on, by commas.")],
+) -> None:
+    """Choose which resources of a location are mirrored. What is left out stays as it was mirrored last."""
+    wanted = _resources(resources)
+    with reading() as house:
+        house.locations.watch(name, wanted)
+        say(f"'{name}': {', '.join(wanted)} from now on. What else was mirrored is kept.")
+        say(f"Next: pageturner sync {shlex.quote(name)}")
+
+
+@app.command("remove", epilog="Example: [bold]pageturner locations remove hq[/]")
+def remove(name: Annotated[str, typer.Argument(help="The name it has here.")]) -> None:
+    """Stop watching a location: its token is erased, what was mirrored is kept."""
+    with reading() as house:
+        house.locations.remove(name)
+        say(f"'{name}' is no longer watched. Its token is erased; what was mirrored is kept.")
+
+
+@app.command("purge", epilog="Example: [bold]pageturner locations purge hq[/]")
+def purge(
+    name: Annotated[str, typer.Argument(help="The name it had here: `locations list --removed` has them.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase for ever what was mirrored of a location that was removed: its records, their changes and its notices."""
+    with reading() as house:
+        location = house.locations.kept(name)
+        held = house.purging.measure(location.id, location.uid)
+        words = f"{held.records:,} records, {held.changes:,} changes and {held.notices:,} notices of '{name}'"
+        house.purging.refuse_watched(location.id)
+        if not yes and not _is_sure(f"This erases {words} ({location.uid}) for ever. Go on?"):
+            raise Failure(f"Nothing was erased of {words}: if it is meant to be, say so with --yes.", Exit.PERSON)
+        house.purging.purge(location.id, location.uid)
+        say(f"Erased: {words}.")
+
+
+def _is_sure(question: str) -> bool:
+    """Ask whoever sits at a terminal; where nobody does, nobody is sure."""
+    return sys.stdin.isatty() and typer.confirm(clean(question), err=True)
+
+
+@app.command("rotate", epilog="Example: [bold]pageturner locations rotate hq new.vpptoken[/]")
+def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], file: TokenFile) -> None:
+    """Put a newer token of the same location in the place of the old one."""
+    token = _read(file)
+    with asking() as house:
+        location = house.locations.watched([name])[0]
+        config = _check(house, location.uid, token)
+        if config.uid != location.uid:
+            raise OtherLocation(f"('{name}' is {location.uid}; this token opens {config.uid})")
+        house.locations.rotate(name, token)
+        wake(house, location.uid)
+        say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
+
+
+def _of_removed(house: "House") -> list[dict[str, Any]]:
+    """Describe the locations that were removed: of these, nothing is read, and nothing can be wrong."""
+    seen = Seen(reports={}, counts=(), closing=None)
+    views = [view(one, [], house.database.now(), seen, is_ticking=False) for one in house.locations.removed()]
+    return [_described(one) | {"state": "removed", "problem": None} for one in views]
+
+
+def _check_filters(states: list[str] | None, resource: str | None) -> None:
+    unknown = [one for one in states or () if one not in _STATES]
+    if unknown:
+        raise Failure(f"There is no state {', '.join(unknown)}; there are {', '.join(_STATES)}.", Exit.USAGE)
+    if resource is not None:
+        check_resources([resource])
+
+
+def _has(one: dict[str, Any], text: str | None) -> bool:
+    fields = (one["name"], one["name_at_apple"], one["uid"], one["organisation"])
+    return text is None or any(text.lower() in field.lower() for field in fields)
+
+
+def _described(one: LocationView) -> dict[str, Any]:
+    location = one.location
+    return {
+        "name": location.name,
+        "uid": location.uid,
+        "name_at_apple": location.apple_name,
+        "organisation": location.organisation,
+        "managed_by": location.owner_name,
+        "state": one.token.state,
+        "problem": one.token.words,
+        "token_expires": location.token_expires,
+        "resources": [view.stream.resource for view in one.streams],
+        "notices": {
+            "url": location.notice_url,
+            "types": location.notice_types or [],
+            "as_of": location.asked_at,
+        },
+    }
+
+
+def _read(file: Path) -> Token:
+    try:
+        token = parse_token(file.read_bytes())
+    except MalformedToken as error:
+        raise Failure(f"{file} is not a content token: {error}.", Exit.USAGE) from None
+    if token.is_expired(datetime.now(UTC)):
+        words = f"The token in {file} expired on {token.expires:%Y-%m-%d}: download a new one from Apple."
+        raise Failure(words, Exit.PERSON)
+    return token
+
+
+def _check(house: "House", location: str, token: Token) -> ClientConfig:
+    return read_client_config(house.asking.client_config(location, token, PATIENCE_SECONDS))
+
+
+def _resources(text: str | None) -> list[str]:
+    names = list(USUAL) if text is None else [one.strip() for one in text.split(",") if one.strip()]
+    check_resources(names)
+    return names
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a name that would break every list that it stands in."""
+    if name is not None and (not name.strip() or not name.isprintable()):
+        raise Failure("A name is one line of signs that can be seen.", Exit.USAGE)
+
+
+def check_resources(names: list[str]) -> None:
+    """Refuse a name that is no resource."""
+    unknown = [name for name in names if name not in RESOURCES]
+    if unknown or not names:
+        known = ", ".join(RESOURCES)
+        raise Failure(f"There is no resource '{', '.join(unknown)}'; there are {known}.", Exit.USAGE)

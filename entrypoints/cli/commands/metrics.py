@@ -1,0 +1,92 @@
+"""`pageturner metrics`: what monitoring reads, for those inside: it names locations."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration.decisions.health import Alarm
+from settings import read_duration, read_settings
+from storage.errors import StorageError
+
+from ...embedded.servers import join_if_any
+from ...web.connection import Opening
+from ...web.metrics import Meter
+from ...web.server import listen, serve
+from ..check import summarise
+from ..overview import look
+from ..terminal import say
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+
+def metrics(
+    host: Annotated[
+        str, typer.Option(help="Where to listen: it names locations, and asks nobody who he is.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9090,
+) -> None:
+    """Serve /metrics for Prometheus, /healthz, and /readyz, which takes ?max_age=2h as `status --check` does.
+
+    Example: pageturner metrics --port 9090
+    """
+    settings = read_settings()
+    if settings.is_embedded:
+        join_if_any(settings)
+    from tasks.logs import configure
+    from tasks.queue import depths
+    from tasks.sentry import report_bugs
+    from tasks.wiring import house
+
+    configure(settings)
+    report_bugs(settings, "metrics")
+    listener = listen(host, port)
+    address = listener.getsockname()
+    say(f"Serving http://{address[0]}:{address[1]}/metrics")
+    opening = Opening(house)
+    opening.start()
+    serve(_make_app(opening, depths), listener)
+
+
+def _make_app(opening: "Opening[House]", depths: Callable[[], dict[str, int]]) -> Any:
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    registry = CollectorRegistry()
+    registry.register(Meter(lambda: opening.built, depths))
+
+    async def scraped(_: Request) -> Response:
+        body = await run_in_threadpool(generate_latest, registry)
+        return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(request: Request) -> Response:
+        words, status = await run_in_threadpool(_verdict, opening.built, request.query_params.get("max_age"))
+        return PlainTextResponse(f"{words}\n", status)
+
+    return Starlette(
+        routes=[Route("/metrics", scraped), Route("/healthz", healthy), Route("/readyz", ready)],
+    )
+
+
+def _verdict(house: "House | None", max_age: str | None) -> tuple[str, HTTPStatus]:
+    """Judge: without an age, it is enough that the database answers; the line says the rest."""
+    if house is None:
+        return "The database does not answer.", HTTPStatus.SERVICE_UNAVAILABLE
+    try:
+        limit = None if max_age is None else read_duration(max_age)
+        overview = look(house, limit)
+    except ValueError as error:
+        return f"max_age: {error}", HTTPStatus.BAD_REQUEST
+    except StorageError as error:
+        return str(error), HTTPStatus.SERVICE_UNAVAILABLE
+    is_bad = limit is not None and overview.alarm is Alarm.CRITICAL
+    return summarise(overview), HTTPStatus.SERVICE_UNAVAILABLE if is_bad else HTTPStatus.OK

@@ -1,0 +1,151 @@
+"""`pageturner notices`: have Apple tell what changes, and see what it told."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from apple.notices import TYPES
+from orchestration.subscription import HeldElsewhere, NotTaken
+from settings import APPLE_URL, read_duration, read_settings
+from storage.notices import KeptNotice
+
+from ..context import asking, reading
+from ..exits import Exit, Failure
+from ..terminal import give_json, make_table, results, say, since
+
+app = typer.Typer(
+    help="Have Apple tell what changes: subscribe, list, replay.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+Name = Annotated[str, typer.Argument(help="The name of the location.")]
+
+
+@app.command("subscribe", epilog="Example: pageturner notices subscribe hq --url https://mdm.example.com/notices")
+def subscribe(
+    name: Name,
+    url: Annotated[str, typer.Option(help="Where `pageturner webhook` is reached from outside: https://…/notices")],
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", help="Which type of notice; may be given again. Else all.")
+    ] = None,
+    *,
+    claim: Annotated[
+        bool, typer.Option("--claim", help="Take the location over from the service that holds it at Apple.")
+    ] = False,
+) -> None:
+    """Have Apple send the notices of a location to a URL, with a secret made for it.
+
+    This is the one thing that Pageturner writes to Apple. Apple tries the URL out first: the receiver must run.
+    """
+    _check_url(url)
+    unknown = [one for one in type_ or () if one not in TYPES]
+    if unknown:
+        raise Failure(f"There is no type {', '.join(unknown)}; there are {', '.join(TYPES)}.", Exit.USAGE)
+    with asking() as house:
+        location = house.locations.watched([name])[0]
+        try:
+            now = house.subscribing.subscribe(location, url, tuple(type_ or ()), claim=claim)
+        except HeldElsewhere as error:
+            raise Failure(str(error), Exit.PERSON) from None
+        except NotTaken as error:
+            raise Failure(str(error), Exit.FAILED) from None
+        say(f"Apple sends the notices of '{name}' ({location.uid}) to {now.url}: {', '.join(now.types)}.")
+
+
+@app.command("unsubscribe", epilog="Example: pageturner notices unsubscribe hq")
+def unsubscribe(
+    name: Name,
+    *,
+    claim: Annotated[bool, typer.Option("--claim", help="End it even if the notices go to another service.")] = False,
+) -> None:
+    """Have Apple send no more notices of a location; its secret is good no longer."""
+    with asking() as house:
+        try:
+            were_sent = house.subscribing.unsubscribe(house.locations.watched([name])[0], claim=claim)
+        except HeldElsewhere as error:
+            raise Failure(str(error), Exit.PERSON) from None
+        except NotTaken as error:
+            raise Failure(str(error), Exit.FAILED) from None
+        if were_sent:
+            say(f"Apple sends no more notices of '{name}'. The clock goes on looking at it.")
+        else:
+            say(f"Apple sends no notices of '{name}' to anybody; nothing was changed there.")
+
+
+@app.command("list", epilog="Example: pageturner notices list hq --limit 20")
+def list_(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Of which locations; else all.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many of the last.")] = 50,
+    *,
+    unhandled: Annotated[bool, typer.Option("--unhandled", help="Those that nobody has acted on yet.")] = False,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Those of a location that is not kept here.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="For a program, with what each says.")] = False,
+) -> None:
+    """List the notices that came, the newest first."""
+    with reading() as house:
+        if names:
+            house.locations.watched(names)
+        kept = house.notices.last(names, limit, unhandled=unhandled, unknown=unknown)
+    if json:
+        give_json([asdict(one) for one in kept])
+        return
+    table = make_table("received", "location", "uId", "type", "came", "wanted")
+    for one in kept:
+        table.add_row(
+            since(one.received_at), one.location or "-", one.uid, one.type, f"{one.deliveries} x", _outcome(one)
+        )
+    results.print(table)
+    if not kept and (unknown or unhandled or names):
+        say("No such notices.")
+    elif not kept:
+        say("No notices: `pageturner notices subscribe` has Apple send them, to a running `pageturner webhook`.")
+
+
+@app.command("replay", epilog="Example: pageturner notices replay hq --since 2h")
+def replay(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Of which locations; else all.")] = None,
+    since_: Annotated[str | None, typer.Option("--since", help="Those of the last 90s, 15m, 6h or 7d.")] = None,
+    id_: Annotated[list[str] | None, typer.Option("--id", help="The notice of this notificationId.")] = None,
+) -> None:
+    """Act on notices once more: what they are about is read again, with the next round of the clock."""
+    if not names and since_ is None and not id_:
+        raise Failure("Which notices? Give a NAME, --since or --id.", Exit.USAGE)
+    moment = None
+    if since_ is not None:
+        try:
+            moment = datetime.now(UTC) - read_duration(since_)
+        except ValueError as error:
+            raise Failure(f"--since: {error}", Exit.USAGE) from None
+    with reading() as house:
+        locations = house.locations.watched(names) if names else []
+        uids = house.notices.again([one.name for one in locations], moment, id_)
+    if not uids:
+        raise Failure("There are no such notices.", Exit.USAGE)
+    say(f"To be acted on again in the next round of the clock: {len(uids)} notices, locations: {len(set(uids))}.")
+
+
+def _outcome(one: KeptNotice) -> str:
+    if one.handled_at is None:
+        return "not yet"
+    if one.wanted is None:
+        return "unknown location"
+    return ", ".join(one.wanted) or "nothing"
+
+
+def _check_url(url: str) -> None:
+    try:
+        split = urlsplit(url)
+        split.port  # noqa: B018 - reading it is what may fail
+    except ValueError:
+        raise Failure("The URL cannot be read: https://mdm.example.com/notices is one.", Exit.USAGE) from None
+    schemes = {"https"} if read_settings().apple_url == APPLE_URL else {"https", "http"}
+    if split.scheme not in schemes or not split.hostname or split.query or split.fragment or split.username:
+        words = (
+            "Apple sends notices to an HTTPS address of host and path alone, such as https://mdm.example.com/notices"
+        )
+        raise Failure(f"{words}. This is none: {url}", Exit.USAGE)

@@ -1,0 +1,17 @@
+"""`pageturner restored`: say that the database is a backup that was restored."""
+
+from ..context import reading
+from ..terminal import say
+
+
+def restored() -> None:
+    """Say that the database is a backup that was restored: readers of its feed have to begin anew, and are told so.
+
+    A PostgreSQL dump that is restored into another database is noticed without this; a file, or a server that was
+    taken back to an earlier moment, is not.
+
+    Example: pageturner restored
+    """
+    with reading() as house:
+        house.feed.begin_anew()
+    say("The feed is another one from now on: bookmarks of before are refused.")

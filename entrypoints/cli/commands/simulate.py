@@ -1,0 +1,72 @@
+"""`pageturner simulate`: Apple's side of the wire, for trying things out."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...web.server import listen
+from ..terminal import say
+
+
+def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port.")] = 8400,
+    locations: Annotated[int, typer.Option(min=1, help="How many locations.")] = 1,
+    assets: Annotated[int, typer.Option(min=1, help="Assets of each.")] = 60,
+    assignments: Annotated[int, typer.Option(min=0, help="Assignments of each.")] = 60_000,
+    users: Annotated[int, typer.Option(min=0, help="Users of each.")] = 5_000,
+    subscriptions: Annotated[int, typer.Option(min=0, help="Subscriptions of each.")] = 20,
+    subscription_assignments: Annotated[int, typer.Option(min=0, help="Assignments of subscriptions.")] = 300,
+    subscription_admins: Annotated[int, typer.Option(min=0, help="Administrators of subscriptions.")] = 10,
+    licenses: Annotated[int, typer.Option(min=0, help="Licences of the legacy service.")] = 1_500,
+    legacy_users: Annotated[int, typer.Option(min=0, help="Users of the legacy service.")] = 300,
+    page_size: Annotated[int, typer.Option(min=1, help="Records on a page.")] = 549,
+    latency: Annotated[float, typer.Option(min=0, help="Milliseconds that an answer takes.")] = 150,
+    jitter: Annotated[float, typer.Option(min=0, help="By how many milliseconds that varies.")] = 0,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Requests a second that are allowed; else any number.")
+    ] = None,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What Apple does where that is not known; may be given again."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed, the same data.")] = 1,
+    tokens: Annotated[Path | None, typer.Option(help="A folder to write a .vpptoken file a location into.")] = None,
+) -> None:
+    """Play Apple on a port of this machine. The first line of output is JSON: the origin, and the tokens.
+
+    Example: pageturner simulate --tokens . --latency 50
+    """
+    from simulator.organisation import Size
+    from simulator.server import announce_to, serve
+    from simulator.switches import CHOICES, Switches
+    from simulator.world import make_world
+
+    size = Size(
+        assets=assets,
+        assignments=assignments,
+        users=users,
+        subscriptions=subscriptions,
+        subscription_assignments=subscription_assignments,
+        subscription_admins=subscription_admins,
+        licenses=licenses,
+        legacy_users=legacy_users,
+        page_size=page_size,
+    )
+    switches = Switches(latency=latency / 1000, jitter=jitter / 1000, rate=rate)
+    for text in switch or []:
+        name, _, value = text.partition("=")
+        if value not in CHOICES.get(name, ()):
+            known = "; ".join(f"{each}={'|'.join(choices)}" for each, choices in CHOICES.items())
+            raise typer.BadParameter(f"'{text}' is none of {known}", param_hint="--switch")
+        switches.turn({name: value})
+    world = make_world(locations, size, seed, switches)
+    if tokens is not None:
+        tokens.mkdir(parents=True, exist_ok=True)
+        for one in world.locations.values():
+            file = tokens / f"{one.organisation.uid}.vpptoken"
+            file.write_text(one.token + "\n")
+            say(f"{file}: the token of {one.organisation.name}")
+    serve(world, listen(host, port), announce_to(sys.stdout, world))

@@ -1,0 +1,162 @@
+"""`pageturner status`: what is kept, how fresh it is, what is wrong and what to do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from apple.notices import WANTED
+from orchestration.decisions.overview import LocationView, Overview, StreamView
+from settings import read_duration
+from storage.notices import Tally
+
+from ..check import check, unknown
+from ..context import reading
+from ..exits import Exit, Failure
+from ..overview import look, look_closely
+from ..terminal import give_json, make_table, results, say, shorten, since, until
+
+
+def status(
+    *,
+    is_check: Annotated[
+        bool, typer.Option("--check", help="One line and an exit status: 0 in step, 1 late, 2 failing.")
+    ] = False,
+    max_age: Annotated[
+        str | None, typer.Option(help="With --check: what is older than this (90s, 15m, 2h, 7d) is failing.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Show locations and streams: how old what is mirrored is, counts, version, what is wrong and what to do.
+
+    Examples: pageturner status --json, pageturner status --check --max-age 2h
+    """
+    oldest = _duration(max_age)
+    if oldest is not None and not is_check:
+        raise Failure("--max-age goes with --check.", Exit.USAGE)
+    if is_check:
+        with unknown(), reading() as house:
+            check(look(house, oldest), json=json)
+        return
+    with reading() as house:
+        overview = look_closely(house)
+        tallies = house.notices.tallies()
+    if json:
+        give_json(
+            {
+                "as_of": overview.now,
+                "verdict": overview.alarm.name.lower(),
+                "ticked_at": overview.ticked_at,
+                "outages": overview.outages,
+                "locations": [_described(one, tallies) for one in overview.locations],
+                "notices": [asdict(one) for one in tallies],
+            }
+        )
+        return
+    if overview.locations:
+        results.print(_table(overview))
+    else:
+        say("No locations yet: pageturner locations add FILE")
+    for words in (*overview.notes(), *_closed(overview), *_of_notices(tallies)):
+        say(words)
+
+
+def _table(overview: Overview) -> Any:
+    table = make_table("location", "uId", "stream", "state", "records", "as of", "next", "version")
+    for one in overview.locations:
+        for place, row in enumerate(one.streams):
+            stream = row.stream
+            table.add_row(
+                one.location.name if place == 0 else "",
+                one.location.uid if place == 0 else "",
+                stream.resource,
+                row.standing.state,
+                f"{stream.records:,}",
+                since(stream.seen_at),
+                _next(row, is_ticking=overview.is_ticking),
+                shorten(stream.version or ""),
+            )
+    return table
+
+
+def _next(row: StreamView, *, is_ticking: bool) -> str:
+    """Tell what comes next: nothing does by itself where no clock and no worker live."""
+    if row.reading is None:
+        return until(row.stream.due_at) if is_ticking else "-"
+    total = "?" if row.reading.total is None else f"{row.reading.total:,}"
+    return f"{row.reading.state} {row.reading.pages:,}/{total}"
+
+
+def _closed(overview: Overview) -> Iterator[str]:
+    """Say which locations Apple wants left alone."""
+    for one in overview.locations:
+        if one.closing is not None:
+            yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"
+
+
+def _of_notices(tallies: Sequence[Tally]) -> Iterator[str]:
+    """Say of notices what nobody would see otherwise."""
+    unhandled = [one for one in tallies if one.unhandled]
+    if unhandled:
+        count = sum(one.unhandled for one in unhandled)
+        yield f"Notices: {count} not acted on yet, the last {since(max(one.last_at for one in unhandled))}."
+    for one in tallies:
+        if one.location is None:
+            words = f"{one.count} {one.type} of location {one.uid}, which is not kept here"
+            yield f"Notices: {words}, the last {since(one.last_at)}."
+        elif one.type not in WANTED:
+            words = f"{one.count} of type {one.type} for {one.location}, which is not known: everything was looked at"
+            yield f"Notices: {words}, the last {since(one.last_at)}."
+
+
+def _described(one: LocationView, tallies: Sequence[Tally]) -> dict[str, Any]:
+    mine = [tally for tally in tallies if tally.uid == one.location.uid]
+    return {
+        "name": one.location.name,
+        "uid": one.location.uid,
+        "name_at_apple": one.location.apple_name,
+        "state": one.token.state,
+        "problem": one.token.words,
+        "managed_by": one.location.owner_name,
+        "token_expires": one.location.token_expires,
+        "expires_within_days": one.token.within_days,
+        "asked_at": one.location.asked_at,
+        "closed_until": None if one.closing is None else one.closing.until,
+        "notices": {
+            "url": one.location.notice_url,
+            "types": one.location.notice_types or [],
+            "received": sum(tally.count for tally in mine),
+            "unhandled": sum(tally.unhandled for tally in mine),
+            "last_at": max((tally.last_at for tally in mine), default=None),
+        },
+        "disagreements": [asdict(count) for count in one.counts],
+        "streams": [_described_row(row) for row in one.streams],
+    }
+
+
+def _described_row(row: StreamView) -> dict[str, Any]:
+    stream = row.stream
+    return {
+        "resource": stream.resource,
+        "state": row.standing.state,
+        "records": stream.records,
+        "version": stream.version,
+        "seen_at": stream.seen_at,
+        "published_at": stream.published_at,
+        "full_at": stream.full_at,
+        "due_at": stream.due_at,
+        "every_seconds": int(row.verdict.limit.total_seconds()),
+        "failures": stream.failures,
+        "held_deletes": stream.held_deletes or 0,
+        "problem": row.standing.words,
+        "reading": None if row.reading is None else asdict(row.reading),
+    }
+
+
+def _duration(text: str | None) -> timedelta | None:
+    try:
+        return None if text is None else read_duration(text)
+    except ValueError as error:
+        raise Failure(f"--max-age: {error}", Exit.USAGE) from None

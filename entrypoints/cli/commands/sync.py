@@ -1,0 +1,134 @@
+"""`pageturner sync`: bring the mirror in step, and wait for it."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestration.decisions.health import of_token
+from orchestration.sync import NeedsPerson
+from storage.ledger.pages import KEPT
+from storage.ledger.progress import ProgressReport
+from storage.locations import Location
+
+from ..context import working
+from ..exits import Exit, Failure
+from ..progress import Following, causes, describe, showing
+from ..terminal import give_json, make_table, results, say
+from .locations import check_resources
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsynced:
+    """A location that was not even asked for."""
+
+    location: str
+    uid: str
+    problem: str
+
+
+def sync(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which locations; else all.")] = None,
+    resource: Annotated[list[str] | None, typer.Option(help="Which resource; may be given again. Else all.")] = None,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything, though nothing seems to have changed.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Give the outcome for a program.")] = False,
+) -> None:
+    """Bring the mirror in step with Apple, and wait for it.
+
+    Example: pageturner sync hq --resource assignments
+    """
+    if resource:
+        check_resources(resource)
+    with working() as living:
+        locations = living.house.locations.watched(names)
+        if not locations:
+            raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
+        sync_ids, unsynced = _open(living.house, locations, resource, full=full)
+        if not sync_ids and not unsynced:
+            raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
+        following = Following(living, sync_ids)
+        with showing(lambda uid: living.house.gate.look(uid).in_flight) as show:
+            reports = following.follow(show)
+        while living.house.pages.sweep(KEPT):
+            continue
+        kept = living.house.locations.watched([one.name for one in locations])
+    _give(reports, unsynced, json=json)
+    for one in kept:
+        standing = of_token(one, datetime.now(UTC))
+        if standing.within_days is not None:
+            say(f"{one.name}: {standing.words}")
+    status = verdict(reports, unsynced)
+    if status:
+        raise typer.Exit(status)
+
+
+def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
+    """Decide how a sync ended, of what became of its crawls."""
+    last = {(report.uid, report.resource, report.kind == "spot"): report for report in reports}
+    reports = list(last.values())  # a crawl that was followed by another of its stream no longer counts
+    failed = [report for report in reports if not report.is_in_step]
+    if not failed and not unsynced:
+        return Exit.PERSON if any(report.held_deletes for report in reports) else Exit.IN_STEP
+    if len(failed) < len(reports):
+        return Exit.PARTLY
+    troubles = {report.trouble for report in failed} | ({"person"} if unsynced else set())
+    if "person" in troubles:
+        return Exit.PERSON
+    return Exit.AWAY if "away" in troubles else Exit.FAILED
+
+
+def _open(
+    house: "House", locations: list[Location], resources: list[str] | None, *, full: bool
+) -> tuple[list[int], list[Unsynced]]:
+    sync_ids = []
+    unsynced = []
+    for location in locations:
+        try:
+            sync_id = house.syncing.open(location, resources, full=full)
+        except NeedsPerson as error:
+            say(f"{location.name}: {error}")
+            unsynced.append(Unsynced(location=location.name, uid=location.uid, problem=str(error)))
+        else:
+            sync_ids += [] if sync_id is None else [sync_id]
+    return sync_ids, unsynced
+
+
+def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool) -> None:
+    if json:
+        give_json([*({**asdict(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
+        return
+    table = make_table("location", "stream", "read", "state", "pages", "records", "inserted", "updated", "deleted")
+    for report in reports:
+        counts = (report.pages, report.records, report.inserted, report.updated, report.deleted)
+        table.add_row(
+            report.location, report.resource, report.kind, describe(report), *(f"{count:,}" for count in counts)
+        )
+    results.print(table)
+    for words in causes(reports):
+        say(words)
+
+
+def _described(report: ProgressReport) -> dict[str, object]:
+    return {
+        "location": report.location,
+        "uid": report.uid,
+        "resource": report.resource,
+        "kind": report.kind,
+        "state": report.state,
+        "consistent": report.is_consistent,
+        "pages": report.pages,
+        "records": report.records,
+        "drift": report.drift,
+        "inserted": report.inserted,
+        "updated": report.updated,
+        "deleted": report.deleted,
+        "held_deletes": report.held_deletes,
+        "problem": report.reason,
+    }

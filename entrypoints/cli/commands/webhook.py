@@ -1,0 +1,78 @@
+"""`pageturner webhook`: listen for Apple's notices."""
+
+import ipaddress
+from typing import Annotated
+
+import typer
+
+from apple.notices import wanted_by
+from settings import read_settings
+from storage.errors import StorageError
+
+from ...embedded.servers import join_if_any
+from ...web.connection import Opening
+from ...web.server import listen, serve
+from ...web.webhook import Bearing, Door, Intake, Receiver, make_app
+from ..exits import Exit, Failure
+from ..terminal import say
+
+
+def webhook(
+    host: Annotated[
+        str, typer.Option(help="Where to listen. Behind a proxy that speaks HTTPS, this host alone.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    trust: Annotated[
+        str, typer.Option(help="Proxies whose word on a request's source is taken: addresses or networks, by commas.")
+    ] = "127.0.0.1",
+) -> None:
+    """Listen for Apple's notices, and keep each before it is answered. Apple wants HTTPS: put a proxy before it.
+
+    Example: pageturner webhook --port 8080
+    """
+    settings = read_settings()
+    _check_proxies(trust)
+    if settings.is_embedded:
+        join_if_any(settings)
+    from tasks.logs import configure
+    from tasks.sentry import report_bugs
+    from tasks.wiring import house
+
+    configure(settings)
+    report_bugs(settings, "webhook")
+
+    def build() -> Door:
+        kept = house()
+        bearing = Bearing(kept.bearers.digests, settings.webhook_secrets)
+        intake = Intake(
+            kept.notices.store,
+            kept.sending.sync,
+            lambda notice: bearing.knows(notice.uid) and bool(wanted_by(notice.type)),
+            kept.tally,
+        )
+
+        def is_ready() -> bool:
+            """Tell whether a notice could be kept now: nothing else is needed to take one."""
+            try:
+                kept.rounds.last()
+            except StorageError:
+                return False
+            return True
+
+        intake.start()
+        return Door(receiver=Receiver(bearing, intake, kept.tally), intake=intake, is_ready=is_ready)
+
+    listener = listen(host, port)
+    address = listener.getsockname()
+    say(f"Listening for notices at http://{address[0]}:{address[1]}/notices")
+    opening = Opening(build)
+    opening.start()
+    serve(make_app(opening), listener, trust=trust)
+
+
+def _check_proxies(trust: str) -> None:
+    for one in trust.split(","):
+        try:
+            ipaddress.ip_network(one.strip() if one.strip() != "*" else "0.0.0.0/0", strict=False)
+        except ValueError:
+            raise Failure(f"--trust: '{one.strip()}' is no address, no network, and not '*'.", Exit.USAGE) from None

@@ -1,0 +1,266 @@
+"""Examining: one question after the other about an installation, each answered with what to do."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from redis import Redis
+from redis.exceptions import RedisError
+
+from apple.client import read_client_config
+from orchestration.decisions.health import Alarm, of_token
+from orchestration.decisions.overview import is_ticking
+from settings import Settings, WrongSettings, read_settings
+from storage.errors import StorageError
+from storage.locations import Location
+from storage.schema import REVISIONS
+
+from ..embedded.processes import terminating
+from ..embedded.servers import servers
+from .advice import KNOWN, explain
+from .overview import look
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+#: Clocks further apart than this make ages and limits wrong.
+_SKEW = timedelta(seconds=2)
+
+_MARKS = {Alarm.OK: "ok", Alarm.WARNING: "warn", Alarm.CRITICAL: "fail"}
+
+_PING_SECONDS = 2.0
+_WAIT_SECONDS = 5.0
+_LEAST_SECRET = 32
+
+#: Less room than this is none, or soon will be.
+_LEAST_FREE = 50_000_000
+_LITTLE_FREE = 1_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was found of one part: `ok`, `warn` or `fail`, and a sentence."""
+
+    mark: str
+    part: str
+    words: str
+
+
+def examine(*, is_offline: bool) -> Iterator[Finding]:
+    """Examine an installation: each finding is given as soon as it is there."""
+    try:
+        settings = read_settings()
+    except WrongSettings as error:
+        yield Finding(mark="fail", part="settings", words=str(error))
+        return
+    yield Finding(mark="ok", part="settings", words=f"home {settings.home}, Apple at {settings.apple_url}")
+    with terminating(), servers(settings, "asking"):
+        redis = _ping(settings)
+        if redis is not None:
+            yield redis
+        house = None
+        try:
+            from tasks.wiring import house as find
+
+            house = find()
+        except KNOWN as error:
+            yield Finding(mark="fail", part="database", words=explain(error)[0])
+        if house is not None:
+            yield from _Examining(house).all(has_redis=redis is None, is_offline=is_offline)
+
+
+def _ping(settings: Settings) -> Finding | None:
+    """Look whether Redis answers at all, without waiting for it as long as those who work do."""
+    try:
+        with Redis.from_url(
+            settings.redis, socket_timeout=_PING_SECONDS, socket_connect_timeout=_PING_SECONDS, retry=None
+        ) as redis:
+            redis.ping()
+    except RedisError as error:
+        return Finding(mark="fail", part="redis", words=explain(error)[0])
+    return None
+
+
+class _Examining:
+    """Examines what there is."""
+
+    def __init__(self, house: "House") -> None:
+        self._house = house
+        self._now = house.database.now()
+
+    def all(self, *, has_redis: bool, is_offline: bool) -> Iterator[Finding]:
+        """Ask everything that can be asked; what cannot be answered is a finding too."""
+        yield from self._ask("database", self._database)
+        yield from self._ask("keys", self._keys)
+        yield from self._ask("beat", self._beat)
+        yield from self._ask("notices", self._notices)
+        yield from self._ask("disk", self._disk)
+        yield from self._ask("streams", self._streams)
+        if has_redis:
+            self._house.memory.restore()
+            yield from self._ask("redis", self._redis)
+            yield from self._ask("outages", self._outages)
+            yield from self._ask("workers", self._workers)
+        if not has_redis or is_offline:
+            yield from self._ask("tokens", self._tokens)
+        if not is_offline:
+            yield from self._ask("apple", self._apple)
+        if has_redis and not is_offline:
+            for location in filter(self._opens, self._house.locations.watched()):
+                yield from self._ask("token", partial(self._token, location))
+
+    def _ask(self, part: str, examine: Callable[[], Iterator[tuple[str, str]]]) -> Iterator[Finding]:
+        try:
+            for mark, words in examine():
+                yield Finding(mark=mark, part=part, words=words)
+        except KNOWN as error:
+            yield Finding(mark="fail", part=part, words=explain(error)[0])
+
+    def _redis(self) -> Iterator[tuple[str, str]]:
+        sight = self._house.gate.server()
+        yield "ok", f"{sight.name} {sight.version} answers"
+        if abs(sight.now - datetime.now(UTC)) > _SKEW:
+            yield "warn", "its clock and this host's differ by more than 2 s: run NTP on both"
+        if self._house.settings.is_embedded:
+            return
+        if sight.policy not in {"noeviction", ""}:
+            yield "fail", f"maxmemory-policy is {sight.policy}: what is evicted is lost. Set it to noeviction"
+        if not sight.is_durable:
+            words = "it keeps nothing on disk (appendonly no): after its restart each gate stays shut for 15 s"
+            yield "warn", f"{words}, and crawls begin again from the ledger. Set appendonly yes"
+
+    def _database(self) -> Iterator[tuple[str, str]]:
+        database = self._house.database
+        kind = "PostgreSQL" if database.is_postgresql else "SQLite"
+        yield "ok", f"{kind} answers, its schema is {REVISIONS[-1]}"
+        if not database.is_postgresql:
+            if not self._house.settings.is_embedded:
+                yield (
+                    "warn",
+                    "SQLite has one writer: workers on several hosts need PostgreSQL (PAGETURNER_DATABASE_URL)",
+                )
+            return
+        with database.once() as connection:
+            is_read_only = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
+        if is_read_only:
+            yield "fail", "it may only be read (read-only): nothing can be kept. Is this a standby?"
+        with database.once() as connection:
+            moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        if abs(moment - datetime.now(UTC)) > _SKEW:
+            yield "warn", "its clock and this host's differ by more than 2 s: run NTP on both"
+
+    def _disk(self) -> Iterator[tuple[str, str]]:
+        """Tell how much room there is where this host keeps data: elsewhere, the database's host knows."""
+        if self._house.database.is_postgresql:
+            return
+        home = self._house.settings.home
+        free = shutil.disk_usage(home).free
+        words = f"{free / 1e9:.1f} GB are free in {home}"
+        if free < _LEAST_FREE:
+            yield "fail", f"{words}: nothing more can be kept. Make room"
+        else:
+            yield ("warn" if free < _LITTLE_FREE else "ok"), words
+
+    def _streams(self) -> Iterator[tuple[str, str]]:
+        """Tell what `status` and monitoring tell."""
+        overview = look(self._house)
+        troubles = [one for one in overview.troubles if one.verdict is not None]
+        for one in troubles:
+            yield _MARKS[one.alarm], one.told
+        if not troubles:
+            new = sum(one.stream.seen_at is None for one in overview.verdicts)
+            more = f", {new} not read yet" if new else ""
+            yield "ok", f"{len(overview.verdicts) - new} in step{more}"
+
+    def _tokens(self) -> Iterator[tuple[str, str]]:
+        """Tell of tokens what is known without asking Apple."""
+        for one in look(self._house).locations:
+            yield _MARKS[one.token.alarm], f"{one.location.name}: {one.token.words or one.token.state}"
+
+    def _outages(self) -> Iterator[tuple[str, str]]:
+        for name, words in sorted(self._house.board.read().items()):
+            yield "fail", f"{name}, as workers say: {words}"
+
+    def _keys(self) -> Iterator[tuple[str, str]]:
+        locations = self._house.locations.watched()
+        sealed = [one.name for one in locations if not self._opens(one)]
+        if sealed:
+            words = "PAGETURNER_SECRET_KEYS holds none of the keys that sealed the tokens of"
+            yield "fail", f"{words} {', '.join(sealed)}: add the old key behind the new one"
+        else:
+            yield "ok", f"all {len(locations)} tokens can be opened"
+
+    def _opens(self, location: Location) -> bool:
+        try:
+            self._house.locations.token(location)
+        except StorageError:
+            return False
+        return True
+
+    def _workers(self) -> Iterator[tuple[str, str]]:
+        from tasks import app
+
+        answers: list[dict[str, Any]] = app.control.ping(timeout=_PING_SECONDS)
+        names = sorted(name for answer in answers for name in answer)
+        if not names:
+            yield "warn", "none answers: start one with `pageturner worker`. (`pageturner sync` alone brings its own.)"
+            return
+        yield "ok", f"{len(names)} processes answer: {', '.join(names)}"
+        inspected = app.control.inspect(timeout=_PING_SECONDS).registered() or {}
+        missing = [
+            name for name, tasks in inspected.items() if not set(_ours(app)) <= {task.split()[0] for task in tasks}
+        ]
+        if missing:
+            yield (
+                "fail",
+                f"{', '.join(missing)} run another version than this one, {version('pageturner')}: restart them",
+            )
+
+    def _beat(self) -> Iterator[tuple[str, str]]:
+        last = self._house.rounds.last().get("tick")
+        if last is None:
+            yield "warn", "there never was a round: start `pageturner beat`, or nothing is read by itself"
+        elif not is_ticking(last, self._now):
+            yield "warn", f"the last round was at {last:%Y-%m-%d %H:%M} UTC: does `pageturner beat` run, and a worker?"
+        else:
+            yield "ok", "the clock ticks"
+
+    def _notices(self) -> Iterator[tuple[str, str]]:
+        locations = self._house.locations.watched()
+        subscribed = [one for one in locations if one.notice_types]
+        ours = self._house.bearers.digests()
+        yield "ok", f"{len(subscribed)} of {len(locations)} locations have their notices sent somewhere"
+        foreign = [one.name for one in subscribed if not ours.get(one.uid)]
+        if foreign and not self._house.settings.webhook_secrets:
+            words = "their notices go to an address whose secret is not ours"
+            yield "warn", f"{', '.join(foreign)}: {words}. `pageturner notices subscribe` has them sent here"
+        waiting = look(self._house).waiting
+        if waiting is not None:
+            yield "warn", waiting
+        if any(len(one) < _LEAST_SECRET for one in self._house.settings.webhook_secrets):
+            yield "warn", "PAGETURNER_WEBHOOK_SECRET is short: `pageturner key` makes one that nobody guesses"
+
+    def _apple(self) -> Iterator[tuple[str, str]]:
+        config = self._house.client.service_config()
+        rate = config.requests_per_second
+        yield "ok", f"answers, and allows {rate or 'any number of'} requests a second to a location"
+
+    def _token(self, location: Location) -> Iterator[tuple[str, str]]:
+        house = self._house
+        answer = house.asking.client_config(location.uid, house.locations.token(location), _WAIT_SECONDS)
+        config = read_client_config(answer)
+        house.refreshing.note(location, config)
+        standing = of_token(house.locations.find(location.uid), self._now)
+        if standing.words:
+            yield _MARKS[standing.alarm], f"{location.name} ({location.uid}): {standing.words}"
+        else:
+            yield "ok", f"{location.name} ({location.uid}) is valid until {location.token_expires:%Y-%m-%d}"
+
+
+def _ours(app: Any) -> list[str]:
+    return [name for name in app.tasks if name.startswith("pageturner.")]

@@ -1,0 +1,64 @@
+"""Viewing: gather what is known of an installation, for every surface that shows it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from orchestration.decisions.freshness import judge
+from orchestration.decisions.overview import Overview, Seen, is_ticking, view
+from settings import Settings
+from storage.ledger.progress import ProgressReport
+
+from ..embedded.servers import join_if_any
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+
+def look(house: "House", max_age: timedelta | None = None) -> Overview:
+    """Judge everything: by the intervals, or by one age."""
+    return _look(house, max_age, is_whole=False)
+
+
+def look_closely(house: "House") -> Overview:
+    """Judge everything, and find what is read just now and which counts disagree as well: a question a location."""
+    return _look(house, None, is_whole=True)
+
+
+def outages(settings: Settings) -> Mapping[str, str]:
+    """Give what is away for those who work, where anybody works."""
+    from tasks.wiring import read_board
+
+    return read_board(settings) if not settings.is_embedded or join_if_any(settings) else {}
+
+
+def _look(house: "House", max_age: timedelta | None, *, is_whole: bool) -> Overview:
+    now = house.database.now()
+    ticked_at = house.rounds.last().get("tick")
+    streams, closings = house.streams.by_location(), house.closings.standing()
+    reports = _under_way(house) if is_whole else {}
+    ticks = is_ticking(ticked_at, now)
+    views = []
+    for one in house.locations.watched():
+        verdicts = judge(one, streams.get(one.id, []), house.intervals, now, max_age)
+        counts = house.counts.known(one.id) if is_whole else ()
+        seen = Seen(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
+        views.append(view(one, verdicts, now, seen, is_ticking=ticks))
+    unhandled, since = house.notices.unhandled()
+    return Overview(
+        now=now,
+        locations=views,
+        ticked_at=ticked_at,
+        outages=outages(house.settings),
+        unhandled=unhandled,
+        unhandled_since=since,
+    )
+
+
+def _under_way(house: "House") -> dict[str, dict[str, ProgressReport]]:
+    found: dict[str, dict[str, ProgressReport]] = {}
+    reports, _ = house.progress.of(house.syncs.open_ones())
+    for one in reports:
+        if not one.is_over:
+            found.setdefault(one.uid, {})[one.resource] = one
+    return found

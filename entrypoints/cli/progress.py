@@ -1,0 +1,242 @@
+"""Following syncs to their end, on behalf of somebody who waits."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from rich.live import Live
+from rich.table import Table
+
+from orchestration.decisions.retry import Trouble
+from storage.errors import DatabaseAway
+from storage.ledger.progress import ProgressReport
+from storage.schema import CrawlState
+
+from ..embedded.servers import refuse_full
+from .advice import explain
+from .context import NoWorker, find_workers
+from .exits import Exit, Failure
+from .terminal import make_table, messages, say
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+    from .context import Living
+
+_LOOK_SECONDS = 0.2
+
+#: There may be no beat: whoever waits looks after what is waited for.
+_TEND_SECONDS = 2.0
+
+#: Nothing moved for so long: are there any workers left?
+_STILL_SECONDS = 10.0
+
+#: A location that Apple wants left alone for longer is not waited for, nor is any where nothing came for so long;
+#: the ledger keeps what there is.
+LEAVE_SECONDS = 300.0
+
+#: A publish is waited for longer: it has nothing to show before it is whole.
+_PUBLISH_SECONDS = 3_600.0
+
+#: What is away for so long, or keeps nothing, will not be back soon.
+_OUTAGE_SECONDS = 40.0
+
+#: What is away for less is not worth a word.
+_BLINK_SECONDS = 1.0
+
+
+class Following:
+    """Waits for syncs, and shows how far their crawls are."""
+
+    def __init__(self, living: "Living", sync_ids: list[int]) -> None:
+        self._house: House = living.house
+        self._worker = living.worker
+        self._sync_ids = sync_ids
+        now = time.monotonic()
+        self._tended = self._asked = now
+        #: When something of a location came last, and what was seen of it then.
+        self._moved: dict[str, tuple[float, list[ProgressReport]]] = {}
+        self._left: dict[str, str] = {}
+        self._outage_since: float | None = None
+        #: Since when a server, or every worker, does not answer this command.
+        self._away_since: float | None = None
+        self._is_told = False
+
+    def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
+        """Wait until all are over, but for those that are not to be waited for: of these, it is told why.
+
+        Servers that are away for a while are waited for: the ledger has what was read, and workers go on by themselves.
+        """
+        while True:
+            try:
+                reports, is_over = self._house.syncing.report(self._sync_ids)
+                reports = [self._seen(report) for report in reports]
+                show(reports)
+                if is_over or (self._left and self._are_others_over(reports)):
+                    return reports
+                self._check(reports)
+                self._away_since, self._is_told = None, False
+            except (DatabaseAway, RedisError, OperationalError, NoWorker) as error:
+                self._bear(error)
+            time.sleep(_LOOK_SECONDS)
+
+    def _bear(self, error: Exception) -> None:
+        """Bear that something is away, unless it is for too long."""
+        self._check_worker()
+        now = time.monotonic()
+        self._tended = 0.0  # all that was away is asked in the next round, whose good end ends this
+        self._away_since = self._away_since or now
+        if now - self._away_since > _OUTAGE_SECONDS:
+            raise error
+        if now - self._away_since > _BLINK_SECONDS and not self._is_told:
+            self._is_told = True
+            say(f"{explain(error)[0]} Waiting for up to {_OUTAGE_SECONDS:.0f} s: what was read is kept.")
+
+    def _seen(self, report: ProgressReport) -> ProgressReport:
+        if report.is_over or report.uid not in self._left:
+            return report
+        return replace(report, state=CrawlState.FAILED, reason=self._left[report.uid], trouble=Trouble.AWAY)
+
+    def _are_others_over(self, reports: list[ProgressReport]) -> bool:
+        left = {report.sync_id for report in reports if report.uid in self._left}
+        return self._house.syncing.report([one for one in self._sync_ids if one not in left])[1]
+
+    def _check(self, reports: list[ProgressReport]) -> None:
+        self._check_worker()
+        self._check_movement(reports)
+        if time.monotonic() - self._tended < _TEND_SECONDS:
+            return
+        self._tended = time.monotonic()
+        self._check_outages()
+        self._house.reviving.tend(self._sync_ids)
+        publishing = {report.uid for report in reports if report.state is CrawlState.SETTLED}
+        for uid in {report.uid for report in reports if not report.is_over} - set(self._left):
+            self._check_location(uid, is_publishing=uid in publishing)
+
+    def _check_worker(self) -> None:
+        if self._worker is not None and self._worker.poll() is not None:
+            refuse_full(self._house.settings)
+            raise Failure("The embedded worker ended; servers.log in PAGETURNER_HOME says why.", Exit.FAILED)
+
+    def _check_movement(self, reports: list[ProgressReport]) -> None:
+        """Look after workers that this command did not start, where nothing moves."""
+        now = time.monotonic()
+        for uid in {report.uid for report in reports}:
+            mine = [report for report in reports if report.uid == uid]
+            if uid not in self._moved or self._moved[uid][1] != mine:
+                self._moved[uid] = now, mine
+        if self._worker is None and now - max(self._asked, self._moved_last()) > _STILL_SECONDS:
+            self._house.gate.redis_answers()
+            find_workers()
+            self._asked = now
+
+    def _moved_last(self) -> float:
+        return max((moment for moment, _ in self._moved.values()), default=0.0)
+
+    def _check_outages(self) -> None:
+        """End where nothing moves since those who work cannot store anything: it would be waited for for ever."""
+        try:
+            words = self._house.board.read().get("The database")
+        except RedisError:
+            return  # whoever looks next says so
+        if words is None:
+            self._outage_since = None
+            return
+        self._outage_since = self._outage_since or time.monotonic()
+        if time.monotonic() - max(self._outage_since, self._moved_last()) > _OUTAGE_SECONDS:
+            raise Failure(f"{words} What was read is kept; the next sync goes on from there.", Exit.AWAY)
+
+    def _check_location(self, uid: str, *, is_publishing: bool) -> None:
+        """Leave a location that would be waited for too long; not one that waits for us, behind others or itself."""
+        shut = self._house.gate.look(uid).shut_seconds
+        still = time.monotonic() - self._moved_last()
+        if shut <= LEAVE_SECONDS and still <= (_PUBLISH_SECONDS if is_publishing else LEAVE_SECONDS):
+            return
+        closing = self._house.closings.standing().get(uid)
+        why = f" {closing.why}" if closing is not None else ""
+        if shut > LEAVE_SECONDS:
+            words = f"Apple wants no requests for {shut / 60:.0f} minutes."
+        else:
+            words = f"Nothing came for {still / 60:.0f} minutes."
+        self._left[uid] = f"{words}{why} What was read is kept."
+
+
+#: Tells how many requests of a location are in flight.
+InFlight = Callable[[str], int]
+
+_REFRESHES = 8
+
+
+@contextlib.contextmanager
+def showing(in_flight: InFlight) -> Iterator[Callable[[list[ProgressReport]], None]]:
+    """Give a function that shows reports as they come."""
+    if not messages.is_terminal:
+        yield _Lines()
+        return
+    with Live(console=messages, refresh_per_second=_REFRESHES, transient=True) as live:
+        yield lambda reports: live.update(draw(reports, in_flight))
+
+
+def draw(reports: list[ProgressReport], in_flight: InFlight) -> Table:
+    """Draw reports as a table."""
+    table = make_table("location", "stream", "read", "state", "pages", "records", "in flight", "drift")
+    shown = ""
+    for report in reports:
+        first = report.uid != shown
+        shown = report.uid
+        table.add_row(
+            report.location if first else "",
+            report.resource,
+            report.kind,
+            describe(report),
+            f"{report.pages:,}/{report.total:,}" if report.total else f"{report.pages:,}",
+            f"{report.records:,}",
+            f"{in_flight(report.uid)}/5" if first else "",
+            str(report.drift) if report.drift else "",
+        )
+    return table
+
+
+def describe(report: ProgressReport) -> str:
+    """Say in a word or two where a crawl is."""
+    if report.state == "open":
+        return "reading"
+    if report.state == "settled":
+        return "publishing"
+    if report.state == "published" and report.held_deletes:
+        return f"published, {report.held_deletes} deletes held"
+    if report.state == "published" and not report.is_consistent:
+        return "published, torn"
+    return str(report.state)
+
+
+class _Lines:
+    """Says once what became of each stream."""
+
+    def __init__(self) -> None:
+        self._said: set[int] = set()
+
+    def __call__(self, reports: list[ProgressReport]) -> None:
+        for report in reports:
+            if report.is_over and report.crawl_id not in self._said:
+                self._said.add(report.crawl_id)
+                say(f"{report.location} {report.resource}: {describe(report)}, {report.records} records read")
+
+
+def causes(reports: list[ProgressReport]) -> list[str]:
+    """Say why crawls failed: what several of a location failed for is one line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for report in reports:
+        if report.reason:
+            found.setdefault((report.location, _cause(report)), []).append(report.resource)
+    return [f"{location} {', '.join(dict.fromkeys(names))}: {cause}" for (location, cause), names in found.items()]
+
+
+def _cause(report: ProgressReport) -> str:
+    """Leave out which page of which list it was."""
+    where, _, cause = (report.reason or "").partition(": ")
+    return cause if cause and where.startswith(report.resource) else report.reason or ""

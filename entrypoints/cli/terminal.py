@@ -1,0 +1,81 @@
+"""Where words go: results to standard output, progress and messages to standard error."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from apple.texts import clean
+from orchestration.decisions.freshness import spell_age
+
+#: For people who watch; plain when it is piped.
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+results = Console(highlight=False, soft_wrap=True)
+
+#: Nobody's terminal decides how much of a line a pipe gets.
+_PIPE_WIDTH = 1000
+if not results.is_terminal:
+    results = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+
+
+def say(words: str) -> None:
+    """Tell a person something that is not the result."""
+    messages.print(clean(words), markup=False)
+
+
+def give(line: str) -> None:
+    """Give one line of the result."""
+    sys.stdout.write(line + "\n")
+
+
+def give_json(value: Any) -> None:
+    """Give a result for a program; on a terminal, what that would obey is written as an escape."""
+    text = json.dumps(value, default=_plain, ensure_ascii=False)
+    give("".join(map(_escaped, text)) if results.is_terminal and not text.isprintable() else text)
+
+
+def _escaped(sign: str) -> str:
+    return sign if sign.isprintable() else json.dumps(sign)[1:-1]
+
+
+class _Plain(Table):
+    """A table whose cells are what they say: a name may hold what looks like markup, or moves the cursor."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*(Text(clean(str(cell))) for cell in cells), **options)
+
+
+def make_table(*columns: str) -> Table:
+    """Begin a table for a person: lines where there is a terminal, bare columns where there is none."""
+    table = _Plain(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if results.is_terminal else "")
+    for column in columns:
+        numeric = column in {"records", "pages", "drift", "in flight", "inserted", "updated", "deleted"}
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+    return table
+
+
+def since(moment: datetime | None) -> str:
+    """Tell how long ago something was."""
+    if moment is None:
+        return "never"
+    return f"{spell_age(datetime.now(UTC) - moment)} ago"
+
+
+def until(moment: datetime | None) -> str:
+    """Tell in how long something is due."""
+    left = timedelta() if moment is None else moment - datetime.now(UTC)
+    return f"in {spell_age(left)}" if left > timedelta() else "due"
+
+
+def shorten(text: str, width: int = 36) -> str:
+    """Cut a text that nobody reads to its end; a token of the legacy service has several thousand signs."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

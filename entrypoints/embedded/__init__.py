@@ -1,0 +1,1 @@
+"""The servers and workers that a command starts by itself, and their end."""

@@ -1,0 +1,1 @@
+"""What answers HTTP: the receiver of Apple's notices, and the metrics."""

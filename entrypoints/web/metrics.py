@@ -1,0 +1,183 @@
+"""Metering: everything that can be drawn of an installation, read afresh for each scrape from where it is kept."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
+
+from apple.resources import RESOURCES
+from orchestration.decisions.freshness import Freshness
+from orchestration.decisions.overview import Overview
+from orchestration.metrics import BUCKETS, Count
+from storage.errors import StorageError
+from storage.schema import CrawlKind
+
+from ..cli.overview import look
+
+if TYPE_CHECKING:
+    from tasks.wiring import House
+
+#: What processes count: its name, its labels, and what it is.
+COUNTERS = {
+    "pages": (("resource", "outcome"), "Pages that came from Apple."),
+    "records": (("resource",), "Records on these pages."),
+    "errors": (("resource", "error"), "Answers that were not the page: each is asked for again, or ends its crawl."),
+    "drift": (("resource",), "Times that the data turned out to have moved while they were read."),
+    "torn": (("resource",), "Readings that never were of one moment: they removed nothing."),
+    "changes": (("resource", "op"), "Changes of the mirror."),
+    "crawls": (("resource", "kind", "outcome"), "Crawls that ended."),
+    "notices": (("result",), "Requests to the receiver."),
+}
+DURATIONS = {
+    "page_seconds": (("resource",), "From asking for a page to its last byte."),
+    "permit_seconds": (("resource",), "From a task's start to its permit: a worker that waits for Apple's limit."),
+    "publish_seconds": (("resource",), "From the first comparison to the commit."),
+}
+
+#: What has to be there before it happens: an alarm does not see the first of what begins with one.
+_ZEROS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "crawls": tuple((resource, kind, "failed-bug") for resource in RESOURCES for kind in CrawlKind),
+    "torn": tuple((resource,) for resource in RESOURCES),
+    "errors": tuple((resource, "SlowDown") for resource in RESOURCES),
+    "notices": (("kept",), ("not kept",), ("unauthorized",), ("too many requests",)),
+}
+
+_PLACE = ("location", "uid")
+_STREAM = (*_PLACE, "resource")
+
+
+class Meter(Collector):
+    """Reads an installation."""
+
+    def __init__(self, house: "Callable[[], House | None]", depths: Callable[[], dict[str, int]]) -> None:
+        self._find = house
+        self._depths = depths
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all there is; what cannot be read is said to be down."""
+        up = GaugeMetricFamily("pageturner_up", "Whether a part answers.", labels=["part"])
+        house = self._find()
+        for part, read in (("redis", _of_redis), ("database", _of_database), ("broker", self._of_broker)):
+            try:
+                metrics = [] if house is None else list(read(house))
+            except (RedisError, StorageError):
+                metrics = []
+            yield from metrics
+            up.add_metric([part], float(bool(metrics)))
+        yield up
+
+    def _of_broker(self, _: "House") -> Iterator[Metric]:
+        depths = self._depths()
+        if not depths:
+            return
+        messages = GaugeMetricFamily("pageturner_queue_messages", "Messages that wait for a worker.", labels=["queue"])
+        for queue, count in depths.items():
+            messages.add_metric([queue], count)
+        yield messages
+
+
+def _of_redis(house: "House") -> Iterator[Metric]:
+    counts = house.tally.read()
+    for name, (labels, words) in COUNTERS.items():
+        counter = CounterMetricFamily(f"pageturner_{name}", words, labels=labels)
+        values = dict.fromkeys(_ZEROS.get(name, ()), 0.0)
+        values |= {
+            tuple(one.labels.get(label, "") for label in labels): one.value for one in counts if one.name == name
+        }
+        for given, value in values.items():
+            counter.add_metric(given, value)
+        yield counter
+    for name, (labels, words) in DURATIONS.items():
+        yield _histogram(name, labels, words, counts)
+    yield from _of_gates(house)
+
+
+def _of_gates(house: "House") -> Iterator[Metric]:
+    gauges = {
+        "in_flight": GaugeMetricFamily("pageturner_gate_in_flight", "Requests at Apple now.", labels=_PLACE),
+        "waiting": GaugeMetricFamily("pageturner_gate_parked", "Messages that wait at the gate.", labels=_PLACE),
+        "admitted": GaugeMetricFamily("pageturner_gate_admitted", "Messages that were let through.", labels=_PLACE),
+        "shut_seconds": GaugeMetricFamily("pageturner_gate_shut_seconds", "How long it stays shut.", labels=_PLACE),
+    }
+    for location in house.locations.being_synced():
+        sight = house.gate.look(location.uid)
+        for name, gauge in gauges.items():
+            gauge.add_metric([location.name, location.uid], getattr(sight, name))
+    yield from gauges.values()
+
+
+def _of_database(house: "House") -> Iterator[Metric]:
+    overview = look(house)
+    now = overview.now
+    yield GaugeMetricFamily(
+        "pageturner_alarm", "0 OK, 1 warning, 2 critical, as `status --check` has it.", overview.alarm
+    )
+    yield from _of_tokens(overview)
+    yield from _of_streams(overview)
+    due = house.streams.oldest_due(now)
+    late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
+    yield GaugeMetricFamily("pageturner_oldest_due_seconds", "For how long the clock has wanted a stream.", late)
+    rounds = GaugeMetricFamily("pageturner_round_timestamp_seconds", "When the clock's rounds were.", labels=["round"])
+    for name, moment in house.rounds.last().items():
+        rounds.add_metric([name], moment.timestamp())
+    yield rounds
+    unhandled, oldest = house.notices.unhandled()
+    yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that nobody has acted on.", unhandled)
+    waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)
+
+
+def _of_streams(overview: Overview) -> Iterator[Metric]:
+    success = GaugeMetricFamily(
+        "pageturner_stream_last_success_timestamp_seconds", "The mirror is as young as this.", labels=_STREAM
+    )
+    records = GaugeMetricFamily("pageturner_stream_records", "Records in the mirror.", labels=_STREAM)
+    failures = GaugeMetricFamily("pageturner_stream_failures", "Failures in a row.", labels=_STREAM)
+    held = GaugeMetricFamily("pageturner_stream_held_deletes", "Deletes that are held.", labels=_STREAM)
+    every = GaugeMetricFamily("pageturner_stream_interval_seconds", "How often it is looked at.", labels=_STREAM)
+    late = GaugeMetricFamily(
+        "pageturner_stream_late", "0 in step, 1 late, 2 failing, as `status` has it.", labels=_STREAM
+    )
+    state = GaugeMetricFamily(
+        "pageturner_stream_state", "1 for its state, as `status` has it.", labels=[*_STREAM, "state"]
+    )
+    for one in overview.locations:
+        for view in one.streams:
+            verdict, stream = view.verdict, view.stream
+            names = [one.location.name, one.location.uid, stream.resource]
+            state.add_metric([*names, view.standing.state], 1)
+            success.add_metric(names, stream.seen_at.timestamp() if stream.seen_at else 0.0)
+            records.add_metric(names, stream.records)
+            failures.add_metric(names, stream.failures)
+            held.add_metric(names, stream.held_deletes or 0)
+            every.add_metric(names, verdict.limit.total_seconds())
+            late.add_metric(names, list(Freshness).index(verdict.freshness))
+    yield from (state, success, records, failures, held, every, late)
+
+
+def _of_tokens(overview: Overview) -> Iterator[Metric]:
+    state = GaugeMetricFamily("pageturner_location_state", "1 for the state of its token.", labels=[*_PLACE, "state"])
+    expires = GaugeMetricFamily("pageturner_token_expiry_timestamp_seconds", "When a token ends.", labels=_PLACE)
+    for view in overview.locations:
+        one = view.location
+        state.add_metric([one.name, one.uid, view.token.state], 1)
+        expires.add_metric([one.name, one.uid], one.token_expires.timestamp())
+    yield from (state, expires)
+
+
+def _histogram(name: str, labels: tuple[str, ...], words: str, counts: list[Count]) -> Metric:
+    """Add buckets up, as Prometheus wants them: each holds what is below its bound."""
+    histogram = HistogramMetricFamily(f"pageturner_{name}", words, labels=labels)
+    mine = [one for one in counts if one.name in {f"{name}_bucket", f"{name}_sum"}]
+    for values in sorted({tuple(one.labels.get(label, "") for label in labels) for one in mine}):
+        here = [one for one in mine if tuple(one.labels.get(label, "") for label in labels) == values]
+        found = {one.labels["le"]: one.value for one in here if "le" in one.labels}
+        total, buckets = 0.0, []
+        for bound in (*(f"{bucket:g}" for bucket in BUCKETS), "+Inf"):
+            total += found.get(bound, 0.0)
+            buckets.append((bound, total))
+        seconds = sum(one.value for one in here if "le" not in one.labels)
+        histogram.add_metric(list(values), buckets=buckets, sum_value=seconds)
+    return histogram

@@ -1,0 +1,44 @@
+"""Serving: what the doors that listen have in common."""
+
+import socket
+from typing import Any
+
+from ..cli.exits import Exit, Failure
+
+#: Beyond this, connections are answered 503 at once.
+_CONCURRENCY = 2_000
+
+#: A connection that says nothing after an answer is not kept for longer.
+_IDLE_SECONDS = 30
+
+#: What is under way when it is told to stop may end.
+_STOP_SECONDS = 15
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen, or say why not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise Failure(f"Cannot listen at {host}:{port}: {getattr(error, 'strerror', error)}.", Exit.USAGE) from None
+
+
+def serve(app: Any, listener: socket.socket, *, trust: str = "127.0.0.1") -> None:
+    """Serve until stopped."""
+    import uvicorn
+
+    from .patience import Patient
+
+    config = uvicorn.Config(
+        app,
+        http=Patient,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=trust,
+        limit_concurrency=_CONCURRENCY,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,134 @@
+"""Intake: keeps notices, many in one transaction, and then tells the workers: without them, the clock finds out."""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from apple.notices import Notice
+from orchestration.metrics import Tally
+
+log = logging.getLogger(__name__)
+
+#: So many are kept in one transaction: what came while the one before was written.
+_AT_ONCE = 500
+
+#: What was counted is told this often, whether or not there is news.
+_COUNT_SECONDS = 5.0
+
+#: More than this may not wait to be written: Apple sends what is not taken again.
+PENDING_LIMIT = 5_000
+
+
+class Full(Exception):
+    """Too many notices wait to be written."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    notice: Notice
+    kept: "asyncio.Future[None]"
+
+
+class Intake:
+    """Keeps notices in a thread of its own, and tells of them in another: a broker that is down delays nobody."""
+
+    def __init__(
+        self,
+        store: Callable[[Sequence[Notice]], int],
+        tell: Callable[[str], None],
+        is_news: Callable[[Notice], bool],
+        tally: Tally,
+    ) -> None:
+        self._store = store
+        self._tell = tell
+        self._is_news = is_news
+        self._tally = tally
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._untold: set[str] = set()
+        self._news = threading.Condition()
+        self._is_over = False
+        self._threads = [
+            threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True)
+            for work in (self._keep_all, self._tell_all)
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Keep what waits, and end."""
+        self._waiting.put(None)
+        self._threads[0].join()
+        with self._news:
+            self._is_over = True
+            self._news.notify()
+
+    async def keep(self, notice: Notice) -> None:
+        """Keep a notice; returns once it is in the database, and raises what went wrong with that."""
+        if self._waiting.qsize() >= PENDING_LIMIT:
+            raise Full
+        kept = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Waiting(notice, kept))
+        await kept
+
+    def _keep_all(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            some = [first]
+            while len(some) < _AT_ONCE and not self._waiting.empty():
+                one = self._waiting.get()
+                if one is None:
+                    self._waiting.put(None)
+                    break
+                some.append(one)
+            self._keep_some(some)
+
+    def _keep_some(self, some: list[_Waiting]) -> None:
+        problem: Exception | None = None
+        try:
+            new = self._store([one.notice for one in some])
+            self._tally.count("notices", new, result="kept")
+            self._tally.count("notices", len(some) - new, result="repeated")
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            problem = error
+        loop = some[0].kept.get_loop()
+        loop.call_soon_threadsafe(_answer, some, problem)
+        if problem is None:
+            with self._news:
+                self._untold |= {one.notice.uid for one in some if self._is_news(one.notice)}
+                self._news.notify()
+
+    def _tell_all(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._untold or self._is_over, _COUNT_SECONDS)
+                if self._is_over:
+                    return
+                uids, self._untold = self._untold, set()
+            for uid in sorted(uids):
+                self._tell_one(uid)
+            with contextlib.suppress(RedisError):
+                self._tally.flush()
+
+    def _tell_one(self, uid: str) -> None:
+        try:
+            self._tell(uid)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the notice is kept, and the clock finds it
+            log.warning("The workers could not be told of a notice (%s): the clock will.", type(error).__name__)
+
+
+def _answer(some: list[_Waiting], problem: Exception | None) -> None:
+    for one in some:
+        if one.kept.done():  # who waited has left
+            continue
+        if problem is None:
+            one.kept.set_result(None)
+        else:
+            one.kept.set_exception(problem)

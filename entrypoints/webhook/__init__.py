@@ -1,7 +1,0 @@
-"""The webhook receiver: a small ASGI application that keeps Apple's notices before it answers."""
-
-from .bearing import Bearing
-from .intake import Intake
-from .receiver import Door, Receiver, make_app
-
-__all__ = ["Bearing", "Door", "Intake", "Receiver", "make_app"]

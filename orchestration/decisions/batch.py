@@ -1,0 +1,104 @@
+"""Batches of the legacy service: from what the ledger knows of them to what to do next. Pure.
+
+The legacy service shows no versions. Batch N is asked for first after the first answer, since it brings the token by
+which later changes are asked for: what changes while the others are read is then in a delta from that token. The first
+answer came before that, so it is asked for again at the end, and what it says then is what counts. After it comes such
+a delta. Removals are in no delta, so the number of all records is compared too, as it was right after batch N and at
+the end; and batch N is asked for once more after the first of these, for what left it before that is in neither. Only
+if nothing is new and nothing is gone was all of it of one moment.
+"""
+
+from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
+from storage.schema import Outcome
+
+from .index import failure, is_askable
+from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, Decision, Fail, Fetch, Reading, Settle, StartOver
+
+
+def reconcile_batches(reading: Reading) -> Decision:
+    """Decide what a crawl of batches needs next."""
+    failed = failure(reading.pages)
+    if failed is not None:
+        return failed
+    batches = {page.index: page for page in reading.pages}
+    first = batches.get(0)
+    if first is None or is_askable(first):
+        return Fetch(indexes=(0,))
+    if first.outcome is not Outcome.STORED:
+        return Fail(reason="Apple's first answer has neither a batchToken nor a sinceModifiedToken.")
+    if first.is_last:  # everything in one answer is of one moment
+        return Settle(is_consistent=True, version=first.version, total=1)
+    return _walk(batches) if first.total is None else _complete(reading, batches)
+
+
+def _complete(reading: Reading, batches: dict[int, PageFact]) -> Decision:
+    total = _total(batches)
+    if total > PAGE_LIMIT:
+        return Fail(reason=f"Apple claims {total - 1} batches; more than {PAGE_LIMIT} are not believed.")
+    missing = _missing(batches, total)
+    if missing and reading.round < ROUND_LIMIT:
+        return Fetch(indexes=missing)
+    last = batches.get(total - 1)
+    version = last.version if last is not None else None
+    torn = Settle(is_consistent=False, version=version, total=total)
+    if missing or any(batches[index].outcome is not Outcome.STORED for index in range(total)):
+        return torn
+    if _has_drifted(batches, total):
+        return StartOver() if reading.restarts < REREAD_LIMIT else torn
+    return _check(reading, batches, torn)
+
+
+def _has_drifted(batches: dict[int, PageFact], total: int) -> bool:
+    stored = (batch for index, batch in batches.items() if index != CHECK and batch.outcome is Outcome.STORED)
+    return any(batch.total not in {None, total} for batch in stored)
+
+
+def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
+    """Name the batches to ask for.
+
+    The last is alone first, whose token has to be older than the others; then the base, and the last once more.
+    """
+    for index in (total - 1, BASE, END):
+        if _is_missing(batches.get(index)):
+            return (index,)
+    return tuple(index for index in range(1, total) if _is_missing(batches.get(index)))
+
+
+def _check(reading: Reading, batches: dict[int, PageFact], torn: Settle) -> Decision:
+    """Ask once more, to prove that nothing changed while the batches were read: the list after all that was read."""
+    for index in (AGAIN, CHECK):
+        if _is_missing(batches.get(index)) and reading.round < ROUND_LIMIT:
+            return Fetch(indexes=(index,))
+    check, again = batches.get(CHECK), batches.get(AGAIN)
+    if check is None or again is None:
+        return torn
+    if {again.outcome, batches[BASE].outcome, batches[END].outcome} != {Outcome.STORED}:
+        return torn
+    if check.outcome is not Outcome.STORED or check.records or not check.is_last:
+        return torn
+    if again.size != batches[BASE].size:  # a removal is in no list of changes, and still makes the list shorter
+        return torn
+    return Settle(is_consistent=True, version=check.version, total=torn.total)
+
+
+def _walk(batches: dict[int, PageFact]) -> Decision:
+    """Go from batch to batch where Apple does not say how many there are."""
+    index = 0
+    while not batches[index].is_last:
+        index += 1
+        if index >= PAGE_LIMIT:
+            return Fail(reason="The batches do not end.")
+        if _is_missing(batches.get(index)):
+            return Fetch(indexes=(index,))
+        if batches[index].outcome is not Outcome.STORED:
+            return Settle(is_consistent=False, version=None, total=index)
+    return Settle(is_consistent=False, version=batches[index].version, total=index + 1)
+
+
+def _total(batches: dict[int, PageFact]) -> int:
+    """Find how many answers there are, by the largest number that any of them shows."""
+    return max(batch.total or 0 for index, batch in batches.items() if index >= 0)
+
+
+def _is_missing(batch: PageFact | None) -> bool:
+    return batch is None or is_askable(batch)

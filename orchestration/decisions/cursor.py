@@ -1,0 +1,39 @@
+"""The chain of cursors: from what the ledger knows of its steps to what to do next. Pure.
+
+Every step depends on the one before, so there is never more than one to take. A version that moves on the way makes all
+that was read before it doubtful: the chain starts over, a bounded number of times, and then goes on as torn.
+"""
+
+from storage.ledger.crawls import Crawl
+from storage.ledger.pages import PageFact
+from storage.schema import Outcome
+
+from .index import failure, is_askable
+from .model import PAGE_LIMIT, REREAD_LIMIT, Decision, Fail, Reading, Settle, StartOver, Step
+
+
+def goes_straight_on(crawl: Crawl, step: PageFact) -> bool:
+    """Tell whether a step leaves nothing to decide: it is of the first one's version, and another follows."""
+    is_one = step.version is not None and step.version == crawl.version
+    return step.outcome is Outcome.STORED and not step.is_last and is_one and step.index + 1 < PAGE_LIMIT
+
+
+def follow_cursors(reading: Reading) -> Decision:
+    """Decide what a chain needs next."""
+    failed = failure(reading.pages)
+    if failed is not None:
+        return failed
+    steps = {page.index: page for page in reading.pages}
+    index = 0
+    while index in steps and not is_askable(steps[index]):
+        step = steps[index]
+        if step.outcome is not Outcome.STORED:
+            return Fail(reason=f"Step {index} has no list of records.")
+        if step.version != steps[0].version and reading.restarts < REREAD_LIMIT:
+            return StartOver()
+        if step.is_last:
+            versions = {page.version for page in reading.pages}
+            is_one = len(versions) == 1 and None not in versions
+            return Settle(is_consistent=is_one, version=steps[0].version, total=index + 1)
+        index += 1
+    return Step(index=index) if index < PAGE_LIMIT else Fail(reason="The cursors do not end.")

@@ -1,0 +1,71 @@
+"""Freshness: how old what is mirrored of a stream is, and whether that is too old. Pure: late is a fact, not a flag."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from storage.ledger.streams import Stream
+from storage.locations import Location
+
+from .timetable import Intervals
+
+#: A reading takes its time, and the clock has a grain: a stream is late this long after its interval.
+_LEAST_SLACK = timedelta(minutes=1)
+_SLACK_SHARE = 10
+
+
+class Freshness(StrEnum):
+    """How fresh a stream is."""
+
+    FRESH = "in step"
+    LATE = "late"  #: it was not in step for an interval
+    FAILING = "failing"  #: nor for two
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How fresh a stream is, and what that was judged by."""
+
+    location: Location
+    stream: Stream
+    age: timedelta
+    limit: timedelta
+    freshness: Freshness
+
+
+def age_of(location: Location, stream: Stream, now: datetime) -> timedelta:
+    """Tell how old what is mirrored of a stream is; of one that never was in step, for how long it has been wanted."""
+    return now - (stream.seen_at or location.added_at)
+
+
+def freshness(age: timedelta, limit: timedelta) -> Freshness:
+    """Judge an age by an interval."""
+    slack = max(_LEAST_SLACK, limit / _SLACK_SHARE)
+    if age <= limit + slack:
+        return Freshness.FRESH
+    return Freshness.LATE if age <= 2 * limit + slack else Freshness.FAILING
+
+
+def judge(
+    location: Location, streams: Sequence[Stream], intervals: Intervals, now: datetime, max_age: timedelta | None = None
+) -> list[Verdict]:
+    """Judge the streams of a location by their intervals, or by one age: what is older than that is failing."""
+    verdicts = []
+    for stream in streams:
+        age = age_of(location, stream, now)
+        limit = max_age or intervals.of(location.uid, stream).delta
+        fresh = freshness(age, limit)
+        if max_age is not None:
+            fresh = Freshness.FRESH if age <= max_age else Freshness.FAILING
+        verdicts.append(Verdict(location=location, stream=stream, age=age, limit=limit, freshness=fresh))
+    return verdicts
+
+
+def spell_age(age: timedelta) -> str:
+    """Write an age for a person."""
+    seconds = max(0, int(age.total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,201 @@
+"""Overview: what is known of an installation at one moment, and how bad it is. Every surface shows this one. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.closings import Closing
+from storage.ledger.progress import ProgressReport
+from storage.ledger.streams import Stream
+from storage.locations import Location
+from storage.mirror.counts import Disagreement
+from storage.schema import CrawlState, LocationState
+
+from .freshness import Verdict, spell_age
+from .health import Alarm, Standing, of_counts, of_stream, of_token
+
+#: The clock did nothing for so long: it stands still, or no worker takes its rounds.
+STILL = timedelta(minutes=1)
+
+#: A crawl of which nothing was heard for so long is not being read just now.
+SILENCE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A crawl that is under way, and whether anybody is at it."""
+
+    #: `reading`; `publishing`; `waiting` where it goes on by itself; `stopped` where nobody is there to go on.
+    state: str
+    pages: int
+    total: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was found out about a location, besides what is noted with it and its streams."""
+
+    #: The crawls under way, by their resources.
+    reports: Mapping[str, ProgressReport]
+    counts: Sequence[Disagreement]
+    closing: Closing | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamView:
+    """A stream as it stands."""
+
+    verdict: Verdict
+    standing: Standing
+    reading: Reading | None
+
+    @property
+    def stream(self) -> Stream:
+        """The stream."""
+        return self.verdict.stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocationView:
+    """A location as it stands, with its streams."""
+
+    location: Location
+    token: Standing
+    streams: Sequence[StreamView]
+    counts: Sequence[Disagreement]
+    #: Until when Apple wants it left alone.
+    closing: Closing | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """One thing that is not as it should be."""
+
+    alarm: Alarm
+    words: str
+    location: Location | None = None
+    #: None where all of the location, or all of the installation, is meant.
+    verdict: Verdict | None = None
+
+    @property
+    def told(self) -> str:
+        """Say of what, and what is the matter."""
+        names = [] if self.location is None else [self.location.name]
+        names += [] if self.verdict is None else [self.verdict.stream.resource]
+        return f"{' '.join(names)}: {self.words}" if names else self.words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """An installation as it stands."""
+
+    now: datetime
+    locations: Sequence[LocationView]
+    #: When the clock did its round last; None where it never did.
+    ticked_at: datetime | None
+    #: What is away for those who work: each server by its name, with what it said.
+    outages: Mapping[str, str]
+    #: How many notices nobody has acted on, and since when the first of them waits.
+    unhandled: int
+    unhandled_since: datetime | None
+
+    @property
+    def is_ticking(self) -> bool:
+        """Tell whether anything is read by itself: a clock sends its rounds, and a worker takes them."""
+        return is_ticking(self.ticked_at, self.now)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Every stream, judged."""
+        return [stream.verdict for one in self.locations for stream in one.streams]
+
+    @property
+    def oldest(self) -> timedelta:
+        """How old the oldest stream is."""
+        return max((one.age for one in self.verdicts), default=timedelta())
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """What is not as it should be, the worst first, and nothing twice."""
+        return sorted(self._troubles(), key=lambda one: (-one.alarm, one.verdict is not None))
+
+    @property
+    def alarm(self) -> Alarm:
+        """How bad it is."""
+        return max((one.alarm for one in self.troubles), default=Alarm.OK)
+
+    def _troubles(self) -> Iterator[Trouble]:
+        for words in self.outages.values():
+            yield Trouble(alarm=Alarm.CRITICAL, words=words)
+        if self.waiting is not None:
+            yield Trouble(alarm=Alarm.WARNING, words=self.waiting)
+        for one in self.locations:
+            if one.token.alarm:
+                yield Trouble(alarm=one.token.alarm, words=one.token.words or one.token.state, location=one.location)
+            if one.location.state is not LocationState.VALID:
+                continue
+            for stream in one.streams:
+                standing = stream.standing
+                if standing.alarm:
+                    words = standing.words or standing.state
+                    yield Trouble(alarm=standing.alarm, words=words, location=one.location, verdict=stream.verdict)
+
+    @property
+    def waiting(self) -> str | None:
+        """Say that notices wait for longer than it takes to act on them."""
+        if self.unhandled_since is None or self.now - self.unhandled_since <= STILL:
+            return None
+        since = f"{self.unhandled_since:%Y-%m-%d %H:%M} UTC"
+        return f"{self.unhandled} notices wait since {since} for somebody to act: do workers and `beat` run?"
+
+    def notes(self) -> Iterator[str]:
+        """Give all there is to say, in the order of the locations, and say nothing twice."""
+        for one in self.locations:
+            name = one.location.name
+            if one.token.words:
+                yield f"{name}: {one.token.words}"
+            for stream in one.streams:
+                words = stream.standing.words
+                if words and words != one.token.words:
+                    yield f"{name} {stream.stream.resource}: {words}"
+            for words in of_counts(one.counts):
+                yield f"{name} assignments: {words}"
+        yield from self.outages.values()
+        if self.locations and not self.is_ticking:
+            yield self._stillness()
+
+    def _stillness(self) -> str:
+        if self.ticked_at is None:
+            return (
+                "No clock runs: `pageturner sync` reads; `pageturner beat` with `pageturner worker` does so by itself."
+            )
+        ago = spell_age(self.now - self.ticked_at)
+        return f"Nothing is read by itself: the clock's last round was {ago} ago. Do `beat` and `worker` run?"
+
+
+def is_ticking(ticked_at: datetime | None, now: datetime) -> bool:
+    """Tell whether a clock sends its rounds and a worker takes them."""
+    return ticked_at is not None and now - ticked_at <= STILL
+
+
+def view(
+    location: Location, verdicts: Sequence[Verdict], now: datetime, seen: Seen, *, is_ticking: bool
+) -> LocationView:
+    """View a location: all that is known of it, judged."""
+    views = []
+    for verdict in verdicts:
+        report = seen.reports.get(verdict.stream.resource)
+        goes_on = is_ticking or seen.closing is not None
+        reading = None if report is None else _reading(report, now, goes_on=goes_on)
+        views.append(StreamView(verdict=verdict, standing=of_stream(verdict), reading=reading))
+    token = of_token(location, now)
+    return LocationView(location=location, token=token, streams=views, counts=seen.counts, closing=seen.closing)
+
+
+def _reading(report: ProgressReport, now: datetime, *, goes_on: bool) -> Reading:
+    state = "waiting" if goes_on else "stopped"
+    if report.state is CrawlState.SETTLED:
+        state = "publishing"
+    elif now - report.heard_at <= SILENCE:
+        state = "reading"
+    return Reading(state=state, pages=report.pages, total=report.total)

@@ -1,0 +1,137 @@
+"""Planning: from the locations that a file declares, and those that are kept, to what is to be done. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from apple.client import ClientConfig
+from apple.tokens import Token
+from storage.ledger.streams import Stream
+from storage.locations import Location
+
+KINDS = ("delta", "full", "deep")
+
+#: The intervals of one resource, in seconds, by kind; None is what everybody has.
+Every = Mapping[str, int | None]
+
+
+class NameTaken(Exception):
+    """Two locations would have one name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A location as a file declares it, once it is known which one it is."""
+
+    uid: str
+    name: str
+    token: Token = field(repr=False)
+    owner: str | None
+    every: Mapping[str, Every]
+    #: What Apple said of it, where it was asked.
+    config: ClientConfig | None = None
+
+    @property
+    def resources(self) -> list[str]:
+        """What of it is to be mirrored."""
+        return list(self.every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A location as it is kept."""
+
+    location: Location
+    token: str = field(repr=False)
+    streams: Sequence[Stream]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing to do, and how it is told."""
+
+    verb: str
+    uid: str
+    name: str
+    words: str
+    declared: Declared | None = None
+    resource: str | None = None
+    every: Every = field(default_factory=dict)
+
+
+def plan(declared: Sequence[Declared], kept: Sequence[Kept], *, prune: bool) -> list[Step]:
+    """Plan what makes the second what the first says. Nothing is taken out that is not to be pruned."""
+    known = {one.location.uid: one for one in kept}
+    others = left_out(declared, kept)
+    _refuse_taken(declared, [] if prune else others)
+    steps = [_remove(one) for one in others] if prune else []
+    for one in declared:
+        old = known.get(one.uid)
+        steps += _add(one) if old is None else _change(one, old)
+    return steps
+
+
+def _refuse_taken(declared: Sequence[Declared], others: Sequence[Location]) -> None:
+    names = {one.name: one.uid for one in others}
+    for one in declared:
+        if names.setdefault(one.name, one.uid) != one.uid:
+            raise NameTaken(f"The name '{one.name}' would be that of {names[one.name]} and of {one.uid}.")
+
+
+def left_out(declared: Sequence[Declared], kept: Sequence[Kept]) -> list[Location]:
+    """Give the locations that a file does not declare."""
+    wanted = {one.uid for one in declared}
+    return [one.location for one in kept if one.location.uid not in wanted]
+
+
+def _remove(one: Location) -> Step:
+    words = "watched no more; its token is erased, what was mirrored is kept"
+    return Step(verb="remove", uid=one.uid, name=one.name, words=words)
+
+
+def _add(one: Declared) -> list[Step]:
+    words = ", ".join(one.resources)
+    added = Step(verb="add", uid=one.uid, name=one.name, words=words, declared=one)
+    timed = [_time(one, resource, every) for resource, every in one.every.items() if any(every.values())]
+    return [added, *timed]
+
+
+def _change(one: Declared, old: Kept) -> list[Step]:
+    steps = []
+    location = old.location
+    if location.name != one.name:
+        words = f"'{location.name}' is called '{one.name}' from now on"
+        steps.append(Step(verb="rename", uid=one.uid, name=one.name, words=words))
+    if old.token != one.token.text:
+        words = f"another token, which expires on {one.token.expires:%Y-%m-%d}"
+        steps.append(Step(verb="rotate", uid=one.uid, name=one.name, words=words, declared=one))
+    watched = {stream.resource: stream for stream in old.streams}
+    if set(watched) != set(one.resources):
+        words = _difference(watched, one.resources)
+        steps.append(Step(verb="watch", uid=one.uid, name=one.name, words=words, declared=one))
+    for resource, every in one.every.items():
+        now = {kind: getattr(watched.get(resource), f"{kind}_seconds", None) for kind in KINDS}
+        if now != dict(every):
+            steps.append(_time(one, resource, every))
+    return steps
+
+
+def _difference(watched: Mapping[str, Stream], wanted: Sequence[str]) -> str:
+    more = [f"+{one}" for one in wanted if one not in watched]
+    less = [f"-{one}" for one in watched if one not in wanted]
+    return ", ".join(more + less)
+
+
+def _time(one: Declared, resource: str, every: Every) -> Step:
+    told = [f"{kind} {spell(every[kind])}" for kind in KINDS]
+    words = f"{resource}: {', '.join(told)}"
+    return Step(verb="time", uid=one.uid, name=one.name, words=words, resource=resource, every=every)
+
+
+def spell(seconds: int | None) -> str:
+    """Write an interval as it is written in a file."""
+    if seconds is None:
+        return "as usual"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

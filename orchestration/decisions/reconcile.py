@@ -1,0 +1,42 @@
+"""Deciding: which of the pure functions speaks for a crawl."""
+
+from collections.abc import Callable, Sequence
+
+from apple.resources import RESOURCES, Paging
+from storage.ledger.crawls import Crawl
+from storage.ledger.pages import PageFact
+from storage.schema import CrawlKind
+
+from .batch import reconcile_batches
+from .cursor import follow_cursors
+from .index import reconcile
+from .model import Decision, Reading
+from .spot import reconcile_spot
+
+_BY_PAGING: dict[Paging, Callable[[Reading], Decision]] = {
+    Paging.INDEX: reconcile,
+    Paging.BATCH: reconcile_batches,
+    Paging.CURSOR: follow_cursors,
+}
+
+
+def decide(crawl: Crawl, pages: Sequence[PageFact]) -> Decision:
+    """Decide what a crawl needs next."""
+    reading = Reading(
+        round=crawl.round - crawl.floor,
+        rereads=crawl.rereads,
+        restarts=crawl.restarts,
+        pages=pages,
+        is_delta=crawl.kind is CrawlKind.DELTA,
+        scopes=crawl.scopes,
+    )
+    if crawl.kind is CrawlKind.SPOT:
+        return reconcile_spot(reading)
+    return _BY_PAGING[RESOURCES[crawl.resource].paging](reading)
+
+
+def is_unchanged(crawl: Crawl, first: PageFact, complete_version: str | None) -> bool:
+    """Tell whether the first page alone shows that the mirror already is what Apple has."""
+    if crawl.kind is CrawlKind.DELTA:
+        return first.records == 0 and first.is_last and first.total in {None, 0, 1}
+    return crawl.forced_by is None and first.version is not None and first.version == complete_version

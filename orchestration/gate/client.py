@@ -1,0 +1,99 @@
+"""Asking Apple: every request that carries a token goes through here, and so through its location's gate."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from apple.answers import Answer
+from apple.client import Ask, Client
+from apple.errors import AppleError, Moved, SlowDown, Trouble, Unreachable
+from apple.questions import Question
+from apple.resources import Paging
+from apple.tokens import Token
+
+from ..metrics import Tally
+from . import Gate, Permit
+from .gate import AWAY_LIMIT_SECONDS
+from .limits import Limiting
+from .memory import Memory
+
+#: A person waits at a terminal; a gate that is shut for longer is told instead.
+PATIENCE_SECONDS = 20.0
+
+#: There is one chain of cursors a location, and never two requests of it at once.
+CHAIN = "chain"
+
+
+class Asking:
+    """Asks under a permit, which it gives back when the body is in."""
+
+    def __init__(self, client: Client, gate: Gate, limiting: Limiting, memory: Memory, tally: Tally) -> None:
+        self._client = client
+        self._gate = gate
+        self._memory = memory
+        self._limiting = limiting
+        self._tally = tally
+
+    def page(self, location: str, message_id: str, question: Question, token: Token) -> Answer:
+        """Ask for a page, as the task of a message."""
+        rate = self._limiting.rate()
+        ask = self._client.prepare_page(question, token)
+        sole = CHAIN if question.resource.paging is Paging.CURSOR else ""
+        begun = time.monotonic()
+        permit = self._gate.permit(location, message_id, rate=rate, sole=sole)
+        try:
+            return self._ask(permit, ask, lambda: self._note_wait(question, time.monotonic() - begun))
+        except Moved:
+            self._limiting.forget(is_legacy=question.resource.is_legacy)
+            raise
+
+    def hold(self, location: str) -> None:
+        """Ask nothing of a location for a while: what Apple answers cannot be kept."""
+        self._gate.hold(location)
+
+    def client_config(self, location: str, token: Token, wait: float) -> Answer:
+        """Ask whose token this is."""
+        return self._once(location, self._client.prepare_client_config(token), wait)
+
+    def configure(self, location: str, token: Token, wanted: Mapping[str, Any], wait: float) -> Answer:
+        """Set where the notices of a location go."""
+        return self._once(location, self._client.prepare_configuring(token, wanted), wait)
+
+    def _once(self, location: str, ask: Ask, wait: float) -> Answer:
+        return self._ask(self._gate.permit(location, rate=self._limiting.rate(), wait=wait), ask)
+
+    def _ask(
+        self, permits: AbstractContextManager[Permit], ask: Ask, begun: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Ask under a permit; what closed its gate is kept, for whoever comes after this Redis."""
+        permit = None
+        try:
+            with permits as permit:
+                begun()
+                return _heed(permit, ask)
+        except AppleError as error:
+            if permit is not None and permit.shut_seconds:
+                self._memory.keep(permit, error)
+            raise
+
+    def _note_wait(self, question: Question, seconds: float) -> None:
+        self._tally.observe("permit_seconds", seconds, resource=question.resource.name)
+
+
+def _heed(permit: Permit, ask: Ask) -> Answer:
+    """Ask, and look at the answer before the permit goes back: what closes the gate must close it first."""
+    try:
+        answer = ask()
+    except Unreachable:
+        permit.closes, permit.limit = True, AWAY_LIMIT_SECONDS
+        raise
+    permit.retry_after = answer.retry_after
+    problem = answer.problem()
+    if problem is None:
+        return answer
+    if isinstance(problem, SlowDown):
+        permit.closes = True
+    elif isinstance(problem, Trouble) or answer.retry_after is not None:
+        permit.closes, permit.limit = True, AWAY_LIMIT_SECONDS
+    raise problem

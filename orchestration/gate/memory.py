@@ -1,0 +1,71 @@
+"""The gates' memory: what Apple asked for, kept in the database too. A Redis may forget it, or begin empty."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from redis.exceptions import RedisError
+
+from apple.errors import AppleError
+from storage.clock import Clock
+from storage.closings import Closings
+from storage.errors import DatabaseAway
+from storage.locations import Locations
+
+from . import Gate, Permit
+
+#: Apple's number for too many requests of a whole organisation: what it asks for holds for all its locations.
+_ORGANISATION = 9646
+
+
+class Memory:
+    """Keeps closings, and tells them to a Redis that does not know them."""
+
+    def __init__(self, gate: Gate, closings: Closings, locations: Locations, clock: Clock) -> None:
+        self._gate = gate
+        self._closings = closings
+        self._locations = locations
+        self._clock = clock
+        #: What a Redis that was away could not be told: a gate, until when by this process' clock, and its step.
+        self._unsaid: list[tuple[str, float, int]] = []
+        self._has_told = False
+        self._lock = threading.Lock()
+
+    def keep(self, permit: Permit, error: AppleError) -> None:
+        """Keep that Apple closed a gate; those of the same organisation are closed with it, where it is about that."""
+        gates = [permit.location]
+        try:
+            if error.number == _ORGANISATION:
+                gates = sorted({*gates, *self._locations.of_organisation(permit.location)})
+            self._closings.keep(gates, permit.shut_seconds, permit.step, str(error))
+        except DatabaseAway:  # Redis is told all the same, and whoever is away has more to say of it
+            gates = [permit.location]
+        ends = time.monotonic() + permit.shut_seconds
+        self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have forgotten it since
+
+    def restore(self) -> None:
+        """Tell a Redis that was away, forgot, or knows nothing yet what Apple asked for; then its gates may open."""
+        with self._lock:
+            unsaid, self._unsaid = self._unsaid, []
+        self._say(unsaid)
+        untold = self._gate.untold()
+        if untold is None and self._has_told:
+            return
+        now = self._clock.now()
+        for closing in self._closings.standing().values():
+            self._gate.shut(closing.gate, (closing.until - now).total_seconds(), closing.step)
+        self._has_told = True  # one that was not away may not have heard what another process had to say
+        if untold is not None:
+            self._gate.note_told(untold)
+
+    def _say(self, closings: Sequence[tuple[str, float, int]]) -> None:
+        """Shut gates; what Redis does not hear now, it is told when it answers again."""
+        for place, (gate, ends, step) in enumerate(closings):
+            left = ends - time.monotonic()
+            try:
+                if left > 0:
+                    self._gate.shut(gate, left, step)
+            except RedisError:
+                with self._lock:
+                    self._unsaid += closings[place:]
+                return

@@ -1,0 +1,106 @@
+"""Subscribing: have Apple send a location's notices here. Nothing else ever writes to Apple."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from apple.client import ClientConfig, read_client_config
+from apple.errors import AppleError, Away
+from apple.notices import TYPES
+from storage.locations import Location, Locations
+from storage.notice_secrets import Bearers
+
+from .gate import NotNow
+from .gate.client import PATIENCE_SECONDS, Asking
+from .gate.limits import Limiting
+
+
+class HeldElsewhere(Exception):
+    """Somebody else's service would lose the location, or its notices."""
+
+
+class NotTaken(Exception):
+    """Apple answered, but did not take what was set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscribed:
+    """What Apple says of a subscription now."""
+
+    url: str | None
+    types: tuple[str, ...]
+
+
+class Subscribing:
+    """Sets up subscriptions, and takes them down."""
+
+    def __init__(self, locations: Locations, bearers: Bearers, asking: Asking, limiting: Limiting) -> None:
+        self._locations = locations
+        self._bearers = bearers
+        self._asking = asking
+        self._limiting = limiting
+
+    def subscribe(self, location: Location, url: str, types: tuple[str, ...], *, claim: bool) -> Subscribed:
+        """Have notices sent to a URL, with a secret made for it. What another service holds takes a claim."""
+        config = self._look(location)
+        me = f"pageturner:{urlsplit(url).hostname}"
+        if not claim:
+            _refuse_other(config, location.name, {url, self._bearers.url(location.uid)}, me)
+        chosen = types or self._limiting.notification_types() or TYPES
+        wanted: dict[str, Any] = {"notificationUrl": url, "notificationTypes": list(chosen)}
+        if claim:
+            wanted["mdmInfo"] = {"id": me, "name": "Pageturner", "metadata": "an exact mirror of what is here"}
+        secret = self._bearers.propose(location.uid)  # Apple tries it out before it answers
+        try:
+            now = self._configure(location, wanted | {"notificationAuthToken": secret})
+        except (AppleError, NotNow) as error:
+            if not isinstance(error, Away):  # else nobody knows whether Apple took it: both secrets stay good
+                self._bearers.withdraw(location.uid, secret)
+            raise
+        if now.notification_url != url:
+            self._bearers.withdraw(location.uid, secret)
+            raise NotTaken(f"Apple still sends notices to {now.notification_url or 'nobody'}.")
+        self._bearers.settle(location.uid, secret, url)
+        if claim and now.owner == me:
+            self._locations.disown(location.id)
+            self._locations.own(location.id, me, "Pageturner")
+        return Subscribed(url=now.notification_url, types=now.notification_types)
+
+    def unsubscribe(self, location: Location, *, claim: bool) -> bool:
+        """Have no more notices sent, if any are. The secret is good no longer, whatever Apple goes on sending."""
+        config = self._look(location)
+        if not config.notification_types:
+            self._bearers.forget(location.uid)
+            return False
+        if not claim:
+            _refuse_other(config, location.name, {self._bearers.url(location.uid)}, "")
+        now = self._configure(location, {"notificationTypes": []})
+        if now.notification_types:
+            raise NotTaken(f"Apple goes on sending {', '.join(now.notification_types)}.")
+        self._bearers.forget(location.uid)
+        return True
+
+    def _look(self, location: Location) -> ClientConfig:
+        token = self._locations.token(location)
+        return read_client_config(self._asking.client_config(location.uid, token, PATIENCE_SECONDS))
+
+    def _configure(self, location: Location, wanted: dict[str, Any]) -> ClientConfig:
+        token = self._locations.token(location)
+        now = read_client_config(self._asking.configure(location.uid, token, wanted, PATIENCE_SECONDS))
+        self._locations.note_config(location.id, now.name, now.notification_url, now.notification_types)
+        return now
+
+
+def _refuse_other(config: ClientConfig, name: str, ours: set[str | None], me: str) -> None:
+    """Refuse where somebody else would lose something."""
+    if me and config.owner not in {None, me}:
+        raise HeldElsewhere(
+            f"'{name}' is managed by '{config.owner_name or config.owner}', which would lose what it relies on. "
+            "`--claim` takes the location over all the same."
+        )
+    other = config.notification_url
+    if other not in ours | {None} and config.notification_types:
+        raise HeldElsewhere(
+            f"The notices of '{name}' go to {other}, which is not ours: that service would lose them. "
+            "`--claim` takes them over all the same."
+        )

@@ -1,0 +1,1 @@
+"""The ledger: what is being read of Apple, page by page."""

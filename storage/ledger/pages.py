@@ -1,0 +1,188 @@
+"""Pages: the ledger of a crawl, and its staging area. What is stored here is never asked for again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from apple.resources import RESOURCES
+
+from ..database import Database
+from ..schema import UNFINISHED, Outcome, crawls, pages
+from ..sql import insert_or, own_columns, pick
+from .crawls import Crawl
+
+#: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
+KEPT = timedelta(days=1)
+
+#: Places in the ledger of a legacy crawl for what is asked once more: the first batch at the end, a delta, the first
+#: batch as it was right after the last, and the last as it was after that.
+AGAIN = -1
+CHECK = -2
+BASE = -3
+END = -4
+
+_BODIES_AT_ONCE = 32
+
+#: A sweep takes so many at a time: each is some tens of kilobytes.
+_SWEPT_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageFact:
+    """All that a decision needs to know of a page: everything but its body."""
+
+    index: int
+    round: int
+    outcome: Outcome
+    version: str | None = None
+    total: int | None = None
+    next_index: int | None = None
+    #: How many records Apple says there are, and how many came.
+    size: int | None = None
+    records: int | None = None
+    attempts: int = 0
+    reason: str | None = None
+    #: Since when it is asked for in vain.
+    trying_since: datetime | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Tell whether Apple says that nothing comes after it."""
+        return self.next_index is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What an answer brought, besides the fact that it came."""
+
+    #: Packed, as it came.
+    body: bytes | None = None
+    #: What the next request has to bring, where that is not a number.
+    cursor: str | None = field(default=None, repr=False)
+    seconds: float | None = None
+
+
+class Pages:
+    """The ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def store(self, crawl_id: int, fact: PageFact, content: Content | None = None) -> bool:
+        """Store what became of a page. Only a lower round is replaced, or what was not yet the page itself.
+
+        What runs twice stores once, and a late duplicate never undoes a re-read: then this is false.
+        """
+        values = {name: getattr(fact, name) for name in PageFact.__dataclass_fields__}
+        content = content or Content()
+        values |= {"body": content.body, "cursor": content.cursor, "seconds": content.seconds}
+        values |= {"crawl_id": crawl_id, "fetched_at": self._database.now()}
+        with self._database.once() as connection:
+            statement = insert_or(connection, pages).values(values)
+            new = statement.excluded
+            row = connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[pages.c.crawl_id, pages.c.index],
+                    set_={name: new[name] for name in values if name not in {"crawl_id", "index"}},
+                    where=(pages.c.round < new.round)
+                    | ((pages.c.round == new.round) & (pages.c.outcome != Outcome.STORED)),
+                ).returning(pages.c.index)
+            )
+            return row.one_or_none() is not None
+
+    def find(self, crawl_id: int, index: int) -> PageFact | None:
+        """Give what is known of one page."""
+        here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
+        with self._database.once() as connection:
+            row = connection.execute(_facts().where(here)).one_or_none()
+        return None if row is None else make_fact(row)
+
+    def cursor(self, crawl_id: int, index: int) -> str | None:
+        """Give what the request after a page has to bring."""
+        here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
+        with self._database.once() as connection:
+            cursor: str | None = connection.scalar(sa.select(pages.c.cursor).where(here))
+            return cursor
+
+    def facts(self, crawl_id: int, floor: int = 0) -> list[PageFact]:
+        """Give what is known of every page of a crawl, but for those of an earlier start."""
+        here = (pages.c.crawl_id == crawl_id) & (pages.c.round >= floor)
+        with self._database.once() as connection:
+            rows = connection.execute(_facts().where(here).order_by(pages.c.index))
+            return [make_fact(row) for row in rows]
+
+    def moved_at(self, crawl_id: int) -> datetime | None:
+        """Tell when a page was last heard of."""
+        with self._database.once() as connection:
+            moment = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawl_id)
+            moved_at: datetime | None = connection.scalar(moment)
+            return moved_at
+
+    def sweep(self, kept: timedelta) -> bool:
+        """Drop some pages of crawls that ended longer ago than they are kept; true where there may be more."""
+        is_old = crawls.c.state.not_in(UNFINISHED) & (crawls.c.ended_at < self._database.now() - kept)
+        place = (pages.c.crawl_id, pages.c.index)
+        some = sa.select(*place).join(crawls, crawls.c.id == pages.c.crawl_id).where(is_old).limit(_SWEPT_AT_ONCE)
+        with self._database.write() as connection:
+            swept = connection.execute(sa.delete(pages).where(sa.tuple_(*place).in_(some))).rowcount
+        return swept == _SWEPT_AT_ONCE
+
+
+def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, bytes]]]:
+    """Give the stored pages of a crawl in the order in which they were fetched, some at a time."""
+    order = sa.select(pages.c.index).where(_counting(crawl)).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+    indexes = [index for index in connection.scalars(order) if crawl.has_place(index)]
+    for start in range(0, len(indexes), _BODIES_AT_ONCE):
+        some = indexes[start : start + _BODIES_AT_ONCE]
+        chosen = (pages.c.crawl_id == crawl.id) & pages.c.index.in_(some)
+        rows = connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen))
+        found = {row[0]: row[1] for row in rows}
+        yield [(index, found[index]) for index in some]
+
+
+def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
+    """Give the number of all records that the legacy service named at the end, where it named one."""
+    again = sa.select(pages.c.size, pages.c.records).where((pages.c.crawl_id == crawl.id) & (pages.c.index == AGAIN))
+    row = connection.execute(again).one_or_none()
+    # Where it names none, the size is that of the batch alone.
+    return None if row is None or row.size == row.records else row.size
+
+
+def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
+    """Tell whether the stored pages are still what was decided on: one may have come between that and the publish."""
+    moved = pages.c.total != crawl.total
+    if not RESOURCES[crawl.resource].is_legacy:
+        moved |= pages.c.version.is_distinct_from(crawl.version)
+    return not connection.scalar(sa.select(sa.exists().where(_counting(crawl) & moved)))
+
+
+def _counting(crawl: Crawl) -> Any:
+    """Choose the pages that count: of the last start, within the total, and not there for a check alone."""
+    stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == Outcome.STORED) & (pages.c.round >= crawl.floor)
+    least = 0
+    if RESOURCES[crawl.resource].is_legacy and (crawl.total or 0) > 1:
+        # The first answer is older than the token to go on from, and the last batch than the count of all; asked for
+        # again, they are what they are then. Torn, each of the two may hold what slipped past the other.
+        least = END
+        stored &= pages.c.index.not_in((CHECK, BASE))  # what is asked only to compare it with
+        if crawl.is_consistent:
+            stored &= pages.c.index.not_in((0, (crawl.total or 0) - 1))
+    below = sa.true() if crawl.total is None else pages.c.index < crawl.total
+    return stored & (pages.c.index >= least) & below
+
+
+#: Where the fields of a fact come from.
+FACT = own_columns(PageFact, pages)
+
+
+def make_fact(row: Any) -> PageFact:
+    """Make a fact of a row."""
+    values = pick(row, FACT)
+    return PageFact(**values | {"outcome": Outcome(values["outcome"])})
+
+
+def _facts() -> sa.Select[Any]:
+    return sa.select(*FACT.values())

@@ -1,0 +1,120 @@
+"""Progress: how far crawls are, for people who wait for them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..database import Database
+from ..schema import CrawlKind, CrawlState, Outcome, SyncState, crawls, locations, pages, streams, syncs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressReport:
+    """How far one crawl is."""
+
+    crawl_id: int
+    sync_id: int
+    location: str
+    uid: str
+    resource: str
+    kind: CrawlKind
+    state: CrawlState
+    pages: int
+    total: int | None
+    records: int
+    #: How often the data turned out to have moved.
+    drift: int
+    is_consistent: bool | None
+    held_deletes: int
+    inserted: int
+    updated: int
+    deleted: int
+    reason: str | None
+    trouble: str | None
+    #: When anything was last heard of it: it moved, or an answer to one of its requests came.
+    heard_at: datetime = field(compare=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more will happen."""
+        return self.state not in {CrawlState.OPEN, CrawlState.SETTLED}
+
+    @property
+    def is_in_step(self) -> bool:
+        """Tell whether the mirror has what this crawl was to bring."""
+        return self.state in {CrawlState.PUBLISHED, CrawlState.UNCHANGED}
+
+
+class Progress:
+    """Reads progress out of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, sync_ids: list[int]) -> tuple[list[ProgressReport], bool]:
+        """Report on the crawls of syncs, location by location, and tell whether all of these syncs are over."""
+        unended = sa.exists().where(syncs.c.id.in_(sync_ids) & (syncs.c.state == SyncState.OPEN))
+        with self._database.read() as connection:
+            is_over = not connection.scalar(sa.select(unended))
+            reports = [_report(row) for row in connection.execute(_select(sync_ids))]
+        return reports, is_over
+
+
+def _select(sync_ids: list[int]) -> sa.Select[Any]:
+    mine = sa.select(crawls.c.id).where(crawls.c.sync_id.in_(sync_ids))
+    stored = (
+        sa.select(
+            pages.c.crawl_id,
+            sa.func.count().label("pages"),
+            sa.func.coalesce(sa.func.sum(pages.c.records), 0).label("records"),
+            sa.func.max(pages.c.total).label("total"),
+        )
+        .where(pages.c.crawl_id.in_(mine) & (pages.c.outcome == Outcome.STORED) & (pages.c.index >= 0))
+        .group_by(pages.c.crawl_id)
+        .subquery()
+    )
+    answered_at = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawls.c.id).scalar_subquery()
+    return (
+        sa.select(
+            crawls,
+            streams.c.resource,
+            streams.c.held_deletes,
+            locations.c.name.label("location"),
+            locations.c.uid,
+            stored.c.pages,
+            stored.c.records,
+            stored.c.total.label("seen_total"),
+            answered_at.label("answered_at"),
+        )
+        .join(streams, streams.c.id == crawls.c.stream_id)
+        .join(locations, locations.c.id == streams.c.location_id)
+        .outerjoin(stored, stored.c.crawl_id == crawls.c.id)
+        .where(crawls.c.sync_id.in_(sync_ids))
+        .order_by(locations.c.name, crawls.c.id)
+    )
+
+
+def _report(row: Any) -> ProgressReport:
+    return ProgressReport(
+        crawl_id=row.id,
+        sync_id=row.sync_id,
+        location=row.location,
+        uid=row.uid,
+        resource=row.resource,
+        kind=CrawlKind(row.kind),
+        state=CrawlState(row.state),
+        pages=row.pages or 0,
+        total=row.seen_total or row.total,
+        records=int(row.records or 0),
+        drift=row.drift,
+        is_consistent=row.is_consistent,
+        held_deletes=row.held_deletes or 0,
+        inserted=row.inserted or 0,
+        updated=row.updated or 0,
+        deleted=row.deleted or 0,
+        reason=row.reason,
+        trouble=row.trouble,
+        heard_at=max(row.moved_at, row.answered_at or row.moved_at),
+    )

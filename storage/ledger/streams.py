@@ -1,0 +1,238 @@
+"""Streams: one resource of one location, and how well the mirror is in step with it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..database import Database
+from ..schema import UNFINISHED, crawls, locations, streams, wants
+from ..sql import Moment, insert_or, own_columns, pick
+
+#: A location that was sent for and not read since is sent for again after this.
+SENT = timedelta(seconds=30)
+
+#: A moment so far in the future is of a clock that was wrong: nothing here is dated ahead by as much.
+SKEW = timedelta(minutes=1)
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A stream as it stands."""
+
+    id: int
+    location_id: int
+    resource: str
+    version: str | None
+    complete_version: str | None
+    records: int
+    published_at: datetime | None
+    problem: str | None
+    full_wanted: str | None
+    full_after: datetime | None
+    full_at: datetime | None
+    torn_fulls: int
+    held_deletes: int | None
+    held_digest: str | None
+    held_at: datetime | None
+    accepted_deletes: int | None
+    due_at: datetime | None
+    failures: int
+    seen_at: datetime | None
+    deep_at: datetime | None
+    moves: int
+    delta_seconds: int | None
+    full_seconds: int | None
+    deep_seconds: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A stream that is to be read, and that nobody reads just now."""
+
+    resource: str
+    #: Since when a notice wants it; None where the clock does.
+    wanted_since: datetime | None
+
+
+class Streams:
+    """The streams of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def watched(self, location_id: int) -> list[Stream]:
+        """Give the watched streams of a location."""
+        here = (streams.c.location_id == location_id) & streams.c.is_watched
+        with self._database.once() as connection:
+            return [_stream(row) for row in connection.execute(sa.select(streams).where(here).order_by(streams.c.id))]
+
+    def by_location(self) -> dict[int, list[Stream]]:
+        """Give all watched streams, by the number of their location."""
+        found: dict[int, list[Stream]] = defaultdict(list)
+        with self._database.once() as connection:
+            for row in connection.execute(sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)):
+                found[row.location_id].append(_stream(row))
+        return found
+
+    def get(self, stream_id: int) -> Stream:
+        """Give one stream."""
+        with self._database.once() as connection:
+            return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id)).one())
+
+    def due(self, location_id: int, now: datetime) -> list[Due]:
+        """Give the streams of a location that are to be read, but for those that are being read."""
+        query = _due(now).add_columns(streams.c.resource, wants.c.since, _by_clock(now).label("by_clock"))
+        with self._database.once() as connection:
+            rows = connection.execute(query.where(locations.c.id == location_id)).all()
+        return [Due(resource=row.resource, wanted_since=None if row.by_clock else row.since) for row in rows]
+
+    def due_locations(self, now: datetime, limit: int) -> list[str]:
+        """Give the uIds of locations of which something is to be read: first what never was, then the longest due."""
+        with self._database.once() as connection:
+            return list(connection.scalars(due_locations(now, limit)))
+
+    def note_sent(self, uids: Sequence[str], now: datetime | None) -> None:
+        """Note that locations were sent for: until they are read, or that seems lost, they are not sent for again."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(locations).where(locations.c.uid.in_(uids)).values(sent_at=now))
+
+    def last_begun(self, location_id: int) -> datetime | None:
+        """Tell when a crawl of a location was last opened."""
+        with self._database.once() as connection:
+            mine = sa.select(sa.func.max(streams.c.begun_at)).where(streams.c.location_id == location_id)
+            begun_at: datetime | None = connection.scalar(mine)
+            return begun_at
+
+    def is_wanted(self, location_id: int) -> bool:
+        """Tell whether a notice wants anything of a location."""
+        mine = sa.select(streams.c.id).where((streams.c.location_id == location_id) & streams.c.is_watched)
+        with self._database.once() as connection:
+            return bool(connection.scalar(sa.select(sa.exists().where(wants.c.stream_id.in_(mine)))))
+
+    def want(self, location_id: int, resources: Collection[str], now: datetime) -> None:
+        """Want streams of a location read, as a notice would."""
+        mine = (streams.c.location_id == location_id) & streams.c.is_watched & streams.c.resource.in_(resources)
+        with self._database.write() as connection:
+            want(connection, dict.fromkeys(connection.scalars(sa.select(streams.c.id).where(mine)), now))
+
+    def put_off(self, location_id: int, until: datetime) -> None:
+        """Let a location rest: nothing of it is due before, whatever wanted it; what a notice wanted is due then."""
+        mine = streams.c.location_id == location_id
+        is_wanted = sa.exists().where(wants.c.stream_id == streams.c.id)
+        is_sooner = streams.c.due_at.is_(None) | (streams.c.due_at < until)
+        with self._database.write() as connection:
+            lock_streams(connection, [location_id])
+            connection.execute(sa.update(streams).where(mine & (is_sooner | is_wanted)).values(due_at=until))
+            connection.execute(sa.delete(wants).where(wants.c.stream_id.in_(sa.select(streams.c.id).where(mine))))
+
+    def mend_future(self, now: datetime) -> int:
+        """Have read again at once what was read, it seems, in the future: a clock was wrong then; tells how many."""
+        ahead = now + SKEW
+        mended = {
+            name: sa.case((streams.c[name] > ahead, instead), else_=streams.c[name])
+            for name, instead in (("seen_at", None), ("full_at", _LONG_AGO), ("deep_at", _LONG_AGO), ("held_at", now))
+        }
+        is_wrong = sa.or_(*(streams.c[name] > ahead for name in ("begun_at", *mended)))
+        values = mended | {"begun_at": now, "due_at": None}
+        with self._database.write() as connection:
+            return connection.execute(sa.update(streams).where(is_wrong).values(values)).rowcount
+
+    def oldest_due(self, now: datetime) -> datetime | None:
+        """Tell since when the stream that has waited longest is due and not being read; None where nothing is."""
+        waits = sa.func.min(sa.func.coalesce(streams.c.due_at, locations.c.added_at))
+        with self._database.once() as connection:
+            oldest: datetime | None = connection.scalar(_due(now).add_columns(waits).where(_by_clock(now)))
+            return oldest
+
+    def accept_deletes(self, stream_id: int) -> None:
+        """Note that a person accepts the deletes that are held."""
+        here = (streams.c.id == stream_id) & streams.c.held_deletes.is_not(None)
+        with self._database.write() as connection:
+            connection.execute(sa.update(streams).where(here).values(accepted_deletes=streams.c.held_deletes))
+
+
+def _is_watched() -> Any:
+    return streams.c.is_watched & locations.c.is_watched
+
+
+def _is_resting() -> Any:
+    return (streams.c.failures > 0) | streams.c.held_deletes.is_not(None)
+
+
+def _is_read() -> Any:
+    return sa.exists().where((crawls.c.stream_id == streams.c.id) & crawls.c.state.in_(UNFINISHED))
+
+
+def _by_clock(now: datetime) -> Any:
+    return streams.c.due_at.is_(None) | (streams.c.due_at <= now)
+
+
+def _due(now: datetime) -> sa.Select[Any]:
+    """Choose the streams that the clock or a notice wants read, and that nobody reads.
+
+    One that fails, or holds deletes back, rests whatever a notice wants: that waits for the clock.
+    """
+    return (
+        sa.select()
+        .select_from(streams)
+        .join(locations, locations.c.id == streams.c.location_id)
+        .outerjoin(wants, wants.c.stream_id == streams.c.id)
+        .where(_is_watched() & (_by_clock(now) | (wants.c.stream_id.is_not(None) & ~_is_resting())) & ~_is_read())
+    )
+
+
+def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
+    """Choose the locations of which something is due: by the clock or by a notice, each found by its own index."""
+    by_clock = [streams.c.due_at.is_(None), streams.c.due_at <= now]
+    since = sa.func.coalesce(streams.c.due_at, _LONG_AGO)
+    branches = [_candidates(since, is_wanted=False).where(one) for one in by_clock]
+    branches.append(_candidates(wants.c.since, is_wanted=True).where(~_is_resting()))
+    candidates = sa.union_all(*branches).subquery()
+    is_sent = locations.c.sent_at > now - SENT
+    return (
+        sa.select(locations.c.uid)
+        .join(candidates, candidates.c.location_id == locations.c.id)
+        .where(locations.c.is_watched & is_sent.is_not(True))
+        .group_by(locations.c.uid)
+        .order_by(sa.func.min(candidates.c.since), locations.c.uid)
+        .limit(limit)
+    )
+
+
+def _candidates(since: Any, *, is_wanted: bool) -> sa.Select[Any]:
+    chosen = sa.select(streams.c.location_id, sa.type_coerce(since, Moment).label("since"))
+    if is_wanted:
+        chosen = chosen.join(wants, wants.c.stream_id == streams.c.id)
+    return chosen.where(streams.c.is_watched & ~_is_read())
+
+
+def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
+    """Want streams read; one that is wanted already stays wanted since then."""
+    rows = [{"stream_id": stream_id, "since": moment} for stream_id, moment in sorted(since.items())]
+    if rows:
+        connection.execute(insert_or(connection, wants).on_conflict_do_nothing(), rows)
+
+
+def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
+    """Give a stream as it stands, and keep it so for as long as the transaction lasts. Others may refer to it."""
+    mine = sa.select(streams).where(streams.c.id == stream_id).with_for_update(key_share=True)
+    return _stream(connection.execute(mine).one())
+
+
+def lock_streams(connection: sa.Connection, location_ids: Sequence[int]) -> None:
+    """Lock all streams of locations, in one order: whoever changes several of them begins with this."""
+    mine = sa.select(streams.c.id).where(streams.c.location_id.in_(location_ids)).order_by(streams.c.id)
+    connection.execute(mine.with_for_update(key_share=True))
+
+
+_STREAM = own_columns(Stream, streams)
+
+
+def _stream(row: Any) -> Stream:
+    return Stream(**pick(row, _STREAM))

@@ -1,0 +1,1 @@
+"""The mirror: what was read, published stream by stream, and the feed of its changes."""

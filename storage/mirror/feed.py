@@ -1,0 +1,195 @@
+"""The feed: every insert, update and delete of the mirror, numbered in the order in which they were committed."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from ..database import Database
+from ..errors import Pruned
+from ..ledger.crawls import Crawl
+from ..schema import changes, feed, locations
+from .tables import MIRRORS, Mirror, digest_of, dump_document
+
+_ROWS_AT_ONCE = 1000
+
+#: How many alike there are, beside the fields of a row that stands for several.
+COPIES = "copies"
+
+
+#: So many are dropped in one transaction.
+PRUNED_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One line of the feed."""
+
+    seq: int
+    at: datetime
+    #: Whose it is; the name is what that location is called just now.
+    uid: str
+    location: str
+    resource: str
+    op: str
+    key: dict[str, Any]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    crawl: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Which feed this is, and which numbers it has: all after `pruned`, up to `last`."""
+
+    name: str
+    pruned: int
+    last: int
+
+
+class Feed:
+    """The feed of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def extent(self) -> Extent:
+        """Tell which feed this is, and how far it goes."""
+        with self._database.once() as connection:
+            row = connection.execute(sa.select(feed.c.name, feed.c.pruned, feed.c.seq.label("last"))).one()
+        return Extent(**row._asdict())
+
+    def after(self, seq: int, uid: str | None = None) -> Iterator[Change]:
+        """Give the changes after a number, oldest first, without holding them all: of all locations, or of one."""
+        rows = sa.select(changes, locations.c.uid, locations.c.name.label("location")).join(
+            locations, locations.c.id == changes.c.location_id
+        )
+        if uid is not None:
+            mine = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
+            rows = rows.where(changes.c.location_id == mine)
+        first = self.extent().pruned  # whoever begins before what is kept was told so
+        while True:
+            with self._database.read() as connection:
+                if connection.execute(sa.select(feed.c.pruned)).scalar_one() > max(seq, first):
+                    raise Pruned(f"(up to {seq} it was read)")
+                some = connection.execute(
+                    rows.where(changes.c.seq > seq).order_by(changes.c.seq).limit(_ROWS_AT_ONCE)
+                ).all()
+            yield from (_change(row) for row in some)
+            if len(some) < _ROWS_AT_ONCE:
+                return
+            seq = some[-1].seq
+
+    def begin_anew(self) -> None:
+        """Give the feed another name: this database was restored, and its next numbers were given before."""
+        with self._database.write() as connection:
+            _rename(connection)
+
+    def recognise(self) -> bool:
+        """Give the feed another name where its database is a copy of the one it began in; tells whether it is."""
+        with self._database.read() as connection:
+            home, known = _home(connection), connection.scalar(sa.select(feed.c.home))
+        if known == home:
+            return False
+        with self._database.write() as connection:
+            known = connection.scalar(sa.select(feed.c.home).with_for_update())
+            if known == home:
+                return False
+            connection.execute(sa.update(feed).values(home=home))
+            if known:
+                _rename(connection)
+            return bool(known)
+
+    def prune(self, kept: timedelta) -> bool:
+        """Drop some of the changes that are older than is kept; true where there may be more."""
+        old = self._database.now() - kept
+        with self._database.write() as connection:
+            first = sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq).limit(PRUNED_AT_ONCE).subquery()
+            is_young = sa.select(sa.func.min(first.c.seq)).where(first.c.at >= old)
+            least, end = (connection.scalar(one) for one in (is_young, sa.select(sa.func.max(first.c.seq))))
+            last = end if least is None else least - 1
+            if last is None:
+                return False
+            dropped = connection.execute(sa.delete(changes).where(changes.c.seq <= last)).rowcount
+            if dropped:
+                connection.execute(sa.update(feed).values(pruned=last))
+            return dropped == PRUNED_AT_ONCE
+
+
+def _rename(connection: sa.Connection) -> None:
+    connection.execute(sa.update(feed).values(name=uuid.uuid4().hex))
+
+
+def _home(connection: sa.Connection) -> str:
+    """Tell where this database lives: a dump that is restored lives elsewhere. Of a file nothing tells that."""
+    if connection.dialect.name != "postgresql":
+        return ""
+    system = sa.text("SELECT system_identifier::text FROM pg_control_system()")
+    number = sa.text("SELECT oid::text FROM pg_database WHERE datname = current_database()")
+    return "/".join(str(connection.scalar(one)) for one in (system, number))
+
+
+def write_feed(
+    connection: sa.Connection, mirror: Mirror, crawl: Crawl, difference: sa.FromClause, count: int, now: datetime
+) -> None:
+    """Append a difference to the feed. The counter row is taken here and held to the commit: nothing may follow it."""
+    if not count:
+        return
+    new = shown(connection, mirror, difference)
+    columns = {
+        "at": sa.literal(now, changes.c.at.type),
+        "location_id": sa.literal(crawl.location_id),
+        "resource": sa.literal(crawl.resource),
+        "op": difference.c.op,
+        "before": difference.c.before,
+        "after": sa.case((difference.c.op == "delete", sa.null()), else_=new),
+        "crawl_id": sa.literal(crawl.id),
+    }
+    last = connection.execute(sa.update(feed).values(seq=feed.c.seq + count).returning(feed.c.seq)).scalar_one()
+    seq = sa.literal(last - count) + sa.func.row_number().over()
+    connection.execute(sa.insert(changes).from_select(["seq", *columns], sa.select(seq, *columns.values())))
+
+
+def shown(connection: sa.Connection, mirror: Mirror, table: sa.FromClause) -> Any:
+    """Give the JSON of a row as the feed shows it: the record, and how many where it stands for several."""
+    if not mirror.is_counted:
+        return table.c.record
+    if connection.dialect.name == "postgresql":
+        copies = sa.func.jsonb_build_object(COPIES, table.c.copies)
+        counted: Any = sa.cast(sa.cast(table.c.record, JSONB).op("||")(copies), sa.Text)
+    else:
+        counted = sa.func.json_set(table.c.record, f"$.{COPIES}", table.c.copies)
+    return sa.case((table.c.standing == "retired", counted), else_=table.c.record)
+
+
+def _key(resource: str, record: dict[str, Any]) -> dict[str, Any]:
+    mirror = MIRRORS[resource]
+    if not mirror.is_counted:
+        names = (mirror.fields[name] for name in mirror.key)
+        return {name: record[name] for name in names if name in record}
+    own = {name: value for name, value in record.items() if name != COPIES}
+    if COPIES in record:
+        return {"retired": digest_of(dump_document(own) or "")}
+    return {"clientUserId": own["clientUserId"]}
+
+
+def _change(row: Any) -> Change:
+    before = None if row.before is None else msgspec.json.decode(row.before)
+    after = None if row.after is None else msgspec.json.decode(row.after)
+    return Change(
+        seq=row.seq,
+        at=row.at,
+        uid=row.uid,
+        location=row.location,
+        resource=row.resource,
+        op=row.op,
+        key=_key(row.resource, after or before or {}),
+        before=before,
+        after=after,
+        crawl=row.crawl_id,
+    )

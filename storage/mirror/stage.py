@@ -1,0 +1,132 @@
+"""Staging: the records of a crawl's pages in a temporary table, each key once, ready to be compared with the mirror."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from apple.answers import unpack
+from apple.client import BODY_LIMIT_BYTES
+from apple.pages import read_page
+from apple.questions import Question
+from apple.resources import Paging
+
+from ..ledger.crawls import PAGES_A_SCOPE, Crawl
+from ..ledger.pages import AGAIN, bodies
+from .tables import MIRRORS, Mirror, Row
+
+#: Where a staged record stood in the order of fetching: of two with one key, the one fetched last wins.
+POSITION = "position"
+
+
+class Stage:
+    """The temporary table of one publish. It goes with the transaction, or at the latest with `drop`."""
+
+    def __init__(self, connection: sa.Connection, mirror: Mirror) -> None:
+        self._connection = connection
+        self._mirror = mirror
+        self.table = _stage_of(mirror.resource.name)
+        self.rows = 0
+        #: Records that came more than once, though their key allows only one: the pages were of different moments.
+        self.repeated = 0
+        self._first_page = (0, 0)
+
+    def fill(self, crawl: Crawl) -> None:
+        """Load the stored pages of a crawl."""
+        self.table.create(self._connection)
+        for some in bodies(self._connection, crawl):  # all read before any is written: one connection
+            self._copy(self._number(self._read(some)))
+        self._ready()
+
+    def unify(self) -> None:
+        """Leave each key once, and count what came again."""
+        key = [self.table.c[name] for name in self._mirror.key]
+        # Whether the first answer of the legacy service is also its batch 1 is not known: what is in both came once.
+        shown_first = sa.case((self.table.c.position.between(*self._first_page), 1), else_=0)
+        again_by_rule = sa.func.max(shown_first) if self._mirror.resource.is_legacy else sa.literal(0)
+        last = sa.func.max(self.table.c.position).label("last")
+        groups = sa.select(*key, sa.func.count().label("n"), last, again_by_rule.label("by_rule"))
+        repeated = groups.group_by(*key).having(sa.func.count() > 1).subquery()
+        again = self._connection.execute(sa.select(repeated)).all()
+        if not again:
+            return
+        if self._mirror.is_counted:
+            self._count(again)
+        self.repeated = sum(row.n - 1 - row.by_rule for row in again if getattr(row, "standing", "") != "retired")
+        self._drop_all_but_last(key)
+
+    def drop_retired(self) -> int:
+        """Leave out the rows that only a whole reading can count, and tell how many those were."""
+        return self._connection.execute(sa.delete(self.table).where(self.table.c.standing == "retired")).rowcount
+
+    def drop(self) -> None:
+        """Drop the table."""
+        self.table.drop(self._connection)
+
+    def _read(self, some: list[tuple[int, bytes]]) -> Iterator[Row]:
+        for index, packed in some:
+            page = read_page(_asked(self._mirror, index), unpack(packed, BODY_LIMIT_BYTES))
+            if page.records is not None:
+                if index in {0, AGAIN}:
+                    self._first_page = (self.rows + 1, self.rows + len(page.records))
+                yield from self._mirror.make_rows(page.records)
+
+    def _number(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.rows += 1
+            yield (*row, self.rows)
+
+    def _copy(self, rows: Iterator[Row]) -> None:
+        names = ", ".join(column.name for column in self.table.columns)
+        driver: Any = self._connection.connection.driver_connection
+        if self._connection.dialect.name == "postgresql":
+            with driver.cursor() as cursor, cursor.copy(f"COPY stage ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            marks = ", ".join("?" * len(self.table.columns))
+            driver.executemany(f"INSERT INTO stage ({names}) VALUES ({marks})", rows)  # noqa: S608 - names are ours
+
+    def _ready(self) -> None:
+        """Make the table quick to compare: PostgreSQL hashes it, SQLite wants an index."""
+        if self._connection.dialect.name != "postgresql":
+            # Not as an index of the table's description, which all publishes share.
+            self._connection.exec_driver_sql(f"CREATE INDEX stage_key ON stage ({', '.join(self._mirror.key)})")
+
+    def _count(self, again: Iterable[Any]) -> None:
+        marked = sa.update(self.table).where(self.table.c.position == sa.bindparam("last"))
+        counts = [{"last": row.last, "n": row.n} for row in again if row.standing == "retired"]
+        if counts:
+            self._connection.execute(marked.values(copies=sa.bindparam("n")), counts)
+
+    def _drop_all_but_last(self, key: list[Any]) -> None:
+        other = self.table.alias("other")
+        same = [other.c[column.name] == column for column in key]
+        later = sa.exists().where(*same, other.c.position > self.table.c.position)
+        self._connection.execute(sa.delete(self.table).where(later))
+
+
+def _asked(mirror: Mirror, index: int) -> Question:
+    """Say again what a stored page was the answer to, as far as reading it depends on that."""
+    if index == AGAIN:
+        return Question(resource=mirror.resource)
+    cursor = "" if index and mirror.resource.paging is not Paging.INDEX else None
+    return Question(resource=mirror.resource, index=index % PAGES_A_SCOPE, cursor=cursor)
+
+
+def all_new(stage: sa.Table) -> sa.FromClause:
+    """See a stage as a difference from nothing."""
+    return sa.select(*stage.c, sa.literal("insert").label("op"), sa.null().label("before")).subquery("difference")
+
+
+@cache
+def _stage_of(resource: str) -> sa.Table:
+    """Describe a stage, once a process: what is written of it is then compiled once as well."""
+    return temporary("stage", MIRRORS[resource], sa.Column(POSITION, sa.Integer))
+
+
+def temporary(name: str, mirror: Mirror, *more: "sa.Column[Any]") -> sa.Table:
+    """Describe a temporary table of a mirror's rows, with more beside them."""
+    own = [sa.Column(column, mirror.table.c[column].type) for column in mirror.columns]
+    return sa.Table(name, sa.MetaData(), *own, *more, prefixes=["TEMPORARY"])

@@ -1,0 +1,65 @@
+"""What the storage's SQL shares: column types, rows as dataclasses, and INSERT … ON CONFLICT, on both databases."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC, on SQLite too, which has no time zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Store in UTC."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Read as UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+#: JSON that is compared in SQL: PostgreSQL's plain `json` has no equality.
+Document = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+#: JSON that is only carried: kept as the text that it came as.
+Carried = sa.Text()
+
+#: A number that grows for ever; SQLite counts up by itself only under this name.
+Identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+#: Text that identifies a row. Compared byte by byte: a language's order is slower, and no use to anybody here.
+Key = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+#: The fields of a dataclass, each with the column that it comes from.
+Columns = Mapping[str, "sa.Column[Any]"]
+
+
+def own_columns(kind: type[Any], table: sa.Table) -> Columns:
+    """Map the fields of a dataclass to the columns of the same names."""
+    return {name: table.c[name] for name in kind.__dataclass_fields__ if name in table.c}
+
+
+def pick(row: Any, columns: Columns) -> dict[str, Any]:
+    """Pick what a dataclass is made of out of a row."""
+    mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    return {name: mapping[column] for name, column in columns.items()}
+
+
+def insert_or(connection: sa.Connection, table: sa.Table) -> postgresql.Insert:
+    """Begin an INSERT that can say what to do on a conflict."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    # The two classes share no ancestor that has on_conflict_…, yet the methods are the same.
+    return sqlite.insert(table)  # type: ignore[return-value]

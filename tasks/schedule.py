@@ -1,0 +1,17 @@
+"""What the clock sends, as data. Any number of beats may run: each round is claimed in the database, by one of them."""
+
+from orchestration.scheduler import REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK_EVERY
+
+#: A round that no worker took in time is worth nothing: the next one does its work.
+_OPTIONS = {"queue": "clock", "expires": 300.0}
+
+schedule = {
+    # Finds what is due, and the notices that nobody handled.
+    "tick": {"task": "pageturner.tick", "schedule": TICK_EVERY, "options": _OPTIONS},
+    # Revives crawls that lost their messages; a crawl is quiet for five seconds before it counts as stalled.
+    "tend": {"task": "pageturner.tend", "schedule": TEND_EVERY, "options": _OPTIONS},
+    # Asks Apple once a day about each token, some of them each minute.
+    "refresh": {"task": "pageturner.refresh_all", "schedule": REFRESH_EVERY, "options": _OPTIONS},
+    # Drops old pages, crawls and notices.
+    "sweep": {"task": "pageturner.sweep", "schedule": SWEEP_EVERY, "options": _OPTIONS},
+}
