@@ -12,7 +12,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from .answers import Answer, pack, parse_retry_after, read_json, unpack
-from .deadline import Call, Clock
+from .deadline import Deadlines, TimedCall
 from .errors import BadAnswer, Overdue, Unreachable
 from .questions import Question
 from .resources import CLIENT_CONFIG_PATH, CLIENT_CONFIG_URL_NAME, LEGACY_CONFIG_PATH, RESOURCES, SERVICE_CONFIG_PATH
@@ -86,7 +86,7 @@ class Client:
     def __init__(self, origin: str, *, deadline: float = DEADLINE_SECONDS, user_agent: str = "Pageturner") -> None:
         self._origin = origin.rstrip("/")
         self._deadline = deadline
-        self._clock = Clock()
+        self._clock = Deadlines()
         self._sessions = Sessions(user_agent)
         self._paths: dict[str, str] = {}
         #: Where the legacy service said that it is asked now.
@@ -146,7 +146,7 @@ class Client:
 
     def _ask(self, session: requests.Session, prepared: requests.PreparedRequest, around: Any) -> Answer:
         begun = time.monotonic()
-        call = Call(ends=begun + self._deadline)
+        call = TimedCall(ends=begun + self._deadline)
         try:
             with self._clock.over(call), announcing(call):
                 timeout = (CONNECT_SECONDS, self._deadline)
@@ -160,7 +160,7 @@ class Client:
             raise
         return _answer(response, packed, time.monotonic() - begun)
 
-    def _failure(self, call: Call, error: Exception) -> Exception:
+    def _failure(self, call: TimedCall, error: Exception) -> Exception:
         # Texts of these libraries may quote what was sent; only the kind of the failure is told.
         if call.is_overdue() or isinstance(error, requests.Timeout):
             return Overdue(f"(no whole answer within {self._deadline:g} s)")
@@ -194,7 +194,7 @@ def read_client_config(answer: Answer) -> ClientConfig:
     )
 
 
-def _read(response: requests.Response, call: Call) -> bytes:
+def _read(response: requests.Response, call: TimedCall) -> bytes:
     chunks, size = [], 0
     while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
         chunks.append(chunk)

@@ -16,7 +16,7 @@ from typing import Any
 
 
 @dataclass(kw_only=True)
-class Call:
+class TimedCall:
     """One call under the clock. Its connection, and then its socket, are filled in as soon as there is one."""
 
     ends: float
@@ -54,17 +54,17 @@ class Call:
             self.is_over = True
 
 
-class Clock:
+class Deadlines:
     """Watches the calls of one process; its thread starts with the first call."""
 
     def __init__(self) -> None:
-        self._calls: list[tuple[float, int, Call]] = []
+        self._calls: list[tuple[float, int, TimedCall]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def over(self, call: Call) -> Iterator[Call]:
+    def over(self, call: TimedCall) -> Iterator[TimedCall]:
         """Watch a call for as long as the block lasts."""
         self.begin(call)
         try:
@@ -72,7 +72,7 @@ class Clock:
         finally:
             call.end()
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: TimedCall) -> None:
         """Watch a call until it is said to be over."""
         with self._changed:
             if self._thread is None:

@@ -64,7 +64,7 @@ class Overdue(Away):
     """Apple did not answer in time."""
 
 
-class Trouble(Away):
+class ServerError(Away):
     """Apple reports trouble on its side."""
 
 
@@ -122,17 +122,17 @@ class TokenForbidden(TokenRefused):
     advice = f"Use a content token of a location. {_NEWEST}"
 
 
-class Restart(AppleError):
+class Stale(AppleError):
     """What this request went on from is no longer valid."""
 
     advice = "Everything is read again by itself."
 
 
-class StaleVersion(Restart):
+class StaleVersion(Stale):
     """Apple no longer knows this version."""
 
 
-class StaleCursor(Restart):
+class StaleCursor(Stale):
     """Apple no longer knows this cursor or batch token."""
 
 
@@ -191,8 +191,8 @@ NUMBERS: dict[int, Meaning] = {
     9600: Meaning(error=WrongRequest, words="an argument is missing"),
     9601: Meaning(error=TokenWrong, words="a login is required"),
     9602: Meaning(error=WrongRequest, words="an argument is invalid"),
-    9603: Meaning(error=Trouble, words="internal error"),
-    9608: Meaning(error=Trouble, words="the service could not be reached inside Apple"),
+    9603: Meaning(error=ServerError, words="internal error"),
+    9608: Meaning(error=ServerError, words="the service could not be reached inside Apple"),
     9617: Meaning(error=Moved, words="the address has moved"),
     9621: Meaning(error=TokenExpired, words="its year is over"),
     9622: Meaning(error=TokenWrong, words="the token is invalid"),
@@ -204,7 +204,7 @@ NUMBERS: dict[int, Meaning] = {
     9633: Meaning(error=StaleCursor, words="the batch could not be recovered"),
     9634: Meaning(error=WrongRequest, words="the service is no longer available"),
     9637: Meaning(error=TokenForbidden, words="not allowed for a facilitator's account"),
-    9644: Meaning(error=Trouble, words="maintenance"),
+    9644: Meaning(error=ServerError, words="maintenance"),
     9646: Meaning(error=SlowDown, words="too many requests for the organisation"),
     9647: Meaning(error=TokenForbidden, words="not available for legacy tokens"),
     9649: Meaning(error=WrongRequest, words="the page index is missing"),
@@ -217,13 +217,13 @@ NUMBERS: dict[int, Meaning] = {
     9722: Meaning(error=TokenWrong, words="the authorization header is malformed"),
     9726: Meaning(error=WrongRequest, words="the method is not allowed"),
     9727: Meaning(error=WrongRequest, words="the content type is not supported"),
-    9729: Meaning(error=Trouble, words="temporarily unavailable"),
+    9729: Meaning(error=ServerError, words="temporarily unavailable"),
     9812: Meaning(error=StaleCursor, words="the cursor is invalid"),
     9813: Meaning(error=WrongRequest, words="the Adam id is invalid"),
 }
 
 #: A status without a number that anyone documented still says something.
-_STATUSES: dict[int, type[AppleError]] = {401: TokenWrong, 403: Forbidden, 408: Trouble, 429: SlowDown}
+_STATUSES: dict[int, type[AppleError]] = {401: TokenWrong, 403: Forbidden, 408: ServerError, 429: SlowDown}
 
 
 def error_of(status: int, number: int | None, text: str = "", retry_after: float | None = None) -> AppleError:
@@ -241,5 +241,5 @@ def _of_status(status: int) -> type[AppleError]:
     if status in _STATUSES:
         return _STATUSES[status]
     if status >= 500:  # noqa: PLR2004 - the line between the two halves of HTTP's errors
-        return Trouble
+        return ServerError
     return BadAnswer if status < 400 else WrongRequest  # noqa: PLR2004 - as above

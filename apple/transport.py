@@ -11,13 +11,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from .deadline import Call
+from .deadline import TimedCall
 
 _now = threading.local()
 
 
 @contextlib.contextmanager
-def announcing(call: Call) -> Iterator[None]:
+def announcing(call: TimedCall) -> Iterator[None]:
     """Have this thread's connections say that they serve this call."""
     _now.call = call
     try:
@@ -32,7 +32,7 @@ class _Announcing:
     sock: Any
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        call: Call | None = getattr(_now, "call", None)
+        call: TimedCall | None = getattr(_now, "call", None)
         if call is not None:
             call.connection = self
             if self.sock is None:

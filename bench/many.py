@@ -30,7 +30,7 @@ from redis import Redis
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from entrypoints.embedded import processes
-from orchestration.metrics import Tally
+from orchestration.metrics import Metrics
 from tests.support.crew import Crew, bare_crew
 from tests.support.processes import running_workers
 from tests.support.servers import redis_server
@@ -90,7 +90,7 @@ class Bench:
     def slots(self) -> dict[str, float]:
         """Tell how long slots waited for Apple, and for a permit, since the workers began to count."""
         with Redis.from_url(self.crew.env["PAGETURNER_REDIS_URL"]) as redis:
-            counts = Tally(redis).read()
+            counts = Metrics(redis).read()
         return {
             name: sum(one.value for one in counts if one.name == f"{name}_sum")
             for name in ("page_seconds", "permit_seconds", "publish_seconds")

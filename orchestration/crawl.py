@@ -10,21 +10,21 @@ from storage.ledger.orders import Order, Orders
 from storage.ledger.pages import PageFact, Pages
 from storage.ledger.streams import Streams
 from storage.mirror.counts import Counts
-from storage.mirror.publication import Published, Publishing
-from storage.schema import CrawlKind, CrawlState, Outcome
+from storage.mirror.publication import Published, Publisher
+from storage.schema import CrawlKind, CrawlState, PageOutcome
 
 from .decisions import retry
 from .decisions.cursor import goes_straight_on
-from .decisions.hold import judge
-from .decisions.model import Decision, Fail, Fetch, Settle, StartOver, Step
-from .decisions.reconcile import decide, is_unchanged
+from .decisions.hold import judge_deletes
+from .decisions.model import CrawlDecision, Fail, Fetch, Restart, Settle, Step
+from .decisions.reconcile import decide_crawl, is_unchanged
 from .failure import Failing
-from .fetch import Fetching, Later, StartedOver
+from .fetch import Fetcher, StartedOver
 from .gate import Gate
 from .log_context import about
-from .metrics import Tally
-from .queue import Sending, message_id, message_prefix
-from .sync import Syncing
+from .metrics import Metrics
+from .queue import Postponed, TaskQueue, message_id, message_prefix
+from .sync import Syncer
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +41,21 @@ class Stores:
     pages: Pages
     orders: Orders
     counts: Counts
-    publishing: Publishing
+    publishing: Publisher
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hands:
     """What the use cases have others do."""
 
-    fetching: Fetching
-    syncing: Syncing
+    fetching: Fetcher
+    syncing: Syncer
     gate: Gate
-    sending: Sending
-    tally: Tally
+    sending: TaskQueue
+    tally: Metrics
 
 
-class Crawling:
+class Crawler:
     """The use cases of a crawl."""
 
     def __init__(self, stores: Stores, hands: Hands) -> None:
@@ -95,9 +95,9 @@ class Crawling:
         if goes_straight_on(crawl, step):
             self._sending.follow(crawl.uid, crawl_id, round_, index + 1)
             return
-        decision = decide(crawl, self._stores.pages.facts(crawl_id, crawl.floor))
+        decision = decide_crawl(crawl, self._stores.pages.facts(crawl_id, crawl.floor))
         if decision == Step(index=index):  # its own message is still here: it comes again by itself
-            raise Later(_STEP_AGAIN_SECONDS)
+            raise Postponed(_STEP_AGAIN_SECONDS)
         self.go_on(crawl, but=message_id(crawl_id, round_, index))
 
     def reconcile(self, crawl_id: int) -> None:
@@ -112,14 +112,16 @@ class Crawling:
         if crawl.state is not CrawlState.SETTLED:
             return
         begun = time.monotonic()
-        published = self._stores.publishing.publish(crawl, lambda deletes, kept: judge(deletes, kept, crawl.opened_at))
+        published = self._stores.publishing.publish(
+            crawl, lambda deletes, kept: judge_deletes(deletes, kept, crawl.opened_at)
+        )
         if published is not None:
             self._tell_published(crawl, published, time.monotonic() - begun)
             self._syncing.advance(crawl.sync_id)
 
     def go_on(self, crawl: Crawl, *, but: str = "", revival: bool = False) -> None:
         """Have done what a crawl needs next, unless something of it is still under way: that is waited for."""
-        decision = decide(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
+        decision = decide_crawl(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
         # A callback may come early, or twice.
         if isinstance(decision, Fail) or not self._gate.knows(crawl.uid, message_prefix(crawl.id), but=but):
             self._obey(crawl, decision, revival=revival)
@@ -165,7 +167,7 @@ class Crawling:
     def _ends_here(self, crawl: Crawl, first: PageFact) -> bool:
         """End a crawl whose first page shows that there is nothing to read."""
         stream = self._stores.streams.get(crawl.stream_id)
-        if first.outcome is not Outcome.STORED or not is_unchanged(crawl, first, stream.complete_version):
+        if first.outcome is not PageOutcome.STORED or not is_unchanged(crawl, first, stream.complete_version):
             return False
         if not self._stores.crawls.end_unchanged(crawl, first.version):
             return False
@@ -173,13 +175,13 @@ class Crawling:
         self._syncing.advance(crawl.sync_id)
         return True
 
-    def _obey(self, crawl: Crawl, decision: Decision, *, revival: bool) -> None:
+    def _obey(self, crawl: Crawl, decision: CrawlDecision, *, revival: bool) -> None:
         match decision:
             case Fetch(indexes=indexes, is_reread=reread):
                 if self._stores.crawls.begin_round(crawl, reread=reread, revival=revival):
                     self._tally.count("drift", int(reread), resource=crawl.resource)
                     self._sending.round(crawl.uid, crawl.id, crawl.round + 1, indexes)
-            case StartOver():
+            case Restart():
                 if self._stores.crawls.restart(crawl, reread=True):
                     self._tally.count("drift", resource=crawl.resource)
                     self._begin_again(crawl)

@@ -8,7 +8,7 @@ from storage.schema import CrawlKind
 
 from .decisions.retry import Trouble
 from .log_context import about
-from .metrics import Tally
+from .metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class Failing:
     """Fails crawls."""
 
-    def __init__(self, crawls: Crawls, counts: Counts, tally: Tally) -> None:
+    def __init__(self, crawls: Crawls, counts: Counts, tally: Metrics) -> None:
         self._crawls = crawls
         self._counts = counts
         self._tally = tally

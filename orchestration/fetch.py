@@ -17,28 +17,20 @@ from storage.ledger.orders import Order
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, Content, PageFact, Pages
 from storage.locations import Location, Locations
 from storage.mirror.counts import Counts
-from storage.schema import CrawlKind, LocationState, Outcome
+from storage.schema import CrawlKind, LocationState, PageOutcome
 
 from .decisions import retry
 from .failure import Failing
-from .gate.client import Asking
+from .gate.client import GatedClient
 from .log_context import about
-from .metrics import Tally
-from .queue import message_id
+from .metrics import Metrics
+from .queue import Postponed, message_id
 from .tokens import check_owner, note_expiry
 
 log = logging.getLogger(__name__)
 
 #: How often a crawl begins again because what it went on from was dead; then it fails, and is due again later.
 RESTART_LIMIT = 5
-
-
-class Later(Exception):
-    """The task must park itself and come again after `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"Again in {seconds:.1f} s.")
-        self.seconds = seconds
 
 
 class StartedOver(Exception):
@@ -56,10 +48,10 @@ class FetchStores:
     clock: Clock
 
 
-class Fetching:
+class Fetcher:
     """Fetches pages."""
 
-    def __init__(self, stores: FetchStores, asking: Asking, tally: Tally) -> None:
+    def __init__(self, stores: FetchStores, asking: GatedClient, tally: Metrics) -> None:
         self._stores = stores
         self._asking = asking
         self._tally = tally
@@ -82,7 +74,7 @@ class Fetching:
             trying = PageFact(
                 index=index,
                 round=crawl.round,
-                outcome=Outcome.TRYING,
+                outcome=PageOutcome.TRYING,
                 attempts=attempts,
                 reason=str(error),
                 trying_since=since,
@@ -132,7 +124,7 @@ class Fetching:
         fact = PageFact(
             index=index,
             round=crawl.round,
-            outcome=Outcome.LOST if is_lost else Outcome.STORED,
+            outcome=PageOutcome.LOST if is_lost else PageOutcome.STORED,
             version=page.version,
             total=page.total,
             next_index=page.next_index,
@@ -170,20 +162,20 @@ class Fetching:
         with about(stream=crawl.resource):
             log.info("Not answered, attempt %d: %s", fact.attempts, error)
         tried = self._stores.clock.now() - (fact.trying_since or self._stores.clock.now())
-        match retry.decide(error, order.location.name, fact.attempts, tried):
+        match retry.decide_retry(error, order.location.name, fact.attempts, tried):
             case retry.Wait():
-                raise Later(0.0)
+                raise Postponed(0.0)
             case retry.Again(seconds=seconds):
                 self._keep(crawl, fact)
-                raise Later(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not a secret
+                raise Postponed(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not a secret
             case retry.NoSuchPage():
-                beyond = replace(fact, outcome=Outcome.BEYOND)
+                beyond = replace(fact, outcome=PageOutcome.BEYOND)
                 self._keep(crawl, beyond)
                 return beyond
-            case retry.Afresh(reason=reason):
+            case retry.RestartCrawl(reason=reason):
                 self._start_over(crawl, reason)
             case retry.GiveUp(reason=reason, trouble=trouble):
-                failed = replace(fact, outcome=Outcome.FAILED, reason=f"{_name(crawl, fact.index)}: {reason}")
+                failed = replace(fact, outcome=PageOutcome.FAILED, reason=f"{_name(crawl, fact.index)}: {reason}")
                 self._keep(crawl, failed)
                 if crawl.kind is CrawlKind.SPOT:
                     return failed  # the other assets may well be read
@@ -201,7 +193,7 @@ class Fetching:
     def _stop(self, location: Location, token: Token | None, reason: str, state: LocationState) -> None:
         """Ask nothing more of a location. What was read of it stays, and is gone on from once a person has acted."""
         if token is not None and not self._stores.locations.has_token(location.id, token):
-            raise Later(0.0)  # it was asked with a token that another has taken the place of meanwhile
+            raise Postponed(0.0)  # it was asked with a token that another has taken the place of meanwhile
         self._stores.locations.mark(location.id, state, reason)
         for crawl in self._stores.crawls.reading(location.id):
             self._failing.fail(crawl, reason, retry.Trouble.PERSON)
@@ -216,10 +208,10 @@ class Fetching:
 
 def _is_done(crawl: Crawl, page: PageFact) -> bool:
     """Tell whether nothing more is to be done for a page in this round."""
-    if page.outcome is Outcome.TRYING:
+    if page.outcome is PageOutcome.TRYING:
         return False
     if crawl.is_chained:  # a chain has no rounds: it goes on until it starts over
-        return page.round >= crawl.floor and page.outcome is not Outcome.LOST
+        return page.round >= crawl.floor and page.outcome is not PageOutcome.LOST
     return page.round >= crawl.round
 
 

@@ -28,7 +28,7 @@ class Count:
     value: float
 
 
-class Tally:
+class Metrics:
     """Counts for one process."""
 
     def __init__(self, redis: Redis) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class Sending(Protocol):
+class Postponed(Exception):
+    """The task must park itself and come again after `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Again in {seconds:.1f} s.")
+        self.seconds = seconds
+
+
+class TaskQueue(Protocol):
     """Sends work on its way. Every id in it is computed, so that sending twice is sending once."""
 
     def sync(self, location: str) -> None:

@@ -14,12 +14,12 @@ from storage.ledger.pages import Pages
 from storage.ledger.syncs import Syncs
 from storage.schema import CrawlState
 
-from .crawl import Crawling
+from .crawl import Crawler
 from .decisions.retry import Trouble
-from .decisions.revival import Nudge, Stillness, nudge
+from .decisions.revival import Revival, RevivalFacts, decide_revival
 from .gate import Gate
-from .queue import Sending, message_prefix
-from .sync import Syncing
+from .queue import TaskQueue, message_prefix
+from .sync import Syncer
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ class ReviveStores:
     clock: Clock
 
 
-class Reviving:
+class Reviver:
     """Looks after syncs."""
 
     def __init__(
-        self, stores: ReviveStores, crawling: Crawling, syncing: Syncing, gate: Gate, sending: Sending
+        self, stores: ReviveStores, crawling: Crawler, syncing: Syncer, gate: Gate, sending: TaskQueue
     ) -> None:
         self._stores = stores
         self._crawling = crawling
@@ -69,11 +69,11 @@ class Reviving:
         for crawl in self._stores.crawls.of_sync(sync_id):
             if crawl.is_unfinished:
                 self._gate.touch(crawl.uid)
-                self._revive(crawl, nudge(self._stillness(crawl), self._stores.clock.now()))
+                self._revive(crawl, decide_revival(self._stillness(crawl), self._stores.clock.now()))
         self._syncing.advance(sync_id)
 
-    def _stillness(self, crawl: Crawl) -> Stillness:
-        return Stillness(
+    def _stillness(self, crawl: Crawl) -> RevivalFacts:
+        return RevivalFacts(
             crawl=crawl,
             last_page_at=self._stores.pages.moved_at(crawl.id),
             has_first_page=self._stores.pages.find(crawl.id, 0) is not None,
@@ -90,21 +90,21 @@ class Reviving:
         is_first = not any(one.state is CrawlState.OPEN for one in others)
         return is_first and self._stores.syncs.get(crawl.sync_id).is_handed_over
 
-    def _revive(self, crawl: Crawl, wanted: Nudge) -> None:
+    def _revive(self, crawl: Crawl, wanted: Revival) -> None:
         match wanted:
-            case Nudge.NOTHING:
+            case Revival.NOTHING:
                 return
-            case Nudge.FAIL:
+            case Revival.FAIL:
                 reason = f"{crawl.resource}: revived {crawl.revivals} times without coming to its end."
                 self._crawling.fail(crawl, reason, Trouble.AWAY)
-            case Nudge.SEED:
+            case Revival.SEED:
                 if self._stores.crawls.begin_round(crawl, revival=True):
                     self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
-            case Nudge.ADVANCE:
+            case Revival.ADVANCE:
                 self._crawling.go_on(crawl, revival=True)
-            case Nudge.PUBLISH:
+            case Revival.PUBLISH:
                 self._publish_again(crawl)
-            case Nudge.FOLLOW:
+            case Revival.FOLLOW:
                 self._go_on(crawl)
 
     def _go_on(self, crawl: Crawl) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apple.notices import wanted_by
-from storage.chores import Rounds
+from storage.chores import Chores
 from storage.clock import Clock
 from storage.closings import Closings
 from storage.errors import UnknownLocation
-from storage.ledger.pages import KEPT, Pages
+from storage.ledger.pages import PAGES_KEPT, Pages
 from storage.ledger.streams import Streams
 from storage.ledger.syncs import Syncs
 from storage.locations import Location, Locations
@@ -18,9 +18,8 @@ from storage.mirror.feed import Feed
 from storage.notices import Notices
 
 from .decisions.timetable import patience
-from .fetch import Later
-from .queue import Sending
-from .sync import NeedsPerson, Syncing
+from .queue import Postponed, TaskQueue
+from .sync import NeedsPerson, Syncer
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +56,15 @@ class TickStores:
     notices: Notices
     closings: Closings
     feed: Feed
-    rounds: Rounds
+    rounds: Chores
     clock: Clock
 
 
-class Ticking:
+class Scheduler:
     """Does what is due."""
 
     def __init__(
-        self, stores: TickStores, syncing: Syncing, sending: Sending, changes_kept: timedelta | None = None
+        self, stores: TickStores, syncing: Syncer, sending: TaskQueue, changes_kept: timedelta | None = None
     ) -> None:
         self._stores = stores
         #: How long changes are kept in the feed; None for ever.
@@ -106,7 +105,7 @@ class Ticking:
         is_busy = self._stores.syncs.is_open(location.id)
         wait = patience(due, self._stores.streams.last_begun(location.id), now, is_busy=is_busy)
         if wait:
-            raise Later(wait.total_seconds())
+            raise Postponed(wait.total_seconds())
         try:
             self._syncing.open(location, [one.resource for one in due], full=False)
         except NeedsPerson as error:
@@ -134,7 +133,7 @@ class Ticking:
         self._stores.closings.sweep()
 
     def _sweep_pages(self) -> bool:
-        return self._stores.pages.sweep(KEPT)
+        return self._stores.pages.sweep(PAGES_KEPT)
 
     def _prune(self) -> bool:
         return self._changes_kept is not None and self._stores.feed.prune(self._changes_kept)

@@ -8,11 +8,11 @@ from apple.client import ClientConfig, read_client_config
 from apple.errors import AppleError, Away
 from apple.notices import TYPES
 from storage.locations import Location, Locations
-from storage.notice_secrets import Bearers
+from storage.notice_secrets import NoticeSecrets
 
 from .gate import NotNow
-from .gate.client import PATIENCE_SECONDS, Asking
-from .gate.limits import Limiting
+from .gate.client import TERMINAL_WAIT_SECONDS, GatedClient
+from .gate.limits import ServiceLimits
 
 
 class HeldElsewhere(Exception):
@@ -31,10 +31,12 @@ class Subscribed:
     types: tuple[str, ...]
 
 
-class Subscribing:
+class Subscriber:
     """Sets up subscriptions, and takes them down."""
 
-    def __init__(self, locations: Locations, bearers: Bearers, asking: Asking, limiting: Limiting) -> None:
+    def __init__(
+        self, locations: Locations, bearers: NoticeSecrets, asking: GatedClient, limiting: ServiceLimits
+    ) -> None:
         self._locations = locations
         self._bearers = bearers
         self._asking = asking
@@ -82,11 +84,11 @@ class Subscribing:
 
     def _look(self, location: Location) -> ClientConfig:
         token = self._locations.token(location)
-        return read_client_config(self._asking.client_config(location.uid, token, PATIENCE_SECONDS))
+        return read_client_config(self._asking.client_config(location.uid, token, TERMINAL_WAIT_SECONDS))
 
     def _configure(self, location: Location, wanted: dict[str, Any]) -> ClientConfig:
         token = self._locations.token(location)
-        now = read_client_config(self._asking.configure(location.uid, token, wanted, PATIENCE_SECONDS))
+        now = read_client_config(self._asking.configure(location.uid, token, wanted, TERMINAL_WAIT_SECONDS))
         self._locations.note_config(location.id, now.name, now.notification_url, now.notification_types)
         return now
 

@@ -20,13 +20,13 @@ from storage.schema import CrawlKind, CrawlState, LocationState, SyncState
 from .decisions import choice, spot
 from .decisions.health import of_token
 from .decisions.model import Step
-from .decisions.reconcile import decide
+from .decisions.reconcile import decide_crawl
 from .decisions.retry import Trouble
 from .decisions.revival import QUIET
 from .decisions.timetable import Intervals
 from .gate import Gate
 from .log_context import about
-from .queue import Sending, message_prefix
+from .queue import TaskQueue, message_prefix
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +58,10 @@ class SyncStores:
     clock: Clock
 
 
-class Syncing:
+class Syncer:
     """Opens syncs and sees them through."""
 
-    def __init__(self, stores: SyncStores, gate: Gate, sending: Sending, intervals: Intervals) -> None:
+    def __init__(self, stores: SyncStores, gate: Gate, sending: TaskQueue, intervals: Intervals) -> None:
         self._stores = stores
         self._gate = gate
         self._sending = sending
@@ -158,7 +158,7 @@ class Syncing:
         crawl = next((one for one in crawls if one.is_chained and one.state is CrawlState.OPEN), None)
         if crawl is None:
             return
-        decision = decide(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
+        decision = decide_crawl(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
         index = decision.index if isinstance(decision, Step) else 0
         self._sending.follow(crawl.uid, crawl.id, crawl.round, index)
 

@@ -10,8 +10,8 @@ from storage.errors import UnknownLocation
 from storage.locations import Location, Locations
 
 from .decisions import retry
-from .fetch import Later
-from .gate.client import Asking
+from .gate.client import GatedClient
+from .queue import Postponed
 
 #: A task waits this long for its permit before it parks itself.
 _WAIT_SECONDS = 1.0
@@ -20,10 +20,10 @@ _WAIT_SECONDS = 1.0
 _AGAIN_SECONDS = 600.0
 
 
-class Refreshing:
+class TokenChecker:
     """Keeps what is known of tokens fresh."""
 
-    def __init__(self, locations: Locations, asking: Asking) -> None:
+    def __init__(self, locations: Locations, asking: GatedClient) -> None:
         self._locations = locations
         self._asking = asking
 
@@ -50,11 +50,11 @@ class Refreshing:
         note_expiry(self._locations, location, config.token_expires)
 
     def _obey(self, location: Location, token: Token, error: AppleError) -> None:
-        match retry.decide(error, location.name, 1):
+        match retry.decide_retry(error, location.name, 1):
             case retry.Wait():
-                raise Later(0.0)
+                raise Postponed(0.0)
             case retry.Again():
-                raise Later(_AGAIN_SECONDS)
+                raise Postponed(_AGAIN_SECONDS)
             case retry.Stop(reason=reason, state=state):
                 self._locations.put_off_asking(location.id)
                 if self._locations.has_token(location.id, token):  # else another has taken its place meanwhile

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .images import Cut
-from .location import Location
+from .location import SimulatedLocation
 from .notifier import EVERY_TYPE, RefusedConfig
 from .pages import MEMBERS, Rendered
+from .renderer import Cut
 from .traffic import TooMany
 from .trouble import Fault
 from .world import World
@@ -43,7 +43,7 @@ class Call:
 
     request: Request
     resource: str
-    location: Location
+    location: SimulatedLocation
     token: str
     #: The number of the page, the step or the batch.
     index: int
@@ -135,7 +135,7 @@ class Apple:
         except TooMany:
             return self.error(resource, 429, 9646, "There are too many requests for the current Organization")
 
-    def _index(self, request: Request, resource: str, location: Location, body: Any) -> int | None:
+    def _index(self, request: Request, resource: str, location: SimulatedLocation, body: Any) -> int | None:
         if resource in CURSORED:
             return location.cursors.step(resource, request.query_params.get("cursor"))
         if resource in BATCHED:

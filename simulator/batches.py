@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .images import Cut, Rendering
 from .organisation import Organisation
 from .pages import MEMBERS, Rendered, both
+from .renderer import Cut, Renderer
 from .switches import Switches
 
 _TOKEN_BYTES = 3_000
@@ -25,7 +25,7 @@ class _Place:
 class Batches:
     """The tokens that one location has given, and its batches as they stand now."""
 
-    def __init__(self, organisation: Organisation, rendering: Rendering, switches: Switches) -> None:
+    def __init__(self, organisation: Organisation, rendering: Renderer, switches: Switches) -> None:
         self._organisation = organisation
         self._rendering = rendering
         self._switches = switches

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .images import Cut
-from .location import Location
+from .location import SimulatedLocation
+from .renderer import Cut
 from .traffic import Traffic
 from .trouble import read_changes, read_faults
 from .world import World
@@ -16,7 +16,7 @@ from .world import World
 _LINES_AT_ONCE = 1000
 
 
-class Steering:
+class Control:
     """What a test or the demo may ask and do; all under `/simulator`."""
 
     def __init__(self, world: World) -> None:
@@ -119,5 +119,5 @@ class Steering:
             return JSONResponse({"problem": str(error)}, 400)
         return JSONResponse(vars(self._world.switches))
 
-    def _of(self, request: Request) -> Location:
+    def _of(self, request: Request) -> SimulatedLocation:
         return self._world.locations[request.path_params["uid"]]

@@ -4,14 +4,14 @@ import base64
 import os
 from typing import Any
 
-from .images import Cut, Rendering
-from .pages import MEMBERS, Pages, Rendered, both
+from .pages import MEMBERS, IndexPages, Rendered, both
+from .renderer import Cut, Renderer
 
 
 class Cursors:
     """The cursors that one location has given, and where each of them leads."""
 
-    def __init__(self, rendering: Rendering, pages: Pages) -> None:
+    def __init__(self, rendering: Renderer, pages: IndexPages) -> None:
         self._rendering = rendering
         self._pages = pages
         self._given: dict[str, tuple[str, int]] = {}

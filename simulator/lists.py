@@ -9,7 +9,7 @@ Where = Literal["front", "end", "random"]
 
 
 @dataclass(slots=True)
-class Entry:
+class ListedRecord:
     """One record as it stands on a page, and the move with which it last changed."""
 
     record: bytes
@@ -17,17 +17,17 @@ class Entry:
 
 
 @dataclass(kw_only=True)
-class Listing:
+class RecordList:
     """The records of one resource."""
 
     dice: random.Random
     make: Callable[[], bytes]
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ListedRecord] = field(default_factory=list)
     #: How often the data changed, and the name that each state was given. The names have no order.
     move: int = 0
     version: str = ""
     versions: dict[str, int] = field(default_factory=dict)
-    removed: list[Entry] = field(default_factory=list)
+    removed: list[ListedRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Name the first state."""
@@ -35,23 +35,23 @@ class Listing:
 
     def fill(self, count: int) -> None:
         """Begin with so many records."""
-        self.entries = [Entry(self.make()) for _ in range(count)]
+        self.entries = [ListedRecord(self.make()) for _ in range(count)]
 
     def insert(self, where: Where) -> None:
         """Add a new record at a place."""
         place = {"front": 0, "end": len(self.entries), "random": self.dice.randint(0, len(self.entries))}[where]
-        self.entries.insert(place, Entry(self.make(), self.move + 1))
+        self.entries.insert(place, ListedRecord(self.make(), self.move + 1))
 
     def remove(self, where: Where) -> bytes:
         """Take a record away from a place."""
         last = len(self.entries) - 1
         gone = self.entries.pop({"front": 0, "end": last, "random": self.dice.randint(0, last)}[where])
-        self.removed.append(Entry(gone.record, self.move + 1))
+        self.removed.append(ListedRecord(gone.record, self.move + 1))
         return gone.record
 
     def drop(self, head: bytes) -> None:
         """Take all records away that begin so."""
-        self.removed += [Entry(one.record, self.move + 1) for one in self.entries if one.record.startswith(head)]
+        self.removed += [ListedRecord(one.record, self.move + 1) for one in self.entries if one.record.startswith(head)]
         self.entries = [one for one in self.entries if not one.record.startswith(head)]
 
     def pick(self) -> int:
@@ -61,7 +61,7 @@ class Listing:
     def replace(self, place: int, record: bytes, *, quietly: bool = False) -> None:
         """Put another record into a place; quietly, no list of changes will show it."""
         moved = self.entries[place].moved if quietly else self.move + 1
-        self.entries[place] = Entry(record, moved)
+        self.entries[place] = ListedRecord(record, moved)
 
     def touch(self, *, all_of_it: bool = False) -> None:
         """Move on to a new state."""

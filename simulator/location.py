@@ -5,14 +5,14 @@ from typing import Literal
 
 from .batches import Batches
 from .cursors import Cursors
-from .images import Rendering
-from .notifier import Subscription
+from .notifier import NoticeTarget
 from .organisation import Organisation, Size
-from .pages import Pages
+from .pages import IndexPages
 from .records import make_token
+from .renderer import Renderer
 from .switches import Switches
 from .traffic import Traffic
-from .trouble import Change, Fault
+from .trouble import DataChange, Fault
 
 TokenState = Literal["valid", "revoked", "expired", "wrong"]
 
@@ -21,20 +21,20 @@ EXPIRES = "2030-11-08T22:33:22+0000"
 
 
 @dataclass(kw_only=True)
-class Location:
+class SimulatedLocation:
     """All that the simulator knows of one location."""
 
     organisation: Organisation
-    rendering: Rendering
-    pages: Pages
+    rendering: Renderer
+    pages: IndexPages
     cursors: Cursors
     batches: Batches
     switches: Switches
-    subscription: Subscription
+    subscription: NoticeTarget
     tokens: dict[str, TokenState] = field(default_factory=dict)
     expires: str = EXPIRES
     traffic: Traffic = field(default_factory=Traffic)
-    changes: list[Change] = field(default_factory=list)
+    changes: list[DataChange] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     @property
@@ -55,7 +55,7 @@ class Location:
         self.changes = [one for one in self.changes if one not in due]
         self.apply(due)
 
-    def apply(self, changes: list[Change]) -> None:
+    def apply(self, changes: list[DataChange]) -> None:
         """Apply changes now."""
         for one in changes:
             one.apply(self.organisation, self.switches)
@@ -87,20 +87,20 @@ class Location:
         return next((one for one in self.faults if one.hits(resource, index, of_asset=of_asset)), None)
 
 
-def make_location(number: int, size: Size, seed: int, switches: Switches) -> Location:
+def make_simulated_location(number: int, size: Size, seed: int, switches: Switches) -> SimulatedLocation:
     """Make a location from a seed: the same seed, the same data."""
     uid = str(2_049_025_000_431_439 + number)
     organisation = Organisation(uid, f"Simulated School {number + 1}", size, seed)
-    rendering = Rendering(organisation, switches)
-    pages = Pages(organisation, rendering, switches)
-    location = Location(
+    rendering = Renderer(organisation, switches)
+    pages = IndexPages(organisation, rendering, switches)
+    location = SimulatedLocation(
         organisation=organisation,
         rendering=rendering,
         pages=pages,
         cursors=Cursors(rendering, pages),
         batches=Batches(organisation, rendering, switches),
         switches=switches,
-        subscription=Subscription(uid=uid),
+        subscription=NoticeTarget(uid=uid),
     )
     location.give_token()
     return location

@@ -41,7 +41,7 @@ class RefusedConfig(Exception):
 
 
 @dataclass(kw_only=True)
-class Subscription:
+class NoticeTarget:
     """Where a location's notices go, and what became of them."""
 
     uid: str

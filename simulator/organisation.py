@@ -5,8 +5,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from .lists import Entry, Listing, Where
-from .records import Maker, encode
+from .lists import ListedRecord, RecordList, Where
+from .records import RecordMaker, encode
 
 #: Fields that an update may change, for they are not part of a record's identity.
 _CHANGEABLE = {
@@ -44,7 +44,7 @@ class Organisation:
         self.size = size
         self.owner: dict[str, str] | None = None
         dice = random.Random(f"{seed}/{uid}")  # noqa: S311 - data for a simulator, not a secret
-        maker = Maker(dice, size.assets)
+        maker = RecordMaker(dice, size.assets)
         self._maker = maker
         makers = {
             "assets": maker.asset,
@@ -56,7 +56,7 @@ class Organisation:
             "licenses": maker.license,
             "legacy-users": maker.legacy_user,
         }
-        self.listings = {name: Listing(dice=dice, make=make) for name, make in makers.items()}
+        self.listings = {name: RecordList(dice=dice, make=make) for name, make in makers.items()}
         self._fill()
 
     def insert(self, resource: str, count: int, where: Where) -> None:
@@ -114,7 +114,7 @@ class Organisation:
         for name, listing in self.listings.items():
             listing.fill(0 if name == "assets" else getattr(self.size, name.replace("-", "_")))
         self.shuffle("assignments")
-        self.listings["assets"].entries = [Entry(record) for record in self._maker.first_assets()]
+        self.listings["assets"].entries = [ListedRecord(record) for record in self._maker.first_assets()]
         self._count()
 
     def _changed(self, resource: str, record: bytes) -> bytes:

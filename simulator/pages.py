@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .images import Cut, Rendering
 from .organisation import Organisation
+from .renderer import Cut, Renderer
 from .switches import Switches
 
 #: What Apple calls the list of a resource.
@@ -30,10 +30,10 @@ class Rendered:
     packed: bytes
 
 
-class Pages:
+class IndexPages:
     """The pages of one location as they stand now."""
 
-    def __init__(self, organisation: Organisation, rendering: Rendering, switches: Switches) -> None:
+    def __init__(self, organisation: Organisation, rendering: Renderer, switches: Switches) -> None:
         self._organisation = organisation
         self._rendering = rendering
         self._switches = switches

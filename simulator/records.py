@@ -21,7 +21,7 @@ def make_token(uid: str, name: str, serial: int, expires: str) -> str:
     return base64.b64encode(json.dumps(inner).encode()).decode()
 
 
-class Maker:
+class RecordMaker:
     """Makes one record after the other; no two have the same identity, unless Apple's may."""
 
     def __init__(self, dice: random.Random, assets: int) -> None:

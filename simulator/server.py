@@ -9,13 +9,13 @@ import uvicorn
 from starlette.applications import Starlette
 
 from .answers import Apple
-from .control import Steering
+from .control import Control
 from .world import World
 
 
 def make_app(world: World) -> Starlette:
     """Put Apple's endpoints and the steering ones behind one origin."""
-    return Starlette(routes=[*Apple(world).routes(), *Steering(world).routes()])
+    return Starlette(routes=[*Apple(world).routes(), *Control(world).routes()])
 
 
 def serve(world: World, listener: socket.socket, announce: Callable[[str], None]) -> None:

@@ -23,7 +23,7 @@ Kind = Literal[
 
 
 @dataclass(kw_only=True)
-class Change:
+class DataChange:
     """A change of the data, right before the n-th request for a resource (at once where there is no n)."""
 
     resource: str
@@ -76,9 +76,9 @@ class Fault:
         return True
 
 
-def read_changes(raw: list[dict[str, Any]]) -> list[Change]:
+def read_changes(raw: list[dict[str, Any]]) -> list[DataChange]:
     """Read changes as they come over the wire."""
-    return [Change(**one) for one in raw]
+    return [DataChange(**one) for one in raw]
 
 
 def read_faults(raw: list[dict[str, Any]]) -> list[Fault]:

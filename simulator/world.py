@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from .location import Location, make_location
+from .location import SimulatedLocation, make_simulated_location
 from .organisation import Size
 from .switches import Switches
 
@@ -16,10 +16,10 @@ class World:
     """Everything behind one origin."""
 
     switches: Switches
-    locations: dict[str, Location] = field(default_factory=dict)
-    _opened: dict[str, Location] = field(default_factory=dict)
+    locations: dict[str, SimulatedLocation] = field(default_factory=dict)
+    _opened: dict[str, SimulatedLocation] = field(default_factory=dict)
 
-    def of_token(self, text: str) -> Location | None:
+    def of_token(self, text: str) -> SimulatedLocation | None:
         """Find the location that a token opens, or opened."""
         found = self._opened.get(text)
         if found is None:
@@ -40,7 +40,7 @@ class World:
 
 def make_world(count: int, size: Size, seed: int, switches: Switches) -> World:
     """Make a world of some locations, all of one size."""
-    locations = [make_location(number, size, seed, switches) for number in range(count)]
+    locations = [make_simulated_location(number, size, seed, switches) for number in range(count)]
     for one in locations:
         one.traffic.rate = switches.rate
     return World(switches=switches, locations={one.organisation.uid: one for one in locations})

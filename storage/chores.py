@@ -10,7 +10,7 @@ from .schema import rounds
 from .sql import insert_or
 
 
-class Rounds:
+class Chores:
     """The rounds of a database."""
 
     def __init__(self, database: Database) -> None:

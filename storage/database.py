@@ -13,7 +13,7 @@ from psycopg import conninfo
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from apple.deadline import Clock as Watch
+from apple.deadline import Deadlines
 
 from .clock import AskedClock
 from .drivers import meaning_of
@@ -47,7 +47,7 @@ class Database:
         self.engine = _make_engine(url)
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.is_postgresql = self.engine.dialect.name == "postgresql"
-        self._watch = Watch()
+        self._watch = Deadlines()
         if self.is_postgresql:
             limit_openings(self.engine, self._watch)
         self._clock = AskedClock(self._ask_time)

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from apple.deadline import Call, Clock
+from apple.deadline import Deadlines, TimedCall
 
 #: No statement takes this long but those of a publish, which say what theirs may take.
 DEADLINE_SECONDS = 30.0
@@ -45,7 +45,7 @@ _SESSION = {
 _OPENING = "opening"
 
 
-def limit_openings(engine: sa.Engine, clock: Clock) -> None:
+def limit_openings(engine: sa.Engine, clock: Deadlines) -> None:
     """Put new connections under a clock until they are used: their uses have deadlines of their own."""
 
     def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
@@ -85,7 +85,7 @@ def allow_pauses(connection: sa.Connection) -> None:
 
 
 @dataclass(kw_only=True)
-class Use(Call):
+class Use(TimedCall):
     """One use of a connection, until it is given back to its pool."""
 
     def _shut(self) -> None:

@@ -20,7 +20,7 @@ _PROPOSED = 3
 
 
 @dataclass(kw_only=True)
-class _Kept:
+class _Secrets:
     """The digests of a location's secrets."""
 
     settled: str | None
@@ -34,7 +34,7 @@ class _Kept:
             yield self.settled
 
 
-class Bearers:
+class NoticeSecrets:
     """The secrets of a database's locations."""
 
     def __init__(self, database: Database) -> None:
@@ -50,18 +50,18 @@ class Bearers:
         """Make a secret that is good from now on, beside the one that Apple has confirmed."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         with self._changing(uid) as kept:
-            kept.proposed = [digest_of(secret), *kept.proposed][:_PROPOSED]
+            kept.proposed = [digest_of_secret(secret), *kept.proposed][:_PROPOSED]
         return secret
 
     def settle(self, uid: str, secret: str, url: str) -> None:
         """Have this secret be the only good one: Apple has confirmed it, with this address."""
         with self._changing(uid) as kept:
-            kept.settled, kept.proposed, kept.url = digest_of(secret), [], url
+            kept.settled, kept.proposed, kept.url = digest_of_secret(secret), [], url
 
     def withdraw(self, uid: str, secret: str) -> None:
         """Have a secret that was proposed be good no more."""
         with self._changing(uid) as kept:
-            kept.proposed = [one for one in kept.proposed if one != digest_of(secret)]
+            kept.proposed = [one for one in kept.proposed if one != digest_of_secret(secret)]
 
     def forget(self, uid: str) -> None:
         """Have no secret of a location be good."""
@@ -75,7 +75,7 @@ class Bearers:
             return url
 
     @contextmanager
-    def _changing(self, uid: str) -> Iterator[_Kept]:
+    def _changing(self, uid: str) -> Iterator[_Secrets]:
         here = locations.c.uid == uid
         columns = sa.select(locations.c.notice_digests, locations.c.subscribed_url)
         with self._database.write() as connection:
@@ -88,11 +88,11 @@ class Bearers:
             connection.execute(sa.update(locations).where(here).values(values))
 
 
-def _read(raw: dict[str, Any] | None) -> _Kept:
+def _read(raw: dict[str, Any] | None) -> _Secrets:
     raw = raw or {}
-    return _Kept(settled=raw.get("settled"), proposed=list(raw.get("proposed", [])))
+    return _Secrets(settled=raw.get("settled"), proposed=list(raw.get("proposed", [])))
 
 
-def digest_of(secret: str) -> str:
+def digest_of_secret(secret: str) -> str:
     """Name a secret without telling it."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -16,14 +16,14 @@ from .schema import locations, notices, streams
 from .sql import insert_or, own_columns, pick
 
 #: Notices are kept this long, for whoever wants to know what Apple told, or to have it looked into again.
-KEPT = timedelta(days=30)
+NOTICES_KEPT = timedelta(days=30)
 
 #: So many are handled in one transaction.
 _AT_ONCE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptNotice:
+class StoredNotice:
     """A notice as it is kept."""
 
     id: int
@@ -40,7 +40,7 @@ class KeptNotice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tally:
+class NoticeCounts:
     """How many notices there are of one uId and type, and when the last came."""
 
     uid: str
@@ -105,7 +105,7 @@ class Notices:
             found = connection.scalars(sa.update(notices).where(here).values(values).returning(notices.c.uid))
             return list(found)
 
-    def last(self, names: Sequence[str] | None, limit: int, *, unhandled: bool, unknown: bool) -> list[KeptNotice]:
+    def last(self, names: Sequence[str] | None, limit: int, *, unhandled: bool, unknown: bool) -> list[StoredNotice]:
         """Give the last notices, newest first: of some locations, not handled yet, or of a uId that is not known."""
         here: Any = sa.true()
         if names:
@@ -117,16 +117,19 @@ class Notices:
         query = _with_locations(*_NOTICE.values(), locations.c.name.label("location"))
         with self._database.once() as connection:
             rows = connection.execute(query.where(here).order_by(notices.c.id.desc()).limit(limit))
-            return [KeptNotice(**pick(row, _NOTICE), location=row.location) for row in rows]
+            return [StoredNotice(**pick(row, _NOTICE), location=row.location) for row in rows]
 
-    def tallies(self) -> list[Tally]:
+    def tallies(self) -> list[NoticeCounts]:
         """Count all notices by uId and type."""
         unhandled = sa.func.count().filter(notices.c.handled_at.is_(None)).label("unhandled")
         counts = (sa.func.count().label("count"), unhandled, sa.func.max(notices.c.received_at).label("last_at"))
         query = _with_locations(notices.c.uid, locations.c.name.label("location"), notices.c.type, *counts)
         query = query.group_by(notices.c.uid, locations.c.name, notices.c.type)
         with self._database.once() as connection:
-            return [Tally(**row._asdict()) for row in connection.execute(query.order_by(notices.c.uid, notices.c.type))]
+            return [
+                NoticeCounts(**row._asdict())
+                for row in connection.execute(query.order_by(notices.c.uid, notices.c.type))
+            ]
 
     def unhandled(self) -> tuple[int, datetime | None]:
         """Count the notices that nobody has acted on, and tell since when the oldest waits."""
@@ -138,7 +141,7 @@ class Notices:
     def sweep(self, now: datetime) -> int:
         """Drop what has been kept long enough."""
         with self._database.write() as connection:
-            return connection.execute(sa.delete(notices).where(notices.c.received_at < now - KEPT)).rowcount
+            return connection.execute(sa.delete(notices).where(notices.c.received_at < now - NOTICES_KEPT)).rowcount
 
 
 def _heed(connection: sa.Connection, wanted_by: Callable[[str], Iterable[str]], uid: str | None, now: datetime) -> int:
@@ -185,4 +188,4 @@ def _with_locations(*columns: Any) -> sa.Select[Any]:
     return sa.select(*columns).select_from(notices.outerjoin(locations, mine))
 
 
-_NOTICE = own_columns(KeptNotice, notices)
+_NOTICE = own_columns(StoredNotice, notices)

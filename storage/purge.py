@@ -43,7 +43,7 @@ class Holdings:
     notices: int
 
 
-class Purging:
+class Purge:
     """Erases locations from a database."""
 
     def __init__(self, database: Database) -> None:

@@ -59,7 +59,7 @@ class SyncState(StrEnum):
     ENDED = "ended"  #: open -> ended, all are over
 
 
-class Outcome(StrEnum):
+class PageOutcome(StrEnum):
     """What became of a page in the round that asked for it last."""
 
     STORED = "stored"  #: its body is here

@@ -3,43 +3,43 @@
 from orchestration.scheduler import TEND_EVERY
 
 from .application import app
-from .gated import LocationTask, RoundTask, SyncTask
-from .wiring import house
+from .gated import ChoreTask, LocationTask, SyncTask
+from .wiring import services
 
 
-@app.task(name="pageturner.tick", base=RoundTask, queue="clock")
+@app.task(name="pageturner.tick", base=ChoreTask, queue="clock")
 def tick() -> None:
     """Have every location synced of which something is due."""
-    house().ticking.tick()
+    services().ticking.tick()
 
 
-@app.task(name="pageturner.tend", base=RoundTask, queue="clock")
+@app.task(name="pageturner.tend", base=ChoreTask, queue="clock")
 def tend() -> None:
     """Revive crawls that nothing is working on."""
-    ticking = house().ticking
+    ticking = services().ticking
     if ticking.claim("tend", TEND_EVERY):
-        house().reviving.tend(still=lambda: ticking.hold("tend"))
+        services().reviving.tend(still=lambda: ticking.hold("tend"))
 
 
-@app.task(name="pageturner.refresh_all", base=RoundTask, queue="clock")
+@app.task(name="pageturner.refresh_all", base=ChoreTask, queue="clock")
 def refresh_all() -> None:
     """Have Apple asked about every token, once a day."""
-    house().ticking.refresh()
+    services().ticking.refresh()
 
 
-@app.task(name="pageturner.sweep", base=RoundTask, queue="clock")
+@app.task(name="pageturner.sweep", base=ChoreTask, queue="clock")
 def sweep() -> None:
     """Drop what nobody needs any more."""
-    house().ticking.sweep()
+    services().ticking.sweep()
 
 
 @app.task(name="pageturner.sync", base=SyncTask, rank=0, queue="seed")
 def sync(location: str) -> None:
     """Sync what is due of a location."""
-    house().ticking.sync(location)
+    services().ticking.sync(location)
 
 
 @app.task(name="pageturner.refresh", base=LocationTask, rank=1, queue="seed")
 def refresh(location: str) -> None:
     """Ask Apple about the token of a location."""
-    house().refreshing.refresh(location)
+    services().refreshing.refresh(location)

@@ -2,34 +2,34 @@
 
 from .application import app
 from .gated import CrawlTask, GatedTask
-from .wiring import house
+from .wiring import services
 
 
 @app.task(name="pageturner.seed", base=GatedTask, rank=0, queue="seed")
 def seed(_location: str, crawl_id: int, round_: int) -> None:
     """Fetch the first page of a crawl and fan the rest out."""
-    house().crawling.seed(crawl_id, round_)
+    services().crawling.seed(crawl_id, round_)
 
 
 @app.task(name="pageturner.page", base=GatedTask, rank=3, queue="page")
 def page(_location: str, crawl_id: int, round_: int, index: int) -> None:
     """Fetch one page of a crawl into the ledger."""
-    house().crawling.page(crawl_id, round_, index)
+    services().crawling.page(crawl_id, round_, index)
 
 
 @app.task(name="pageturner.follow", base=GatedTask, rank=2, queue="page")
 def follow(_location: str, crawl_id: int, round_: int, index: int) -> None:
     """Take one step along the cursors of a stream, which sends the next."""
-    house().crawling.follow(crawl_id, round_, index)
+    services().crawling.follow(crawl_id, round_, index)
 
 
 @app.task(name="pageturner.reconcile", base=CrawlTask, queue="seed")
 def reconcile(crawl_id: int) -> None:
     """Decide what a crawl needs next: the callback of every chord of pages, and of its failure."""
-    house().crawling.reconcile(crawl_id)
+    services().crawling.reconcile(crawl_id)
 
 
 @app.task(name="pageturner.publish", base=CrawlTask, queue="publish")
 def publish(crawl_id: int) -> None:
     """Publish a settled crawl."""
-    house().crawling.publish(crawl_id)
+    services().crawling.publish(crawl_id)

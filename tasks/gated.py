@@ -15,15 +15,15 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps, loads
 
-from orchestration.fetch import Later
-from orchestration.gate import Message, NotNow, Underway
+from orchestration.gate import AlreadyRunning, Message, NotNow
 from orchestration.log_context import about
+from orchestration.queue import Postponed
 from storage.errors import StorageError
 
 from .application import app
 from .outages import AWAY, outages
 from .queue import depths
-from .wiring import house
+from .wiring import services
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class GatedTask(Task):
         carried = {name: value for name, value in options.items() if name not in _NOT_CARRIED}
         payload = dumps({"task": self.name, "args": args, "kwargs": kwargs, "options": carried})
         location = args[0]
-        publish(house().gate.park(location, Message(id=task_id, payload=payload), self.rank), producer)
+        publish(services().gate.park(location, Message(id=task_id, payload=payload), self.rank), producer)
         return self.AsyncResult(task_id)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +70,7 @@ class GatedTask(Task):
             self._run(*args, **kwargs)
 
     def _run(self, *args: Any, **kwargs: Any) -> None:
-        gate, location, message_id = house().gate, args[0], self.request.id
+        gate, location, message_id = services().gate, args[0], self.request.id
         gate.start(location, message_id)
         seconds = self._attempt(message_id, args, kwargs)
         if seconds is not None:
@@ -84,10 +84,10 @@ class GatedTask(Task):
         """Run, and tell after how many seconds to come again; None where it has ended, well or not."""
         try:
             self.run(*args, **kwargs)
-        except Underway:  # what is left of this message is the other one's
-            house().gate.leave(message_id)
+        except AlreadyRunning:  # what is left of this message is the other one's
+            services().gate.leave(message_id)
             raise Ignore from None
-        except (Later, NotNow) as later:
+        except (Postponed, NotNow) as later:
             return later.seconds
         except AWAY as error:
             outages.note(error)
@@ -111,15 +111,15 @@ class GatedTask(Task):
 
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
         """Fail the crawl for something that only a person can mend."""
-        house().crawling.fail_for_person(args[1], error)
+        services().crawling.fail_for_person(args[1], error)
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
         """Fail the crawl for a mistake of ours."""
-        house().crawling.fail_for_bug(args[1], error)
+        services().crawling.fail_for_bug(args[1], error)
 
     def _come_again(self, location: str, message_id: str, seconds: float) -> None:
         try:
-            publish(house().gate.park_again(location, message_id, seconds))
+            publish(services().gate.park_again(location, message_id, seconds))
         except AWAY as error:  # tend finds the page missing, and has it asked for again
             outages.note(error)
         raise Ignore
@@ -146,15 +146,15 @@ class SyncTask(LocationTask):
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
         """Say what a person has to mend, and let the location rest."""
         super().give_up_for_person(args, error)
-        house().ticking.put_off(args[0])
+        services().ticking.put_off(args[0])
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
         """Let the location rest; the log has the bug."""
         del error
-        house().ticking.put_off(args[0])
+        services().ticking.put_off(args[0])
 
 
-class RoundTask(Task):
+class ChoreTask(Task):
     """A round of the clock: what is away is looked for in the next."""
 
     abstract = True
@@ -194,9 +194,9 @@ class CrawlTask(Task):
         """Tell the ledger."""
         del task_id, kwargs, einfo
         if isinstance(exc, StorageError):
-            house().crawling.fail_for_person(args[0], exc)
+            services().crawling.fail_for_person(args[0], exc)
         else:
-            house().crawling.fail_for_bug(args[0], exc)
+            services().crawling.fail_for_bug(args[0], exc)
 
 
 def publish(messages: list[Message], producer: Any = None) -> None:
@@ -213,8 +213,8 @@ def publish(messages: list[Message], producer: Any = None) -> None:
     except OperationalError:  # what the broker did not take waits at its gate, not for somebody to miss it
         for message in waiting:
             location = loads(message.payload)["args"][0]
-            house().gate.shut(location, BROKER_SECONDS)  # else another would be let through in its place
-            house().gate.park_again(location, message.id, BROKER_SECONDS)
+            services().gate.shut(location, BROKER_SECONDS)  # else another would be let through in its place
+            services().gate.park_again(location, message.id, BROKER_SECONDS)
         raise
 
 

@@ -21,7 +21,7 @@ from storage.errors import DatabaseAway, StorageError
 from .attention import Attention
 from .gated import GatedTask, publish
 from .outages import AWAY, outages
-from .wiring import house, secret_keys
+from .wiring import secret_keys, services
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Pump(threading.Thread):
             except Exception:  # the outer rim of this thread
                 log.exception("The pump stumbled.")
         with contextlib.suppress(RedisError, DatabaseAway):
-            house().tally.flush()
+            services().tally.flush()
         if self._sign is not None:
             self._sign.unlink(missing_ok=True)
 
@@ -75,19 +75,19 @@ class Pump(threading.Thread):
         self.join(timeout=5.0)
 
     def _turn(self) -> None:
-        house().memory.restore()
-        publish(house().gate.pump())
+        services().memory.restore()
+        publish(services().gate.pump())
         if time.monotonic() - self._counted >= COUNT_SECONDS:
             self._counted = time.monotonic()
-            house().tally.flush()
+            services().tally.flush()
             outages.look()
-            house().board.write(outages.words())
+            services().board.write(outages.words())
 
     def _keep_permits(self) -> None:
         """Renew what lives here, in a thread of its own that waits for nothing else."""
         while not self._stopping.wait(RENEWAL_SECONDS):
             try:
-                house().gate.renew()
+                services().gate.renew()
                 self._live()
             except (*AWAY, OSError) as error:
                 outages.note(error)
@@ -104,7 +104,7 @@ class Pump(threading.Thread):
         """Keep Apple's limits fresh, in a thread of its own: Apple may take a minute to name them."""
         while not self._stopping.wait(LIMITS_SECONDS):
             with contextlib.suppress(DatabaseAway):
-                house().limiting.keep_fresh()
+                services().limiting.keep_fresh()
 
 
 _running: dict[str, float] = {}
@@ -135,11 +135,11 @@ _pump = Pump(read_settings().signs_of_life / str(os.getpid()))
 def _start(sender: Any, **_: Any) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     _pump.start()
-    _attention.append(Attention(sender, lambda: house().database))
+    _attention.append(Attention(sender, lambda: services().database))
     _attention[0].start()
     try:
         secret_keys(read_settings())
-        house().feed.recognise()
+        services().feed.recognise()
         _compare_clocks()  # what is wrong with the settings or the database is said now, not by the first task
     except DatabaseAway as error:
         log.warning("%s It is waited for.", error)
@@ -149,7 +149,7 @@ def _start(sender: Any, **_: Any) -> None:
 
 
 def _compare_clocks() -> None:
-    ahead = (datetime.now(UTC) - house().database.now()).total_seconds()
+    ahead = (datetime.now(UTC) - services().database.now()).total_seconds()
     if abs(ahead) > SKEW_SECONDS:
         words = "The clock of this host is %.0f s %s the database's: it is not used, but run NTP all the same."
         log.warning(words, abs(ahead), "ahead of" if ahead > 0 else "behind")
@@ -166,4 +166,4 @@ def _stop(**_: Any) -> None:
 @task_revoked.connect
 def _give_up(sender: Any, request: Any, **_: Any) -> None:
     if isinstance(sender, GatedTask):
-        publish(house().gate.finish(request.args[0], request.id))
+        publish(services().gate.finish(request.args[0], request.id))

@@ -10,7 +10,7 @@ from orchestration.queue import message_id
 from .application import app
 
 
-class CelerySending:
+class CeleryQueue:
     """Sends the tasks that the use cases ask for."""
 
     def sync(self, location: str) -> None:

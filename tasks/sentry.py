@@ -31,7 +31,7 @@ def report_bugs(settings: Settings, part: str) -> None:
     """Have what goes wrong in this process told to Sentry; without an address for that, nothing happens."""
     if settings.sentry_dsn is None:
         return
-    scrub = _Scrubbing([*settings.keys, *settings.webhook_secrets])
+    scrub = _Scrubber([*settings.keys, *settings.webhook_secrets])
     sentry_sdk.init(
         dsn=settings.sentry_dsn.get_secret_value(),
         environment=settings.environment,
@@ -61,7 +61,7 @@ def _without_arguments(event: Any) -> Any:
     return event
 
 
-class _Scrubbing:
+class _Scrubber:
     """Takes out whatever could be a secret."""
 
     def __init__(self, secrets: Sequence[str]) -> None:

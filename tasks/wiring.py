@@ -13,23 +13,23 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from apple.client import DEADLINE_SECONDS, Client
-from orchestration.crawl import Crawling, Hands, Stores
+from orchestration.crawl import Crawler, Hands, Stores
 from orchestration.decisions.timetable import Intervals
-from orchestration.fetch import Fetching, FetchStores
+from orchestration.fetch import Fetcher, FetchStores
 from orchestration.gate import Gate
-from orchestration.gate.board import Board
-from orchestration.gate.client import Asking
-from orchestration.gate.limits import Limiting
-from orchestration.gate.memory import Memory
+from orchestration.gate.board import OutageBoard
+from orchestration.gate.client import GatedClient
+from orchestration.gate.closings import GateClosings
+from orchestration.gate.limits import ServiceLimits
 from orchestration.gate.refusals import tell
-from orchestration.metrics import Tally
-from orchestration.revival import ReviveStores, Reviving
-from orchestration.scheduler import Ticking, TickStores
-from orchestration.subscription import Subscribing
-from orchestration.sync import Syncing, SyncStores
-from orchestration.tokens import Refreshing
+from orchestration.metrics import Metrics
+from orchestration.revival import Reviver, ReviveStores
+from orchestration.scheduler import Scheduler, TickStores
+from orchestration.subscription import Subscriber
+from orchestration.sync import Syncer, SyncStores
+from orchestration.tokens import TokenChecker
 from settings import Settings, WrongSettings, read_settings
-from storage.chores import Rounds
+from storage.chores import Chores
 from storage.closings import Closings
 from storage.database import Database, open_database
 from storage.errors import DatabaseAway
@@ -41,15 +41,15 @@ from storage.ledger.streams import Streams
 from storage.ledger.syncs import Syncs
 from storage.locations import Locations
 from storage.mirror.counts import Counts
-from storage.mirror.export import Exporting
+from storage.mirror.export import Exporter
 from storage.mirror.feed import Feed
-from storage.mirror.publication import Publishing
-from storage.notice_secrets import Bearers
+from storage.mirror.publication import Publisher
+from storage.notice_secrets import NoticeSecrets
 from storage.notices import Notices
-from storage.purge import Purging
+from storage.purge import Purge
 from storage.sealer import Sealer, make_key
 
-from .queue import CelerySending
+from .queue import CeleryQueue
 
 _Some = TypeVar("_Some", SyncStores, FetchStores, Stores, ReviveStores, TickStores)
 
@@ -79,51 +79,51 @@ class _Kept:
     pages: Pages
     counts: Counts
     notices: Notices
-    bearers: Bearers
-    rounds: Rounds
+    bearers: NoticeSecrets
+    rounds: Chores
     feed: Feed
-    exporting: Exporting
+    exporting: Exporter
     progress: Progress
     orders: Orders
-    publishing: Publishing
-    purging: Purging
+    publishing: Publisher
+    purging: Purge
     closings: Closings
     clock: Database
 
 
 @dataclass(frozen=True, kw_only=True)
-class House(_Kept):
+class Services(_Kept):
     """Everything that a task or a door may need."""
 
     settings: Settings
     database: Database
     gate: Gate
-    memory: Memory
+    memory: GateClosings
     client: Client
-    limiting: Limiting
-    tally: Tally
-    board: Board
-    asking: Asking
-    sending: CelerySending
+    limiting: ServiceLimits
+    tally: Metrics
+    board: OutageBoard
+    asking: GatedClient
+    sending: CeleryQueue
     intervals: Intervals
-    syncing: Syncing
-    crawling: Crawling
-    reviving: Reviving
-    ticking: Ticking
-    refreshing: Refreshing
-    subscribing: Subscribing
+    syncing: Syncer
+    crawling: Crawler
+    reviving: Reviver
+    ticking: Scheduler
+    refreshing: TokenChecker
+    subscribing: Subscriber
 
 
 class _Site:
-    """Where this process' house is built: once, however many threads come for it at its start."""
+    """Builds this process' services once, however many threads ask for them at its start."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._house: House | None = None
+        self._house: Services | None = None
         self._failure: DatabaseAway | None = None
         self._failed_at = 0.0
 
-    def house(self) -> House:
+    def services(self) -> Services:
         """Build it, or give it. A database that was away a moment ago is not waited for by each of them in turn."""
         with self._lock:
             if self._house is None:
@@ -140,13 +140,13 @@ class _Site:
 _site = _Site()
 
 
-def house() -> House:
-    """Give this process' house."""
-    return _site.house()
+def services() -> Services:
+    """Return this process' services, built on the first call."""
+    return _site.services()
 
 
-def build(settings: Settings) -> House:
-    """Build a house."""
+def build(settings: Settings) -> Services:
+    """Build the services of a process."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.database.startswith("sqlite") and not os.access(settings.home, os.W_OK):
         raise WrongSettings(f"Nothing can be written into {settings.home}: mend its rights, or set PAGETURNER_HOME.")
@@ -155,17 +155,17 @@ def build(settings: Settings) -> House:
     client = Client(settings.apple_url)
     redis = make_redis(settings)
     renewing = make_redis(settings, _RENEWING_SECONDS)
-    gate, tally = Gate(redis, longest_request=DEADLINE_SECONDS, renewing=renewing), Tally(redis)
-    limiting, sending = Limiting(client), CelerySending()
-    memory = Memory(gate, kept.closings, kept.locations, database)
-    asking = Asking(client, gate, limiting, memory, tally)
+    gate, tally = Gate(redis, longest_request=DEADLINE_SECONDS, renewing=renewing), Metrics(redis)
+    limiting, sending = ServiceLimits(client), CeleryQueue()
+    memory = GateClosings(gate, kept.closings, kept.locations, database)
+    asking = GatedClient(client, gate, limiting, memory, tally)
     intervals = Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")})
-    syncing = Syncing(_choose(SyncStores, kept), gate, sending, intervals)
-    fetching = Fetching(_choose(FetchStores, kept), asking, tally)
-    crawling = Crawling(
+    syncing = Syncer(_choose(SyncStores, kept), gate, sending, intervals)
+    fetching = Fetcher(_choose(FetchStores, kept), asking, tally)
+    crawling = Crawler(
         _choose(Stores, kept), Hands(fetching=fetching, syncing=syncing, gate=gate, sending=sending, tally=tally)
     )
-    return House(
+    return Services(
         **vars(kept),
         settings=settings,
         database=database,
@@ -174,16 +174,16 @@ def build(settings: Settings) -> House:
         client=client,
         limiting=limiting,
         tally=tally,
-        board=Board(redis),
+        board=OutageBoard(redis),
         asking=asking,
         sending=sending,
         intervals=intervals,
         syncing=syncing,
         crawling=crawling,
-        reviving=Reviving(_choose(ReviveStores, kept), crawling, syncing, gate, sending),
-        ticking=Ticking(_choose(TickStores, kept), syncing, sending, settings.changes_kept_for),
-        refreshing=Refreshing(kept.locations, asking),
-        subscribing=Subscribing(kept.locations, kept.bearers, asking, limiting),
+        reviving=Reviver(_choose(ReviveStores, kept), crawling, syncing, gate, sending),
+        ticking=Scheduler(_choose(TickStores, kept), syncing, sending, settings.changes_kept_for),
+        refreshing=TokenChecker(kept.locations, asking),
+        subscribing=Subscriber(kept.locations, kept.bearers, asking, limiting),
     )
 
 
@@ -196,14 +196,14 @@ def _keep(database: Database, sealer: Sealer) -> _Kept:
         pages=Pages(database),
         counts=Counts(database),
         notices=Notices(database),
-        bearers=Bearers(database),
-        rounds=Rounds(database),
+        bearers=NoticeSecrets(database),
+        rounds=Chores(database),
         feed=Feed(database),
-        exporting=Exporting(database),
+        exporting=Exporter(database),
         progress=Progress(database),
         orders=Orders(database, sealer),
-        publishing=Publishing(database),
-        purging=Purging(database),
+        publishing=Publisher(database),
+        purging=Purge(database),
         closings=Closings(database),
         clock=database,
     )
@@ -226,7 +226,7 @@ def read_board(settings: Settings) -> dict[str, str]:
     seconds = _LOOK_SECONDS
     with Redis.from_url(settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None) as redis:
         try:
-            return Board(redis).read()
+            return OutageBoard(redis).read()
         except RedisError as error:
             return {"Redis": tell(error)}
 

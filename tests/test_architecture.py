@@ -1,4 +1,4 @@
-"""The house itself: names that are ours, the limits of its style, and files that say the same."""
+"""The project itself: names that are ours, the limits of its style, and files that say the same."""
 
 import ast
 import importlib

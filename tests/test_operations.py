@@ -17,7 +17,7 @@ import yaml
 from prometheus_client.core import Metric
 
 from entrypoints.cli.main import app
-from entrypoints.web.metrics import Meter
+from entrypoints.web.metrics import MetricsCollector
 from settings import Settings
 from storage.sealer import make_key
 from tasks.wiring import build
@@ -173,9 +173,9 @@ def measured(redis_url, tmp_path) -> set[str]:
     settings = Settings(
         home=tmp_path, redis_url=redis_url, secret_keys=make_key(), database_url=f"sqlite:///{tmp_path}/db"
     )
-    house = build(settings)
-    metrics: list[Metric] = list(Meter(lambda: house, lambda: {"seed": 0}).collect())
-    house.database.close()
+    services = build(settings)
+    metrics: list[Metric] = list(MetricsCollector(lambda: services, lambda: {"seed": 0}).collect())
+    services.database.close()
     names = set()
     for metric in metrics:
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])

@@ -9,7 +9,7 @@ import typer
 from apple.texts import clean
 from orchestration.decisions.freshness import spell_age
 from orchestration.decisions.health import Alarm
-from orchestration.decisions.overview import Overview, Trouble
+from orchestration.decisions.overview import Overview, Problem
 
 from .advice import KNOWN, explain
 from .terminal import give, give_json
@@ -56,7 +56,7 @@ def unknown() -> Iterator[None]:
         raise typer.Exit(Alarm.UNKNOWN) from None
 
 
-def _described(one: Trouble) -> dict[str, Any]:
+def _described(one: Problem) -> dict[str, Any]:
     location, verdict = one.location, one.verdict
     return {
         "alarm": one.alarm.name.lower(),

@@ -1,4 +1,4 @@
-"""The house as a command needs it: with the store alone, with the gate, or with workers as well."""
+"""What a command runs with: the database alone, the gate as well, or workers too."""
 
 import contextlib
 import subprocess
@@ -17,7 +17,7 @@ from ..embedded.servers import refuse_full, servers
 from .exits import Exit, Failure
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 #: The embedded worker: five requests of one location, and the same again for what is not waiting for Apple.
 THREADS = 10
@@ -31,59 +31,59 @@ class NoWorker(Failure):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Living:
-    """A house with somebody in it."""
+class CommandContext:
+    """The services, and the embedded worker if this command started one."""
 
-    house: "House"
+    services: "Services"
     #: The worker that this command started; None where others run.
     worker: "subprocess.Popen[bytes] | None" = None
 
 
 @contextlib.contextmanager
-def reading() -> Iterator["House"]:
-    """Give a house for a command that only looks into the database."""
+def with_store() -> Iterator["Services"]:
+    """Yield the services for a command that only reads the database."""
     from tasks.wiring import build, secret_keys
 
     settings = read_settings()
     secret_keys(settings)
-    house = build(settings)
-    with contextlib.closing(house.database):
-        yield house
+    services = build(settings)
+    with contextlib.closing(services.database):
+        yield services
 
 
 @contextlib.contextmanager
-def asking() -> Iterator["House"]:
-    """Give a house for a command that asks Apple something itself."""
+def with_gate() -> Iterator["Services"]:
+    """Yield the services for a command that sends requests to Apple itself."""
     settings = read_settings()
     with terminating(), servers(settings, "asking"):
         from tasks.pump import Pump
-        from tasks.wiring import house, secret_keys
+        from tasks.wiring import secret_keys, services
 
         secret_keys(settings)
-        house().gate.redis_answers()
-        house().memory.restore()
+        services().gate.redis_answers()
+        services().memory.restore()
         pump = Pump()
         pump.start()
         try:
-            yield house()
+            yield services()
         finally:
             pump.stop()
 
 
 @contextlib.contextmanager
-def working(threads: int = THREADS) -> Iterator[Living]:
-    """Give a house for a command that has work done by workers, its own or those that run."""
+def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
+    """Yield the services for a command whose work is done by workers: its own, or those that run."""
     settings = read_settings()
     refuse_full(settings)
     with terminating(), servers(settings, "sync", threads=threads) as worker:
-        from tasks.wiring import house, secret_keys
+        from tasks.wiring import secret_keys, services
 
         secret_keys(settings)
-        house().gate.redis_answers()
-        house().memory.restore()
+        services().gate.redis_answers()
+        services().memory.restore()
         if worker is None:
             find_workers()
-        yield Living(house=house(), worker=worker)
+        yield CommandContext(services=services(), worker=worker)
 
 
 def find_workers() -> None:
@@ -97,16 +97,16 @@ def find_workers() -> None:
 
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 #: A clock that ticked so lately goes on to.
 _TICKING = timedelta(seconds=30)
 
 
-def wake(house: "House", uid: str) -> None:
+def wake(services: "Services", uid: str) -> None:
     """Have a location synced now, and not with the next tick; where no clock ticks, nobody has asked for that."""
-    last = house.rounds.last().get("tick")
-    if last is None or house.database.now() - last > _TICKING:
+    last = services.rounds.last().get("tick")
+    if last is None or services.database.now() - last > _TICKING:
         return
     with contextlib.suppress(RedisError, OperationalError):  # else the next tick does
-        house.sending.sync(uid)
+        services.sending.sync(uid)

@@ -26,7 +26,7 @@ from .advice import KNOWN, explain
 from .overview import look
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 #: Clocks further apart than this make ages and limits wrong.
 _SKEW = timedelta(seconds=2)
@@ -63,15 +63,15 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
         redis = _ping(settings)
         if redis is not None:
             yield redis
-        house = None
+        services = None
         try:
-            from tasks.wiring import house as find
+            from tasks.wiring import services as find
 
-            house = find()
+            services = find()
         except KNOWN as error:
             yield Finding(mark="fail", part="database", words=explain(error)[0])
-        if house is not None:
-            yield from _Examining(house).all(has_redis=redis is None, is_offline=is_offline)
+        if services is not None:
+            yield from _Diagnosis(services).all(has_redis=redis is None, is_offline=is_offline)
 
 
 def _ping(settings: Settings) -> Finding | None:
@@ -86,12 +86,12 @@ def _ping(settings: Settings) -> Finding | None:
     return None
 
 
-class _Examining:
+class _Diagnosis:
     """Examines what there is."""
 
-    def __init__(self, house: "House") -> None:
-        self._house = house
-        self._now = house.database.now()
+    def __init__(self, services: "Services") -> None:
+        self._house = services
+        self._now = services.database.now()
 
     def all(self, *, has_redis: bool, is_offline: bool) -> Iterator[Finding]:
         """Ask everything that can be asked; what cannot be answered is a finding too."""
@@ -251,11 +251,11 @@ class _Examining:
         yield "ok", f"answers, and allows {rate or 'any number of'} requests a second to a location"
 
     def _token(self, location: Location) -> Iterator[tuple[str, str]]:
-        house = self._house
-        answer = house.asking.client_config(location.uid, house.locations.token(location), _WAIT_SECONDS)
+        services = self._house
+        answer = services.asking.client_config(location.uid, services.locations.token(location), _WAIT_SECONDS)
         config = read_client_config(answer)
-        house.refreshing.note(location, config)
-        standing = of_token(house.locations.find(location.uid), self._now)
+        services.refreshing.note(location, config)
+        standing = of_token(services.locations.find(location.uid), self._now)
         if standing.words:
             yield _MARKS[standing.alarm], f"{location.name} ({location.uid}): {standing.words}"
         else:

@@ -38,7 +38,7 @@ class _File(_Every, forbid_unknown_fields=True, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class LocationEntry:
     """A location as it stands in the file; whose token it is has not been asked yet."""
 
     token: Token = field(repr=False)
@@ -48,7 +48,7 @@ class Entry:
     every: Mapping[str, Every]
 
 
-def read_file(path: Path) -> list[Entry]:
+def read_file(path: Path) -> list[LocationEntry]:
     """Read the file; what is wrong with it is told with its place."""
     try:
         file: Any = msgspec.toml.decode(path.read_bytes(), type=_File)
@@ -64,7 +64,7 @@ def read_file(path: Path) -> list[Entry]:
     return entries
 
 
-def _entry(path: Path, file: _File, one: _Location, number: int) -> Entry:
+def _entry(path: Path, file: _File, one: _Location, number: int) -> LocationEntry:
     where = f"{path}, location {number}"
     token_file = path.parent / one.token
     try:
@@ -82,7 +82,7 @@ def _entry(path: Path, file: _File, one: _Location, number: int) -> Entry:
         known = ", ".join(RESOURCES)
         raise Failure(f"{where}: there is no resource '{', '.join(unknown)}'; there are {known}.", Exit.USAGE)
     every = {name: _intervals(where, [file, one, file.every.get(name), one.every.get(name)]) for name in resources}
-    return Entry(token=token, file=token_file, uid=one.uid, name=one.name, every=every)
+    return LocationEntry(token=token, file=token_file, uid=one.uid, name=one.name, every=every)
 
 
 def _intervals(where: str, some: list[_Every | None]) -> Every:

@@ -4,60 +4,60 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestration.decisions.freshness import judge
-from orchestration.decisions.overview import Overview, Seen, is_ticking, view
+from orchestration.decisions.freshness import judge_streams
+from orchestration.decisions.overview import LocationFacts, Overview, is_ticking, view
 from settings import Settings
 from storage.ledger.progress import ProgressReport
 
 from ..embedded.servers import join_if_any
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 
-def look(house: "House", max_age: timedelta | None = None) -> Overview:
+def look(services: "Services", max_age: timedelta | None = None) -> Overview:
     """Judge everything: by the intervals, or by one age."""
-    return _look(house, max_age, is_whole=False)
+    return _look(services, max_age, is_whole=False)
 
 
-def look_closely(house: "House") -> Overview:
+def look_closely(services: "Services") -> Overview:
     """Judge everything, and find what is read just now and which counts disagree as well: a question a location."""
-    return _look(house, None, is_whole=True)
+    return _look(services, None, is_whole=True)
 
 
-def outages(settings: Settings) -> Mapping[str, str]:
+def read_outages(settings: Settings) -> Mapping[str, str]:
     """Give what is away for those who work, where anybody works."""
     from tasks.wiring import read_board
 
     return read_board(settings) if not settings.is_embedded or join_if_any(settings) else {}
 
 
-def _look(house: "House", max_age: timedelta | None, *, is_whole: bool) -> Overview:
-    now = house.database.now()
-    ticked_at = house.rounds.last().get("tick")
-    streams, closings = house.streams.by_location(), house.closings.standing()
-    reports = _under_way(house) if is_whole else {}
+def _look(services: "Services", max_age: timedelta | None, *, is_whole: bool) -> Overview:
+    now = services.database.now()
+    ticked_at = services.rounds.last().get("tick")
+    streams, closings = services.streams.by_location(), services.closings.standing()
+    reports = _under_way(services) if is_whole else {}
     ticks = is_ticking(ticked_at, now)
     views = []
-    for one in house.locations.watched():
-        verdicts = judge(one, streams.get(one.id, []), house.intervals, now, max_age)
-        counts = house.counts.known(one.id) if is_whole else ()
-        seen = Seen(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
+    for one in services.locations.watched():
+        verdicts = judge_streams(one, streams.get(one.id, []), services.intervals, now, max_age)
+        counts = services.counts.known(one.id) if is_whole else ()
+        seen = LocationFacts(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
         views.append(view(one, verdicts, now, seen, is_ticking=ticks))
-    unhandled, since = house.notices.unhandled()
+    unhandled, since = services.notices.unhandled()
     return Overview(
         now=now,
         locations=views,
         ticked_at=ticked_at,
-        outages=outages(house.settings),
+        outages=read_outages(services.settings),
         unhandled=unhandled,
         unhandled_since=since,
     )
 
 
-def _under_way(house: "House") -> dict[str, dict[str, ProgressReport]]:
+def _under_way(services: "Services") -> dict[str, dict[str, ProgressReport]]:
     found: dict[str, dict[str, ProgressReport]] = {}
-    reports, _ = house.progress.of(house.syncs.open_ones())
+    reports, _ = services.progress.of(services.syncs.open_ones())
     for one in reports:
         if not one.is_over:
             found.setdefault(one.uid, {})[one.resource] = one

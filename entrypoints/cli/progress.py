@@ -23,9 +23,9 @@ from .exits import Exit, Failure
 from .terminal import make_table, messages, say
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
-    from .context import Living
+    from .context import CommandContext
 
 _LOOK_SECONDS = 0.2
 
@@ -49,11 +49,11 @@ _OUTAGE_SECONDS = 40.0
 _BLINK_SECONDS = 1.0
 
 
-class Following:
+class SyncFollower:
     """Waits for syncs, and shows how far their crawls are."""
 
-    def __init__(self, living: "Living", sync_ids: list[int]) -> None:
-        self._house: House = living.house
+    def __init__(self, living: "CommandContext", sync_ids: list[int]) -> None:
+        self._house: Services = living.services
         self._worker = living.worker
         self._sync_ids = sync_ids
         now = time.monotonic()

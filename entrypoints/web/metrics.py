@@ -17,7 +17,7 @@ from storage.schema import CrawlKind
 from ..cli.overview import look
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 #: What processes count: its name, its labels, and what it is.
 COUNTERS = {
@@ -48,27 +48,27 @@ _PLACE = ("location", "uid")
 _STREAM = (*_PLACE, "resource")
 
 
-class Meter(Collector):
+class MetricsCollector(Collector):
     """Reads an installation."""
 
-    def __init__(self, house: "Callable[[], House | None]", depths: Callable[[], dict[str, int]]) -> None:
-        self._find = house
+    def __init__(self, services: "Callable[[], Services | None]", depths: Callable[[], dict[str, int]]) -> None:
+        self._find = services
         self._depths = depths
 
     def collect(self) -> Iterator[Metric]:
         """Give all there is; what cannot be read is said to be down."""
         up = GaugeMetricFamily("pageturner_up", "Whether a part answers.", labels=["part"])
-        house = self._find()
+        services = self._find()
         for part, read in (("redis", _of_redis), ("database", _of_database), ("broker", self._of_broker)):
             try:
-                metrics = [] if house is None else list(read(house))
+                metrics = [] if services is None else list(read(services))
             except (RedisError, StorageError):
                 metrics = []
             yield from metrics
             up.add_metric([part], float(bool(metrics)))
         yield up
 
-    def _of_broker(self, _: "House") -> Iterator[Metric]:
+    def _of_broker(self, _: "Services") -> Iterator[Metric]:
         depths = self._depths()
         if not depths:
             return
@@ -78,8 +78,8 @@ class Meter(Collector):
         yield messages
 
 
-def _of_redis(house: "House") -> Iterator[Metric]:
-    counts = house.tally.read()
+def _of_redis(services: "Services") -> Iterator[Metric]:
+    counts = services.tally.read()
     for name, (labels, words) in COUNTERS.items():
         counter = CounterMetricFamily(f"pageturner_{name}", words, labels=labels)
         values = dict.fromkeys(_ZEROS.get(name, ()), 0.0)
@@ -91,39 +91,39 @@ def _of_redis(house: "House") -> Iterator[Metric]:
         yield counter
     for name, (labels, words) in DURATIONS.items():
         yield _histogram(name, labels, words, counts)
-    yield from _of_gates(house)
+    yield from _of_gates(services)
 
 
-def _of_gates(house: "House") -> Iterator[Metric]:
+def _of_gates(services: "Services") -> Iterator[Metric]:
     gauges = {
         "in_flight": GaugeMetricFamily("pageturner_gate_in_flight", "Requests at Apple now.", labels=_PLACE),
         "waiting": GaugeMetricFamily("pageturner_gate_parked", "Messages that wait at the gate.", labels=_PLACE),
         "admitted": GaugeMetricFamily("pageturner_gate_admitted", "Messages that were let through.", labels=_PLACE),
         "shut_seconds": GaugeMetricFamily("pageturner_gate_shut_seconds", "How long it stays shut.", labels=_PLACE),
     }
-    for location in house.locations.being_synced():
-        sight = house.gate.look(location.uid)
+    for location in services.locations.being_synced():
+        sight = services.gate.look(location.uid)
         for name, gauge in gauges.items():
             gauge.add_metric([location.name, location.uid], getattr(sight, name))
     yield from gauges.values()
 
 
-def _of_database(house: "House") -> Iterator[Metric]:
-    overview = look(house)
+def _of_database(services: "Services") -> Iterator[Metric]:
+    overview = look(services)
     now = overview.now
     yield GaugeMetricFamily(
         "pageturner_alarm", "0 OK, 1 warning, 2 critical, as `status --check` has it.", overview.alarm
     )
     yield from _of_tokens(overview)
     yield from _of_streams(overview)
-    due = house.streams.oldest_due(now)
+    due = services.streams.oldest_due(now)
     late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
     yield GaugeMetricFamily("pageturner_oldest_due_seconds", "For how long the clock has wanted a stream.", late)
     rounds = GaugeMetricFamily("pageturner_round_timestamp_seconds", "When the clock's rounds were.", labels=["round"])
-    for name, moment in house.rounds.last().items():
+    for name, moment in services.rounds.last().items():
         rounds.add_metric([name], moment.timestamp())
     yield rounds
-    unhandled, oldest = house.notices.unhandled()
+    unhandled, oldest = services.notices.unhandled()
     yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that nobody has acted on.", unhandled)
     waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
     yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)

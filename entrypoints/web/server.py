@@ -28,11 +28,11 @@ def serve(app: Any, listener: socket.socket, *, trust: str = "127.0.0.1") -> Non
     """Serve until stopped."""
     import uvicorn
 
-    from .patience import Patient
+    from .protocol import TimedProtocol
 
     config = uvicorn.Config(
         app,
-        http=Patient,
+        http=TimedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

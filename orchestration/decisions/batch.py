@@ -9,13 +9,13 @@ if nothing is new and nothing is gone was all of it of one moment.
 """
 
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
-from storage.schema import Outcome
+from storage.schema import PageOutcome
 
 from .index import failure, is_askable
-from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, Decision, Fail, Fetch, Reading, Settle, StartOver
+from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFacts, Fail, Fetch, Restart, Settle
 
 
-def reconcile_batches(reading: Reading) -> Decision:
+def reconcile_batches(reading: CrawlFacts) -> CrawlDecision:
     """Decide what a crawl of batches needs next."""
     failed = failure(reading.pages)
     if failed is not None:
@@ -24,14 +24,14 @@ def reconcile_batches(reading: Reading) -> Decision:
     first = batches.get(0)
     if first is None or is_askable(first):
         return Fetch(indexes=(0,))
-    if first.outcome is not Outcome.STORED:
+    if first.outcome is not PageOutcome.STORED:
         return Fail(reason="Apple's first answer has neither a batchToken nor a sinceModifiedToken.")
     if first.is_last:  # everything in one answer is of one moment
         return Settle(is_consistent=True, version=first.version, total=1)
     return _walk(batches) if first.total is None else _complete(reading, batches)
 
 
-def _complete(reading: Reading, batches: dict[int, PageFact]) -> Decision:
+def _complete(reading: CrawlFacts, batches: dict[int, PageFact]) -> CrawlDecision:
     total = _total(batches)
     if total > PAGE_LIMIT:
         return Fail(reason=f"Apple claims {total - 1} batches; more than {PAGE_LIMIT} are not believed.")
@@ -41,15 +41,15 @@ def _complete(reading: Reading, batches: dict[int, PageFact]) -> Decision:
     last = batches.get(total - 1)
     version = last.version if last is not None else None
     torn = Settle(is_consistent=False, version=version, total=total)
-    if missing or any(batches[index].outcome is not Outcome.STORED for index in range(total)):
+    if missing or any(batches[index].outcome is not PageOutcome.STORED for index in range(total)):
         return torn
     if _has_drifted(batches, total):
-        return StartOver() if reading.restarts < REREAD_LIMIT else torn
+        return Restart() if reading.restarts < REREAD_LIMIT else torn
     return _check(reading, batches, torn)
 
 
 def _has_drifted(batches: dict[int, PageFact], total: int) -> bool:
-    stored = (batch for index, batch in batches.items() if index != CHECK and batch.outcome is Outcome.STORED)
+    stored = (batch for index, batch in batches.items() if index != CHECK and batch.outcome is PageOutcome.STORED)
     return any(batch.total not in {None, total} for batch in stored)
 
 
@@ -64,7 +64,7 @@ def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
     return tuple(index for index in range(1, total) if _is_missing(batches.get(index)))
 
 
-def _check(reading: Reading, batches: dict[int, PageFact], torn: Settle) -> Decision:
+def _check(reading: CrawlFacts, batches: dict[int, PageFact], torn: Settle) -> CrawlDecision:
     """Ask once more, to prove that nothing changed while the batches were read: the list after all that was read."""
     for index in (AGAIN, CHECK):
         if _is_missing(batches.get(index)) and reading.round < ROUND_LIMIT:
@@ -72,16 +72,16 @@ def _check(reading: Reading, batches: dict[int, PageFact], torn: Settle) -> Deci
     check, again = batches.get(CHECK), batches.get(AGAIN)
     if check is None or again is None:
         return torn
-    if {again.outcome, batches[BASE].outcome, batches[END].outcome} != {Outcome.STORED}:
+    if {again.outcome, batches[BASE].outcome, batches[END].outcome} != {PageOutcome.STORED}:
         return torn
-    if check.outcome is not Outcome.STORED or check.records or not check.is_last:
+    if check.outcome is not PageOutcome.STORED or check.records or not check.is_last:
         return torn
     if again.size != batches[BASE].size:  # a removal is in no list of changes, and still makes the list shorter
         return torn
     return Settle(is_consistent=True, version=check.version, total=torn.total)
 
 
-def _walk(batches: dict[int, PageFact]) -> Decision:
+def _walk(batches: dict[int, PageFact]) -> CrawlDecision:
     """Go from batch to batch where Apple does not say how many there are."""
     index = 0
     while not batches[index].is_last:
@@ -90,7 +90,7 @@ def _walk(batches: dict[int, PageFact]) -> Decision:
             return Fail(reason="The batches do not end.")
         if _is_missing(batches.get(index)):
             return Fetch(indexes=(index,))
-        if batches[index].outcome is not Outcome.STORED:
+        if batches[index].outcome is not PageOutcome.STORED:
             return Settle(is_consistent=False, version=None, total=index)
     return Settle(is_consistent=False, version=batches[index].version, total=index + 1)
 

@@ -6,19 +6,19 @@ that was read before it doubtful: the chain starts over, a bounded number of tim
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact
-from storage.schema import Outcome
+from storage.schema import PageOutcome
 
 from .index import failure, is_askable
-from .model import PAGE_LIMIT, REREAD_LIMIT, Decision, Fail, Reading, Settle, StartOver, Step
+from .model import PAGE_LIMIT, REREAD_LIMIT, CrawlDecision, CrawlFacts, Fail, Restart, Settle, Step
 
 
 def goes_straight_on(crawl: Crawl, step: PageFact) -> bool:
     """Tell whether a step leaves nothing to decide: it is of the first one's version, and another follows."""
     is_one = step.version is not None and step.version == crawl.version
-    return step.outcome is Outcome.STORED and not step.is_last and is_one and step.index + 1 < PAGE_LIMIT
+    return step.outcome is PageOutcome.STORED and not step.is_last and is_one and step.index + 1 < PAGE_LIMIT
 
 
-def follow_cursors(reading: Reading) -> Decision:
+def follow_cursors(reading: CrawlFacts) -> CrawlDecision:
     """Decide what a chain needs next."""
     failed = failure(reading.pages)
     if failed is not None:
@@ -27,10 +27,10 @@ def follow_cursors(reading: Reading) -> Decision:
     index = 0
     while index in steps and not is_askable(steps[index]):
         step = steps[index]
-        if step.outcome is not Outcome.STORED:
+        if step.outcome is not PageOutcome.STORED:
             return Fail(reason=f"Step {index} has no list of records.")
         if step.version != steps[0].version and reading.restarts < REREAD_LIMIT:
-            return StartOver()
+            return Restart()
         if step.is_last:
             versions = {page.version for page in reading.pages}
             is_one = len(versions) == 1 and None not in versions

@@ -24,7 +24,7 @@ class Freshness(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class StreamFreshness:
     """How fresh a stream is, and what that was judged by."""
 
     location: Location
@@ -47,9 +47,9 @@ def freshness(age: timedelta, limit: timedelta) -> Freshness:
     return Freshness.LATE if age <= 2 * limit + slack else Freshness.FAILING
 
 
-def judge(
+def judge_streams(
     location: Location, streams: Sequence[Stream], intervals: Intervals, now: datetime, max_age: timedelta | None = None
-) -> list[Verdict]:
+) -> list[StreamFreshness]:
     """Judge the streams of a location by their intervals, or by one age: what is older than that is failing."""
     verdicts = []
     for stream in streams:
@@ -58,7 +58,7 @@ def judge(
         fresh = freshness(age, limit)
         if max_age is not None:
             fresh = Freshness.FRESH if age <= max_age else Freshness.FAILING
-        verdicts.append(Verdict(location=location, stream=stream, age=age, limit=limit, freshness=fresh))
+        verdicts.append(StreamFreshness(location=location, stream=stream, age=age, limit=limit, freshness=fresh))
     return verdicts
 
 

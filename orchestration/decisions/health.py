@@ -15,7 +15,7 @@ from storage.mirror.counts import Disagreement, Look
 from storage.mirror.outcome import Reason
 from storage.schema import LocationState
 
-from .freshness import Freshness, Verdict, spell_age
+from .freshness import Freshness, StreamFreshness, spell_age
 
 #: Days before a token's end on which it is time to say so, ever more urgently.
 WARN_DAYS = (30, 14, 7, 1)
@@ -42,7 +42,7 @@ class Alarm(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class Health:
     """How something stands: a word, a sentence where there is something to say, and how bad it is."""
 
     state: str
@@ -52,22 +52,20 @@ class Standing:
     within_days: int | None = None
 
 
-def of_token(location: Location, now: datetime) -> Standing:
+def of_token(location: Location, now: datetime) -> Health:
     """Tell how a location's token stands."""
     if location.state is not LocationState.VALID:
         words = location.problem or _untold(location, location.state)
-        return Standing(state=location.state, words=words, alarm=Alarm.CRITICAL)
+        return Health(state=location.state, words=words, alarm=Alarm.CRITICAL)
     left = location.token_expires - now
     if left <= timedelta():
-        return Standing(
-            state=LocationState.EXPIRED, words=_untold(location, LocationState.EXPIRED), alarm=Alarm.CRITICAL
-        )
+        return Health(state=LocationState.EXPIRED, words=_untold(location, LocationState.EXPIRED), alarm=Alarm.CRITICAL)
     within = [days for days in WARN_DAYS if left <= timedelta(days=days)]
     if not within:
-        return Standing(state=LocationState.VALID)
+        return Health(state=LocationState.VALID)
     words = f"The token expires in {_days(left)}, on {location.token_expires:%Y-%m-%d}: renew it at Apple."
     words = f"{words} {rotating(location.name)}"
-    return Standing(state="expiring", words=words, alarm=_of_days(within[-1]), within_days=within[-1])
+    return Health(state="expiring", words=words, alarm=_of_days(within[-1]), within_days=within[-1])
 
 
 def _of_days(within: int) -> Alarm:
@@ -76,26 +74,26 @@ def _of_days(within: int) -> Alarm:
     return Alarm.CRITICAL if within <= _CRITICAL_DAYS else Alarm.WARNING
 
 
-def of_stream(verdict: Verdict) -> Standing:
+def of_stream(verdict: StreamFreshness) -> Health:
     """Tell how a stream stands."""
     location, stream = verdict.location, verdict.stream
     if location.state is not LocationState.VALID:
-        return Standing(state=location.state, words=stream.problem, alarm=Alarm.CRITICAL)
+        return Health(state=location.state, words=stream.problem, alarm=Alarm.CRITICAL)
     alarm = _ALARMS[verdict.freshness]
     if stream.problem:
-        return Standing(state="failing", words=stream.problem, alarm=max(alarm, Alarm.WARNING))
+        return Health(state="failing", words=stream.problem, alarm=max(alarm, Alarm.WARNING))
     if stream.held_deletes:
         words = (
             f"{stream.held_deletes} deletes are held, since they would take most of it: sync again to confirm them, "
         )
         words += f"or let them through with `pageturner accept {shlex.quote(location.name)}`."
-        return Standing(state="held", words=words, alarm=max(alarm, Alarm.WARNING))
+        return Health(state="held", words=words, alarm=max(alarm, Alarm.WARNING))
     if verdict.freshness is not Freshness.FRESH:
-        return Standing(state=verdict.freshness, words=_late(verdict), alarm=alarm)
+        return Health(state=verdict.freshness, words=_late(verdict), alarm=alarm)
     if stream.full_wanted == Reason.TORN:
         is_stubborn = stream.torn_fulls >= _TORN
-        return Standing(state="torn", words=_torn(stream), alarm=Alarm.WARNING if is_stubborn else Alarm.OK)
-    return Standing(state="new" if stream.seen_at is None else verdict.freshness)
+        return Health(state="torn", words=_torn(stream), alarm=Alarm.WARNING if is_stubborn else Alarm.OK)
+    return Health(state="new" if stream.seen_at is None else verdict.freshness)
 
 
 def of_counts(disagreements: Sequence[Disagreement]) -> list[str]:
@@ -113,7 +111,7 @@ def _of_count(one: Disagreement, last: Look) -> str:
     return f"{numbers}; looked into {times}, and again from {last.again_at:%Y-%m-%d %H:%M} UTC on."
 
 
-def _late(verdict: Verdict) -> str:
+def _late(verdict: StreamFreshness) -> str:
     was = "Never in step" if verdict.stream.seen_at is None else f"Last in step {spell_age(verdict.age)} ago"
     return f"{was}, and due every {spell_age(verdict.limit)}: do `pageturner beat` and `pageturner worker` run?"
 

@@ -23,7 +23,7 @@ def is_mass_delete(count: int, records: int, remaining: int) -> bool:
     return count >= MASS_LEAST and count > records * MASS_SHARE
 
 
-def judge(deletes: Deletes, stream: Stream, opened_at: datetime) -> Verdict:
+def judge_deletes(deletes: Deletes, stream: Stream, opened_at: datetime) -> Verdict:
     """Decide whether the deletes that a crawl shows, which was opened then, may happen."""
     if not is_mass_delete(deletes.count, deletes.records, deletes.remaining):
         return Verdict(may_delete=True)

@@ -7,12 +7,12 @@ of another state may have had their records moved, so they are read again too, a
 from collections.abc import Sequence
 
 from storage.ledger.pages import PageFact
-from storage.schema import Outcome
+from storage.schema import PageOutcome
 
-from .model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, Decision, Fail, Fetch, Reading, Settle
+from .model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFacts, Fail, Fetch, Settle
 
 
-def reconcile(reading: Reading) -> Decision:
+def decide_index(reading: CrawlFacts) -> CrawlDecision:
     """Decide what a crawl needs next."""
     pages = {page.index: page for page in reading.pages}
     failed = failure(reading.pages)
@@ -21,7 +21,7 @@ def reconcile(reading: Reading) -> Decision:
     first = pages.get(0)
     if first is None or is_askable(first):
         return Fetch(indexes=(0,))
-    if first.outcome is not Outcome.STORED:
+    if first.outcome is not PageOutcome.STORED:
         return _without_first(reading)
     total = _total(first, pages)
     if total is None:
@@ -31,19 +31,19 @@ def reconcile(reading: Reading) -> Decision:
     return _complete(reading, pages, total)
 
 
-def _without_first(reading: Reading) -> Decision:
+def _without_first(reading: CrawlFacts) -> CrawlDecision:
     if reading.is_delta:  # no list may be Apple's way to say that there is nothing: the base stays, and nothing is lost
         return Settle(is_consistent=False, version=None, total=0)
     return Fail(reason="Apple's first page has no list of records.")
 
 
-def _complete(reading: Reading, pages: dict[int, PageFact], total: int) -> Decision:
+def _complete(reading: CrawlFacts, pages: dict[int, PageFact], total: int) -> CrawlDecision:
     first = pages[0]
     missing = tuple(index for index in range(total) if index not in pages or is_askable(pages[index]))
     if missing and reading.round < ROUND_LIMIT:
         return Fetch(indexes=missing)
     present = [pages[index] for index in range(total) if index in pages]
-    moved = [page for page in present if page.outcome is Outcome.STORED and _state(page) != _state(first)]
+    moved = [page for page in present if page.outcome is PageOutcome.STORED and _state(page) != _state(first)]
     torn = Settle(is_consistent=False, version=first.version, total=total)
     if any(page.round >= first.round for page in moved):  # page 0 is itself of the past
         return Fetch(indexes=(0,), is_reread=True) if reading.rereads < REREAD_LIMIT else torn
@@ -54,7 +54,7 @@ def _complete(reading: Reading, pages: dict[int, PageFact], total: int) -> Decis
     return Settle(is_consistent=True, version=first.version, total=total)
 
 
-def _walk(reading: Reading, pages: dict[int, PageFact]) -> Decision:
+def _walk(reading: CrawlFacts, pages: dict[int, PageFact]) -> CrawlDecision:
     """Go from page to page where Apple does not say how many there are."""
     index = 0
     while (following := pages[index].next_index) is not None:
@@ -62,7 +62,7 @@ def _walk(reading: Reading, pages: dict[int, PageFact]) -> Decision:
             return Fail(reason=f"Page {index} says that page {following} comes next.")
         if following not in pages or is_askable(pages[following]):
             return Fetch(indexes=(following,)) if following < PAGE_LIMIT else Fail(reason="The pages do not end.")
-        if pages[following].outcome is not Outcome.STORED:
+        if pages[following].outcome is not PageOutcome.STORED:
             break
         index = following
     return _complete(reading, pages, index + 1)
@@ -70,7 +70,7 @@ def _walk(reading: Reading, pages: dict[int, PageFact]) -> Decision:
 
 def _total(first: PageFact, pages: dict[int, PageFact]) -> int | None:
     """Find how many pages there are: what page 0, or any page read since, shows."""
-    fresh = [page for page in pages.values() if page.round >= first.round and page.outcome is Outcome.STORED]
+    fresh = [page for page in pages.values() if page.round >= first.round and page.outcome is PageOutcome.STORED]
     if first.total is None:
         return None
     shown = [page.total for page in fresh if page.total is not None]
@@ -80,15 +80,15 @@ def _total(first: PageFact, pages: dict[int, PageFact]) -> int | None:
 
 def failure(pages: Sequence[PageFact]) -> Fail | None:
     """Find a page that could not be read, however often it was asked for."""
-    failed = next((page for page in pages if page.outcome is Outcome.FAILED), None)
+    failed = next((page for page in pages if page.outcome is PageOutcome.FAILED), None)
     return None if failed is None else Fail(reason=failed.reason or f"Page {failed.index} could not be read.")
 
 
 def is_askable(page: PageFact) -> bool:
     """Tell whether a page is not there, and may be if it is asked for again."""
-    if page.outcome is Outcome.TRYING:
+    if page.outcome is PageOutcome.TRYING:
         return True
-    return page.outcome in {Outcome.LOST, Outcome.BEYOND} and page.attempts < LOST_LIMIT
+    return page.outcome in {PageOutcome.LOST, PageOutcome.BEYOND} and page.attempts < LOST_LIMIT
 
 
 def _state(page: PageFact) -> tuple[str | None, int | None]:
@@ -100,7 +100,7 @@ def _is_whole(present: Sequence[PageFact], total: int, *, is_delta: bool) -> boo
     if len(present) != total or (present[0].version is None and not is_delta):  # a delta may bring no new version
         return False
     return all(
-        page.outcome is Outcome.STORED
+        page.outcome is PageOutcome.STORED
         and page.next_index == (page.index + 1 if page.index + 1 < total else None)
         and page.size in {None, page.records}
         for page in present

@@ -28,7 +28,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartOver:
+class Restart:
     """Begin again with the first page, since nothing that was read goes with what is there now."""
 
 
@@ -57,11 +57,11 @@ class Fail:
     reason: str
 
 
-Decision = Fetch | StartOver | Step | Settle | Fail
+CrawlDecision = Fetch | Restart | Step | Settle | Fail
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class CrawlFacts:
     """A crawl as far as a decision depends on it."""
 
     round: int

@@ -11,8 +11,8 @@ from storage.locations import Location
 from storage.mirror.counts import Disagreement
 from storage.schema import CrawlState, LocationState
 
-from .freshness import Verdict, spell_age
-from .health import Alarm, Standing, of_counts, of_stream, of_token
+from .freshness import StreamFreshness, spell_age
+from .health import Alarm, Health, of_counts, of_stream, of_token
 
 #: The clock did nothing for so long: it stands still, or no worker takes its rounds.
 STILL = timedelta(minutes=1)
@@ -22,7 +22,7 @@ SILENCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class CrawlActivity:
     """A crawl that is under way, and whether anybody is at it."""
 
     #: `reading`; `publishing`; `waiting` where it goes on by itself; `stopped` where nobody is there to go on.
@@ -32,7 +32,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class LocationFacts:
     """What was found out about a location, besides what is noted with it and its streams."""
 
     #: The crawls under way, by their resources.
@@ -45,9 +45,9 @@ class Seen:
 class StreamView:
     """A stream as it stands."""
 
-    verdict: Verdict
-    standing: Standing
-    reading: Reading | None
+    verdict: StreamFreshness
+    standing: Health
+    reading: CrawlActivity | None
 
     @property
     def stream(self) -> Stream:
@@ -60,7 +60,7 @@ class LocationView:
     """A location as it stands, with its streams."""
 
     location: Location
-    token: Standing
+    token: Health
     streams: Sequence[StreamView]
     counts: Sequence[Disagreement]
     #: Until when Apple wants it left alone.
@@ -68,14 +68,14 @@ class LocationView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trouble:
+class Problem:
     """One thing that is not as it should be."""
 
     alarm: Alarm
     words: str
     location: Location | None = None
     #: None where all of the location, or all of the installation, is meant.
-    verdict: Verdict | None = None
+    verdict: StreamFreshness | None = None
 
     @property
     def told(self) -> str:
@@ -105,7 +105,7 @@ class Overview:
         return is_ticking(self.ticked_at, self.now)
 
     @property
-    def verdicts(self) -> list[Verdict]:
+    def verdicts(self) -> list[StreamFreshness]:
         """Every stream, judged."""
         return [stream.verdict for one in self.locations for stream in one.streams]
 
@@ -115,7 +115,7 @@ class Overview:
         return max((one.age for one in self.verdicts), default=timedelta())
 
     @property
-    def troubles(self) -> list[Trouble]:
+    def troubles(self) -> list[Problem]:
         """What is not as it should be, the worst first, and nothing twice."""
         return sorted(self._troubles(), key=lambda one: (-one.alarm, one.verdict is not None))
 
@@ -124,21 +124,21 @@ class Overview:
         """How bad it is."""
         return max((one.alarm for one in self.troubles), default=Alarm.OK)
 
-    def _troubles(self) -> Iterator[Trouble]:
+    def _troubles(self) -> Iterator[Problem]:
         for words in self.outages.values():
-            yield Trouble(alarm=Alarm.CRITICAL, words=words)
+            yield Problem(alarm=Alarm.CRITICAL, words=words)
         if self.waiting is not None:
-            yield Trouble(alarm=Alarm.WARNING, words=self.waiting)
+            yield Problem(alarm=Alarm.WARNING, words=self.waiting)
         for one in self.locations:
             if one.token.alarm:
-                yield Trouble(alarm=one.token.alarm, words=one.token.words or one.token.state, location=one.location)
+                yield Problem(alarm=one.token.alarm, words=one.token.words or one.token.state, location=one.location)
             if one.location.state is not LocationState.VALID:
                 continue
             for stream in one.streams:
                 standing = stream.standing
                 if standing.alarm:
                     words = standing.words or standing.state
-                    yield Trouble(alarm=standing.alarm, words=words, location=one.location, verdict=stream.verdict)
+                    yield Problem(alarm=standing.alarm, words=words, location=one.location, verdict=stream.verdict)
 
     @property
     def waiting(self) -> str | None:
@@ -179,7 +179,7 @@ def is_ticking(ticked_at: datetime | None, now: datetime) -> bool:
 
 
 def view(
-    location: Location, verdicts: Sequence[Verdict], now: datetime, seen: Seen, *, is_ticking: bool
+    location: Location, verdicts: Sequence[StreamFreshness], now: datetime, seen: LocationFacts, *, is_ticking: bool
 ) -> LocationView:
     """View a location: all that is known of it, judged."""
     views = []
@@ -192,10 +192,10 @@ def view(
     return LocationView(location=location, token=token, streams=views, counts=seen.counts, closing=seen.closing)
 
 
-def _reading(report: ProgressReport, now: datetime, *, goes_on: bool) -> Reading:
+def _reading(report: ProgressReport, now: datetime, *, goes_on: bool) -> CrawlActivity:
     state = "waiting" if goes_on else "stopped"
     if report.state is CrawlState.SETTLED:
         state = "publishing"
     elif now - report.heard_at <= SILENCE:
         state = "reading"
-    return Reading(state=state, pages=report.pages, total=report.total)
+    return CrawlActivity(state=state, pages=report.pages, total=report.total)

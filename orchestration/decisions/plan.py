@@ -19,7 +19,7 @@ class NameTaken(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
+class DeclaredLocation:
     """A location as a file declares it, once it is known which one it is."""
 
     uid: str
@@ -37,7 +37,7 @@ class Declared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptLocation:
     """A location as it is kept."""
 
     location: Location
@@ -46,19 +46,19 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class PlanStep:
     """One thing to do, and how it is told."""
 
     verb: str
     uid: str
     name: str
     words: str
-    declared: Declared | None = None
+    declared: DeclaredLocation | None = None
     resource: str | None = None
     every: Every = field(default_factory=dict)
 
 
-def plan(declared: Sequence[Declared], kept: Sequence[Kept], *, prune: bool) -> list[Step]:
+def plan(declared: Sequence[DeclaredLocation], kept: Sequence[KeptLocation], *, prune: bool) -> list[PlanStep]:
     """Plan what makes the second what the first says. Nothing is taken out that is not to be pruned."""
     known = {one.location.uid: one for one in kept}
     others = left_out(declared, kept)
@@ -70,44 +70,44 @@ def plan(declared: Sequence[Declared], kept: Sequence[Kept], *, prune: bool) -> 
     return steps
 
 
-def _refuse_taken(declared: Sequence[Declared], others: Sequence[Location]) -> None:
+def _refuse_taken(declared: Sequence[DeclaredLocation], others: Sequence[Location]) -> None:
     names = {one.name: one.uid for one in others}
     for one in declared:
         if names.setdefault(one.name, one.uid) != one.uid:
             raise NameTaken(f"The name '{one.name}' would be that of {names[one.name]} and of {one.uid}.")
 
 
-def left_out(declared: Sequence[Declared], kept: Sequence[Kept]) -> list[Location]:
+def left_out(declared: Sequence[DeclaredLocation], kept: Sequence[KeptLocation]) -> list[Location]:
     """Give the locations that a file does not declare."""
     wanted = {one.uid for one in declared}
     return [one.location for one in kept if one.location.uid not in wanted]
 
 
-def _remove(one: Location) -> Step:
+def _remove(one: Location) -> PlanStep:
     words = "watched no more; its token is erased, what was mirrored is kept"
-    return Step(verb="remove", uid=one.uid, name=one.name, words=words)
+    return PlanStep(verb="remove", uid=one.uid, name=one.name, words=words)
 
 
-def _add(one: Declared) -> list[Step]:
+def _add(one: DeclaredLocation) -> list[PlanStep]:
     words = ", ".join(one.resources)
-    added = Step(verb="add", uid=one.uid, name=one.name, words=words, declared=one)
+    added = PlanStep(verb="add", uid=one.uid, name=one.name, words=words, declared=one)
     timed = [_time(one, resource, every) for resource, every in one.every.items() if any(every.values())]
     return [added, *timed]
 
 
-def _change(one: Declared, old: Kept) -> list[Step]:
+def _change(one: DeclaredLocation, old: KeptLocation) -> list[PlanStep]:
     steps = []
     location = old.location
     if location.name != one.name:
         words = f"'{location.name}' is called '{one.name}' from now on"
-        steps.append(Step(verb="rename", uid=one.uid, name=one.name, words=words))
+        steps.append(PlanStep(verb="rename", uid=one.uid, name=one.name, words=words))
     if old.token != one.token.text:
         words = f"another token, which expires on {one.token.expires:%Y-%m-%d}"
-        steps.append(Step(verb="rotate", uid=one.uid, name=one.name, words=words, declared=one))
+        steps.append(PlanStep(verb="rotate", uid=one.uid, name=one.name, words=words, declared=one))
     watched = {stream.resource: stream for stream in old.streams}
     if set(watched) != set(one.resources):
         words = _difference(watched, one.resources)
-        steps.append(Step(verb="watch", uid=one.uid, name=one.name, words=words, declared=one))
+        steps.append(PlanStep(verb="watch", uid=one.uid, name=one.name, words=words, declared=one))
     for resource, every in one.every.items():
         now = {kind: getattr(watched.get(resource), f"{kind}_seconds", None) for kind in KINDS}
         if now != dict(every):
@@ -121,10 +121,10 @@ def _difference(watched: Mapping[str, Stream], wanted: Sequence[str]) -> str:
     return ", ".join(more + less)
 
 
-def _time(one: Declared, resource: str, every: Every) -> Step:
+def _time(one: DeclaredLocation, resource: str, every: Every) -> PlanStep:
     told = [f"{kind} {spell(every[kind])}" for kind in KINDS]
     words = f"{resource}: {', '.join(told)}"
-    return Step(verb="time", uid=one.uid, name=one.name, words=words, resource=resource, every=every)
+    return PlanStep(verb="time", uid=one.uid, name=one.name, words=words, resource=resource, every=every)
 
 
 def spell(seconds: int | None) -> str:

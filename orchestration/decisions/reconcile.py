@@ -9,20 +9,20 @@ from storage.schema import CrawlKind
 
 from .batch import reconcile_batches
 from .cursor import follow_cursors
-from .index import reconcile
-from .model import Decision, Reading
+from .index import decide_index
+from .model import CrawlDecision, CrawlFacts
 from .spot import reconcile_spot
 
-_BY_PAGING: dict[Paging, Callable[[Reading], Decision]] = {
-    Paging.INDEX: reconcile,
+_BY_PAGING: dict[Paging, Callable[[CrawlFacts], CrawlDecision]] = {
+    Paging.INDEX: decide_index,
     Paging.BATCH: reconcile_batches,
     Paging.CURSOR: follow_cursors,
 }
 
 
-def decide(crawl: Crawl, pages: Sequence[PageFact]) -> Decision:
+def decide_crawl(crawl: Crawl, pages: Sequence[PageFact]) -> CrawlDecision:
     """Decide what a crawl needs next."""
-    reading = Reading(
+    reading = CrawlFacts(
         round=crawl.round - crawl.floor,
         rereads=crawl.rereads,
         restarts=crawl.restarts,

@@ -12,8 +12,8 @@ from apple.errors import (
     NotOurs,
     OtherLocation,
     OtherOwner,
-    Restart,
     SlowDown,
+    Stale,
     TokenExpired,
     TokenRefused,
     TokenRevoked,
@@ -60,7 +60,7 @@ class NoSuchPage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Afresh:
+class RestartCrawl:
     """Begin the crawl again: the version, cursor or batch token that it went on from is dead."""
 
     reason: str
@@ -82,7 +82,7 @@ class Stop:
     state: LocationState
 
 
-Decision = Wait | Again | NoSuchPage | Afresh | GiveUp | Stop
+RetryDecision = Wait | Again | NoSuchPage | RestartCrawl | GiveUp | Stop
 
 _STATES: dict[type[AppleError], LocationState] = {
     TokenExpired: LocationState.EXPIRED,
@@ -92,7 +92,7 @@ _STATES: dict[type[AppleError], LocationState] = {
 }
 
 
-def decide(error: AppleError, name: str, attempts: int, tried: timedelta = timedelta()) -> Decision:  # noqa: PLR0911 - a table
+def decide_retry(error: AppleError, name: str, attempts: int, tried: timedelta = timedelta()) -> RetryDecision:  # noqa: PLR0911 - a table
     """Decide what an error means for a page of the location of this name.
 
     It was asked for so often, this time included, and for so long.
@@ -112,8 +112,8 @@ def decide(error: AppleError, name: str, attempts: int, tried: timedelta = timed
             return Again(seconds=wait_after(attempts, error.retry_after))
         case Away():
             return GiveUp(reason=f"{error} It was tried for {AWAY_LIMIT.seconds} seconds.", trouble=Trouble.AWAY)
-        case Restart():
-            return Afresh(reason=str(error))
+        case Stale():
+            return RestartCrawl(reason=str(error))
         case _:
             return GiveUp(reason=str(error), trouble=Trouble.BUG)
 

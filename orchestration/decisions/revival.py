@@ -20,7 +20,7 @@ PUBLISH_QUIET = timedelta(seconds=15)
 REVIVAL_LIMIT = 10
 
 
-class Nudge(Enum):
+class Revival(Enum):
     """What a crawl needs from whoever tends it."""
 
     NOTHING = auto()
@@ -32,7 +32,7 @@ class Nudge(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stillness:
+class RevivalFacts:
     """How still a crawl is."""
 
     crawl: Crawl
@@ -46,7 +46,7 @@ class Stillness:
     is_its_turn: bool = True
 
 
-def nudge(stillness: Stillness, now: datetime) -> Nudge:
+def decide_revival(stillness: RevivalFacts, now: datetime) -> Revival:
     """Decide what a crawl needs."""
     crawl = stillness.crawl
     quiet = now - max(crawl.moved_at, stillness.last_page_at or crawl.moved_at)
@@ -54,12 +54,12 @@ def nudge(stillness: Stillness, now: datetime) -> Nudge:
         quiet = PUBLISH_LOST
     if crawl.state is CrawlState.SETTLED:  # it is whole: whatever keeps it waiting is not counted against it
         patience = PUBLISH_LOST if stillness.is_queued else PUBLISH_QUIET
-        return Nudge.PUBLISH if quiet >= patience else Nudge.NOTHING
+        return Revival.PUBLISH if quiet >= patience else Revival.NOTHING
     if not crawl.is_unfinished or stillness.is_at_gate or not stillness.is_its_turn or quiet < QUIET:
-        return Nudge.NOTHING
+        return Revival.NOTHING
     if crawl.revivals >= REVIVAL_LIMIT:
-        return Nudge.FAIL
+        return Revival.FAIL
     if crawl.is_chained:
-        return Nudge.FOLLOW
+        return Revival.FOLLOW
     has_begun = stillness.has_first_page or crawl.kind is CrawlKind.SPOT
-    return Nudge.ADVANCE if has_begun else Nudge.SEED
+    return Revival.ADVANCE if has_begun else Revival.SEED

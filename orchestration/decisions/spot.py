@@ -13,10 +13,10 @@ from storage.ledger.pages import PageFact
 from storage.ledger.streams import SKEW
 from storage.mirror.counts import Disagreement, Look
 from storage.mirror.outcome import Reason
-from storage.schema import CrawlKind, Outcome
+from storage.schema import CrawlKind, PageOutcome
 
-from .index import is_askable, reconcile
-from .model import Decision, Fail, Fetch, Reading, Settle
+from .index import decide_index, is_askable
+from .model import CrawlDecision, CrawlFacts, Fail, Fetch, Settle
 
 #: Looked into so often, an asset waits in any case: its numbers may be moving for no reason.
 EAGER_LIMIT = 6
@@ -67,7 +67,7 @@ def is_full_cheaper(chosen: Sequence[Disagreement], pages: int | None, records: 
     return sum(max(1, -(-one.counted // a_page)) for one in chosen) >= max(2, pages or 1)
 
 
-def reconcile_spot(reading: Reading) -> Decision:
+def reconcile_spot(reading: CrawlFacts) -> CrawlDecision:
     """Decide what a spot needs next: each asset is a list of its own."""
     decisions = [_decide(reading, place) for place in range(len(reading.scopes))]
     failures = [decision for decision in decisions if isinstance(decision, Fail)]
@@ -82,22 +82,22 @@ def reconcile_spot(reading: Reading) -> Decision:
     return Settle(is_consistent=any(scope.is_consistent for scope in scopes), version=None, total=None, scopes=scopes)
 
 
-def _decide(reading: Reading, place: int) -> Decision:
+def _decide(reading: CrawlFacts, place: int) -> CrawlDecision:
     mine = _of(reading, place)
     first = next((page for page in mine.pages if page.index == 0), None)
-    is_none = first is not None and first.outcome in {Outcome.BEYOND, Outcome.LOST} and not is_askable(first)
+    is_none = first is not None and first.outcome in {PageOutcome.BEYOND, PageOutcome.LOST} and not is_askable(first)
     if is_none and reading.scopes[place].counted == 0:
         return Settle(is_consistent=True, version=None, total=0)  # Apple counts none, and has no first page of none
-    return reconcile(mine)
+    return decide_index(mine)
 
 
-def _settled(scope: Scope, decision: Decision) -> Scope:
+def _settled(scope: Scope, decision: CrawlDecision) -> Scope:
     if isinstance(decision, Settle):
         return replace(scope, is_consistent=decision.is_consistent, total=decision.total)
     return replace(scope, total=0)  # it could not be read: nothing of it counts
 
 
-def _of(reading: Reading, place: int) -> Reading:
+def _of(reading: CrawlFacts, place: int) -> CrawlFacts:
     start = place * PAGES_A_SCOPE
     mine: list[PageFact] = [page for page in reading.pages if start <= page.index < start + PAGES_A_SCOPE]
     return replace(reading, pages=[replace(page, index=page.index - start) for page in mine], scopes=())

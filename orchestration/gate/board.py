@@ -11,7 +11,7 @@ KEY = "outages"
 _SECONDS = 15
 
 
-class Board:
+class OutageBoard:
     """The outages that processes tell of, in Redis."""
 
     def __init__(self, redis: Redis) -> None:

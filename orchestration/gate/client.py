@@ -7,28 +7,30 @@ from typing import Any
 
 from apple.answers import Answer
 from apple.client import Ask, Client
-from apple.errors import AppleError, Moved, SlowDown, Trouble, Unreachable
+from apple.errors import AppleError, Moved, ServerError, SlowDown, Unreachable
 from apple.questions import Question
 from apple.resources import Paging
 from apple.tokens import Token
 
-from ..metrics import Tally
+from ..metrics import Metrics
 from . import Gate, Permit
+from .closings import GateClosings
 from .gate import AWAY_LIMIT_SECONDS
-from .limits import Limiting
-from .memory import Memory
+from .limits import ServiceLimits
 
 #: A person waits at a terminal; a gate that is shut for longer is told instead.
-PATIENCE_SECONDS = 20.0
+TERMINAL_WAIT_SECONDS = 20.0
 
 #: There is one chain of cursors a location, and never two requests of it at once.
 CHAIN = "chain"
 
 
-class Asking:
+class GatedClient:
     """Asks under a permit, which it gives back when the body is in."""
 
-    def __init__(self, client: Client, gate: Gate, limiting: Limiting, memory: Memory, tally: Tally) -> None:
+    def __init__(
+        self, client: Client, gate: Gate, limiting: ServiceLimits, memory: GateClosings, tally: Metrics
+    ) -> None:
         self._client = client
         self._gate = gate
         self._memory = memory
@@ -94,6 +96,6 @@ def _heed(permit: Permit, ask: Ask) -> Answer:
         return answer
     if isinstance(problem, SlowDown):
         permit.closes = True
-    elif isinstance(problem, Trouble) or answer.retry_after is not None:
+    elif isinstance(problem, ServerError) or answer.retry_after is not None:
         permit.closes, permit.limit = True, AWAY_LIMIT_SECONDS
     raise problem

@@ -64,7 +64,7 @@ class NotNow(Exception):
         self.seconds = seconds
 
 
-class Underway(Exception):
+class AlreadyRunning(Exception):
     """A copy of the message asks Apple just now, or stores the answer, or is through: it does what this one would."""
 
 
@@ -77,7 +77,7 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sight:
+class GateState:
     """A gate as it stands."""
 
     in_flight: int
@@ -212,10 +212,10 @@ class Gate:
                     living[started.location][1].append(message_id)
         return living
 
-    def look(self, location: str) -> Sight:
+    def look(self, location: str) -> GateState:
         """See how a gate stands."""
         in_flight, waiting, admitted, shut = self._run("look", location)
-        return Sight(in_flight=in_flight, waiting=waiting, admitted=admitted, shut_seconds=int(shut) / 1000)
+        return GateState(in_flight=in_flight, waiting=waiting, admitted=admitted, shut_seconds=int(shut) / 1000)
 
     def knows(self, location: str, prefix: str, *, but: str = "") -> bool:
         """Tell whether a message whose id begins so is parked or admitted."""
@@ -306,7 +306,7 @@ class Gate:
                 self._believe(message_id, ends)
                 return found
             if answer[2] == b"twin":
-                raise Underway
+                raise AlreadyRunning
             left = until - time.monotonic()
             self._await(location, answer, left)
 

@@ -18,7 +18,7 @@ RETRY_SECONDS = 30.0
 UNKNOWN_RATE = 15
 
 
-class Limiting:
+class ServiceLimits:
     """The limits as this process knows them."""
 
     def __init__(self, client: Client) -> None:

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from apple.resources import RESOURCES
 
 from ..database import Database
-from ..schema import UNFINISHED, Outcome, crawls, pages
+from ..schema import UNFINISHED, PageOutcome, crawls, pages
 from ..sql import insert_or, own_columns, pick
 from .crawls import Crawl
 
 #: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
-KEPT = timedelta(days=1)
+PAGES_KEPT = timedelta(days=1)
 
 #: Places in the ledger of a legacy crawl for what is asked once more: the first batch at the end, a delta, the first
 #: batch as it was right after the last, and the last as it was after that.
@@ -36,7 +36,7 @@ class PageFact:
 
     index: int
     round: int
-    outcome: Outcome
+    outcome: PageOutcome
     version: str | None = None
     total: int | None = None
     next_index: int | None = None
@@ -88,7 +88,7 @@ class Pages:
                     index_elements=[pages.c.crawl_id, pages.c.index],
                     set_={name: new[name] for name in values if name not in {"crawl_id", "index"}},
                     where=(pages.c.round < new.round)
-                    | ((pages.c.round == new.round) & (pages.c.outcome != Outcome.STORED)),
+                    | ((pages.c.round == new.round) & (pages.c.outcome != PageOutcome.STORED)),
                 ).returning(pages.c.index)
             )
             return row.one_or_none() is not None
@@ -161,7 +161,7 @@ def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
 
 def _counting(crawl: Crawl) -> Any:
     """Choose the pages that count: of the last start, within the total, and not there for a check alone."""
-    stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == Outcome.STORED) & (pages.c.round >= crawl.floor)
+    stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == PageOutcome.STORED) & (pages.c.round >= crawl.floor)
     least = 0
     if RESOURCES[crawl.resource].is_legacy and (crawl.total or 0) > 1:
         # The first answer is older than the token to go on from, and the last batch than the count of all; asked for
@@ -181,7 +181,7 @@ FACT = own_columns(PageFact, pages)
 def make_fact(row: Any) -> PageFact:
     """Make a fact of a row."""
     values = pick(row, FACT)
-    return PageFact(**values | {"outcome": Outcome(values["outcome"])})
+    return PageFact(**values | {"outcome": PageOutcome(values["outcome"])})
 
 
 def _facts() -> sa.Select[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
-from ..schema import CrawlKind, CrawlState, Outcome, SyncState, crawls, locations, pages, streams, syncs
+from ..schema import CrawlKind, CrawlState, PageOutcome, SyncState, crawls, locations, pages, streams, syncs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def _select(sync_ids: list[int]) -> sa.Select[Any]:
             sa.func.coalesce(sa.func.sum(pages.c.records), 0).label("records"),
             sa.func.max(pages.c.total).label("total"),
         )
-        .where(pages.c.crawl_id.in_(mine) & (pages.c.outcome == Outcome.STORED) & (pages.c.index >= 0))
+        .where(pages.c.crawl_id.in_(mine) & (pages.c.outcome == PageOutcome.STORED) & (pages.c.index >= 0))
         .group_by(pages.c.crawl_id)
         .subquery()
     )

@@ -13,7 +13,7 @@ from ..schema import (
     UNFINISHED,
     CrawlKind,
     CrawlState,
-    Outcome,
+    PageOutcome,
     SyncState,
     crawls,
     locations,
@@ -27,7 +27,7 @@ from .crawls import Scope, dump_scopes
 from .streams import Stream
 
 #: Crawls are kept this long; those that found nothing to read, of which there are many, not so long.
-KEPT = timedelta(days=30)
+CRAWLS_KEPT = timedelta(days=30)
 UNCHANGED_KEPT = timedelta(days=2)
 
 #: A sweep takes so many at a time: others want to write as well.
@@ -235,7 +235,7 @@ def _note_begun(connection: sa.Connection, wanted: Wanted, now: datetime) -> Non
 def _sweep(connection: sa.Connection, now: datetime) -> bool:
     later = crawls.alias("later")
     is_last = ~sa.exists().where((later.c.stream_id == crawls.c.stream_id) & (later.c.id > crawls.c.id))
-    is_old = crawls.c.ended_at < now - KEPT
+    is_old = crawls.c.ended_at < now - CRAWLS_KEPT
     is_old |= (crawls.c.state == CrawlState.UNCHANGED) & (crawls.c.ended_at < now - UNCHANGED_KEPT)
     is_bare = ~sa.exists().where(pages.c.crawl_id == crawls.c.id)  # pages have a time of their own
     some = sa.select(crawls.c.id).where(is_old & is_bare & ~is_last).limit(SWEPT_AT_ONCE)
@@ -263,7 +263,7 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
     last = sa.select(sa.func.max(crawls.c.id)).where(crawls.c.stream_id == wanted.stream.id).scalar_subquery()
     same = (crawls.c.kind == wanted.kind) & crawls.c.since.is_not_distinct_from(wanted.since)
     is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_(("away", "person"))
-    stored = pages.c.outcome == Outcome.STORED
+    stored = pages.c.outcome == PageOutcome.STORED
     has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
     afresh = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}
     row = connection.execute(

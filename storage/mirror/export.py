@@ -14,7 +14,7 @@ _ROWS_AT_ONCE = 2000
 _SECONDS = 24 * 3_600.0
 
 
-class Exporting:
+class Exporter:
     """Reads records out of the mirror."""
 
     def __init__(self, database: Database) -> None:

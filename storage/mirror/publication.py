@@ -62,7 +62,7 @@ class Published:
 Judge = Callable[[Deletes, Stream], Verdict]
 
 
-class Publishing:
+class Publisher:
     """Publishes settled crawls."""
 
     def __init__(self, database: Database) -> None:

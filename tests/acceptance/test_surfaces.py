@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from apple.tokens import parse_token
-from orchestration.gate.board import Board
+from orchestration.gate.board import OutageBoard
 from storage.mirror.outcome import Reason
 from storage.schema import CrawlKind, CrawlState, LocationState, crawls, locations, notices, rounds, streams, syncs
 from tests.support.crew import bare_crew
@@ -86,7 +86,7 @@ SITUATIONS = {
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def services(tmp_path_factory):
     """An installation with one location and one stream, nobody at work, and its metrics."""
     home = tmp_path_factory.mktemp("surfaces")
     with (
@@ -131,13 +131,13 @@ def arrange(crew, situation):
     with crew.redis() as redis:
         redis.delete("outages")
         if situation.outage:
-            Board(redis).write({"database": situation.outage})
+            OutageBoard(redis).write({"database": situation.outage})
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
-def test_all_say_the_same(house, situation):
+def test_all_say_the_same(services, situation):
     """The same states, the same alarm and the same sentence, whoever is asked."""
-    crew, port = house
+    crew, port = services
     arrange(crew, situation)
     alarm, words = situation.alarm, situation.words or ""
     name = ("OK", "WARNING", "CRITICAL")[alarm]
@@ -169,9 +169,9 @@ def test_all_say_the_same(house, situation):
     assert any(words in one["words"] for one in told)
 
 
-def test_a_redis_that_is_away_is_no_peace(house):
+def test_a_redis_that_is_away_is_no_peace(services):
     """Where Redis does not answer, nobody can work: status, its check and the doctor all say so."""
-    crew, _ = house
+    crew, _ = services
     arrange(crew, Situation())
     away = {"PAGETURNER_REDIS_URL": "redis://127.0.0.1:1/0"}
     check = crew.run("status", "--check", **away)
@@ -181,9 +181,9 @@ def test_a_redis_that_is_away_is_no_peace(house):
     assert (doctor.returncode, "Redis does not answer" in doctor.stdout) == (1, True)
 
 
-def test_notices_that_wait_are_told(house):
+def test_notices_that_wait_are_told(services):
     """A notice that nobody acts on is a warning, wherever one looks."""
-    crew, port = house
+    crew, port = services
     arrange(crew, Situation())
     notice = {"uid": "1", "notification_id": "x", "type": "ASSET_COUNT", "body": "{}"}
     with crew.database() as database, database.write() as connection:
@@ -199,9 +199,9 @@ def test_notices_that_wait_are_told(house):
             connection.execute(sa.delete(notices))
 
 
-def test_only_what_somebody_reads_is_being_read(house):
+def test_only_what_somebody_reads_is_being_read(services):
     """A crawl of which nothing was heard is not `reading`, and no clock and no worker promise nothing."""
-    crew, _ = house
+    crew, _ = services
     arrange(crew, Situation())
     long_ago = datetime.now(UTC) - _HOUR
     with crew.database() as database, database.write() as connection:

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from apple.answers import Answer, pack, parse_retry_after, unpack
-from apple.errors import NUMBERS, BadAnswer, SlowDown, TokenRevoked, TokenWrong, Trouble, Unkeepable, error_of
+from apple.errors import NUMBERS, BadAnswer, ServerError, SlowDown, TokenRevoked, TokenWrong, Unkeepable, error_of
 from apple.pages import read_page
 from apple.questions import Question
 from apple.resources import RESOURCES
@@ -155,7 +155,7 @@ def answer(status=200, body=b"{}", retry_after=None) -> Answer:
         (answer(body=b'{"errorNumber": 9622, "errorMessage": "x"}'), TokenWrong),
         (answer(body=b'{"errorNumber": "9646"}'), SlowDown),
         (answer(401, b'{"errorNumber": 9625}'), TokenRevoked),
-        (answer(500, b""), Trouble),
+        (answer(500, b""), ServerError),
         (answer(429, b"<html>"), SlowDown),
         (answer(307, b""), BadAnswer),
     ],

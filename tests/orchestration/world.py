@@ -8,16 +8,16 @@ import msgspec
 
 from apple.answers import pack
 from apple.client import Client
-from orchestration.crawl import Crawling, Hands, Stores
+from orchestration.crawl import Crawler, Hands, Stores
 from orchestration.decisions.timetable import Intervals
-from orchestration.fetch import Fetching, FetchStores
+from orchestration.fetch import Fetcher, FetchStores
 from orchestration.gate import Gate
-from orchestration.gate.client import Asking
-from orchestration.gate.limits import Limiting
-from orchestration.gate.memory import Memory
-from orchestration.metrics import Tally
-from orchestration.revival import ReviveStores, Reviving
-from orchestration.sync import Syncing, SyncStores
+from orchestration.gate.client import GatedClient
+from orchestration.gate.closings import GateClosings
+from orchestration.gate.limits import ServiceLimits
+from orchestration.metrics import Metrics
+from orchestration.revival import Reviver, ReviveStores
+from orchestration.sync import Syncer, SyncStores
 from storage.closings import Closings
 from storage.database import Database
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
@@ -25,7 +25,7 @@ from storage.ledger.orders import Orders
 from storage.ledger.pages import Content, PageFact
 from storage.ledger.progress import Progress
 from storage.mirror.counts import Counts
-from storage.schema import CrawlKind, Outcome
+from storage.schema import CrawlKind, PageOutcome
 from storage.sealer import Sealer, make_key
 from tests.storage.store import Store, make_store
 
@@ -84,16 +84,16 @@ class Crew:
     store: Store
     counts: Counts
     sent: Sent
-    syncing: Syncing
-    crawling: Crawling
-    reviving: Reviving
+    syncing: Syncer
+    crawling: Crawler
+    reviving: Reviver
 
 
 def make_crew(database: Database, gate: Gate) -> Crew:
     """Wire the use cases."""
     store, sent, counts = make_store(database), Sent(), Counts(database)
-    tally, client = Tally(gate._redis), Client(_NOWHERE)
-    syncing = Syncing(
+    tally, client = Metrics(gate._redis), Client(_NOWHERE)
+    syncing = Syncer(
         SyncStores(
             locations=store.locations,
             streams=store.streams,
@@ -108,13 +108,13 @@ def make_crew(database: Database, gate: Gate) -> Crew:
         sent,
         Intervals(delta={}, full={}, deep={}),
     )
-    memory, limiting = Memory(gate, Closings(database), store.locations, database), Limiting(client)
-    fetching = Fetching(
+    memory, limiting = GateClosings(gate, Closings(database), store.locations, database), ServiceLimits(client)
+    fetching = Fetcher(
         FetchStores(locations=store.locations, crawls=store.crawls, pages=store.pages, counts=counts, clock=database),
-        Asking(client, gate, limiting, memory, tally),
+        GatedClient(client, gate, limiting, memory, tally),
         tally,
     )
-    crawling = Crawling(
+    crawling = Crawler(
         Stores(
             streams=store.streams,
             crawls=store.crawls,
@@ -126,7 +126,7 @@ def make_crew(database: Database, gate: Gate) -> Crew:
         Hands(fetching=fetching, syncing=syncing, gate=gate, sending=sent, tally=tally),
     )
     stores = ReviveStores(syncs=store.syncs, crawls=store.crawls, pages=store.pages, clock=database)
-    reviving = Reviving(stores, crawling, syncing, gate, sent)
+    reviving = Reviver(stores, crawling, syncing, gate, sent)
     return Crew(store=store, counts=counts, sent=sent, syncing=syncing, crawling=crawling, reviving=reviving)
 
 
@@ -211,7 +211,7 @@ class World:
         fact = PageFact(
             index=index,
             round=crawl.round,
-            outcome=Outcome.STORED,
+            outcome=PageOutcome.STORED,
             version=version,
             total=1,
             size=len(records),

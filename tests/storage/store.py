@@ -14,10 +14,10 @@ from storage.ledger.pages import Content, PageFact, Pages
 from storage.ledger.streams import Stream, Streams
 from storage.ledger.syncs import Opened, Syncs, Wanted
 from storage.locations import Location, Locations
-from storage.mirror.export import Exporting
+from storage.mirror.export import Exporter
 from storage.mirror.feed import Feed
-from storage.mirror.publication import Judge, Published, Publishing, Verdict
-from storage.schema import Outcome
+from storage.mirror.publication import Judge, Published, Publisher, Verdict
+from storage.schema import PageOutcome
 from storage.sealer import Sealer, make_key
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -44,8 +44,8 @@ class Store:
     crawls: Crawls
     pages: Pages
     feed: Feed
-    exporting: Exporting
-    publishing: Publishing
+    exporting: Exporter
+    publishing: Publisher
 
     def add(self, name: str = "hq", uid: str = "1") -> Location:
         """Keep a location."""
@@ -90,7 +90,7 @@ class Store:
         """Keep the pages of a crawl."""
         for index, records in enumerate(lists):
             body = msgspec.json.encode({RESOURCES[resource].member: records} | envelope)
-            fact = PageFact(index=index, round=0, outcome=Outcome.STORED, version=version, records=len(records))
+            fact = PageFact(index=index, round=0, outcome=PageOutcome.STORED, version=version, records=len(records))
             self.pages.store(crawl_id, fact, Content(body=pack(body)))
 
     def publish(self, crawl: Crawl, judge: Judge = let_through) -> Published | None:
@@ -113,6 +113,6 @@ def make_store(database: Database) -> Store:
         crawls=Crawls(database),
         pages=Pages(database),
         feed=Feed(database),
-        exporting=Exporting(database),
-        publishing=Publishing(database),
+        exporting=Exporter(database),
+        publishing=Publisher(database),
     )

@@ -8,7 +8,7 @@ from storage.ledger.crawls import Scope
 from storage.ledger.pages import AGAIN, END, Content, PageFact
 from storage.ledger.syncs import Wanted
 from storage.mirror.counts import Counts, Disagreement, Look, Moves
-from storage.schema import CrawlKind, Outcome
+from storage.schema import CrawlKind, PageOutcome
 from tests.apple.test_resources import RECORDS
 
 from .store import LONG_AGO, Store
@@ -109,10 +109,10 @@ def batches(store: Store, stream, first, again, *others, consistent=True, versio
     crawl_id = store.open(stream).crawl_id
     store.keep(crawl_id, "licenses", first, *others, version=version, batchToken="b")
     body = pack(msgspec.json.encode({"licenses": again, "batchToken": "b"}))
-    fact = PageFact(index=AGAIN, round=2, outcome=Outcome.STORED, total=1 + len(others), records=len(again))
+    fact = PageFact(index=AGAIN, round=2, outcome=PageOutcome.STORED, total=1 + len(others), records=len(again))
     store.pages.store(crawl_id, fact, Content(body=body))
     body = pack(msgspec.json.encode({"licenses": others[-1], "sinceModifiedToken": "t"}))
-    end = PageFact(index=END, round=2, outcome=Outcome.STORED, total=1 + len(others), records=len(others[-1]))
+    end = PageFact(index=END, round=2, outcome=PageOutcome.STORED, total=1 + len(others), records=len(others[-1]))
     store.pages.store(crawl_id, end, Content(body=body))
     crawl = store.crawls.get(crawl_id)
     assert store.crawls.settle(crawl, is_consistent=consistent, version=version, total=1 + len(others))

@@ -14,7 +14,7 @@ from storage.drivers import meaning_of
 from storage.errors import DatabaseAway, DatabaseFull, Refused, WrongDatabase
 from storage.ledger.streams import lock_stream
 from storage.limits import allow
-from storage.mirror.publication import Publishing
+from storage.mirror.publication import Publisher
 from tests.support.proxy import proxied
 from tests.support.servers import make_database
 
@@ -127,7 +127,7 @@ def test_a_second_publish_leaves_at_once(copied_database):
 
     with database.write() as connection:
         connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(crawl.stream_id)))
-        thread = threading.Thread(target=lambda: seen.append(Publishing(database).publish(crawl, judge)))
+        thread = threading.Thread(target=lambda: seen.append(Publisher(database).publish(crawl, judge)))
         thread.start()
         thread.join(10)
         assert seen == [None]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from storage import purge
 from storage.closings import Closings
 from storage.errors import StillRead, StillWatched, UnknownLocation
-from storage.purge import Holdings, Purging
+from storage.purge import Holdings, Purge
 from storage.schema import crawls, metadata
 
 from .store import Store
@@ -41,8 +41,8 @@ def test_nothing_stays(store, monkeypatch):
     number = fill(store, "hq", "1")
     store.locations.remove("hq")
     assert [one.name for one in store.locations.removed()] == ["hq"]
-    assert Purging(store.database).measure(number, "1") == Holdings(records=3, changes=7, notices=0)
-    Purging(store.database).purge(number, "1")
+    assert Purge(store.database).measure(number, "1") == Holdings(records=3, changes=7, notices=0)
+    Purge(store.database).purge(number, "1")
     assert rows(store) == before
     with pytest.raises(UnknownLocation):
         store.locations.kept("hq")
@@ -53,7 +53,7 @@ def test_what_apple_asked_for_stays(store):
     number, closings = fill(store, "hq", "1"), Closings(store.database)
     closings.keep(["1"], 3600.0, 1, "Slow down.")
     store.locations.remove("hq")
-    Purging(store.database).purge(number, "1")
+    Purge(store.database).purge(number, "1")
     assert list(closings.standing()) == ["1"]
 
 
@@ -62,7 +62,7 @@ def test_what_is_watched_is_not_erased(store):
     number = fill(store, "hq", "1")
     before = rows(store)
     with pytest.raises(StillWatched):
-        Purging(store.database).purge(number, "1")
+        Purge(store.database).purge(number, "1")
     assert rows(store) == before
 
 
@@ -71,7 +71,7 @@ def test_one_that_comes_back_meanwhile_begins_from_nothing(store, monkeypatch):
     monkeypatch.setattr(purge, "AT_ONCE", 2)
     number = fill(store, "hq", "1")
     store.locations.remove("hq")
-    erasing = Purging(store.database)
+    erasing = Purge(store.database)
     erase = erasing._erase_some
     monkeypatch.setattr(erasing, "_erase_some", lambda *one: (erase(*one), store.add("hq", "1"))[0])
     with pytest.raises(StillWatched):
@@ -91,8 +91,8 @@ def test_what_is_being_read_is_not_erased(store):
     store.open(store.stream(location, "users"))
     store.locations.remove("hq")
     with pytest.raises(StillRead):
-        Purging(store.database).purge(number, "1")
+        Purge(store.database).purge(number, "1")
     with store.database.write() as connection:
         connection.execute(sa.update(crawls).values(moved_at=datetime.now(UTC) - timedelta(hours=1)))
-    Purging(store.database).purge(number, "1")
+    Purge(store.database).purge(number, "1")
     assert store.locations.removed() == []

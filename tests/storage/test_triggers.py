@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from apple.notices import Notice, wanted_by
 from orchestration.decisions.retry import Trouble
-from storage.chores import Rounds
+from storage.chores import Chores
 from storage.ledger.crawls import LONGEST_REST, rest_after
 from storage.ledger.syncs import UNCHANGED_KEPT, Wanted
-from storage.notice_secrets import Bearers, digest_of
-from storage.notices import KEPT, Notices
+from storage.notice_secrets import NoticeSecrets, digest_of_secret
+from storage.notices import NOTICES_KEPT, Notices
 from storage.schema import crawls, locations, notices, syncs
 
 from .store import make_store
@@ -169,7 +169,7 @@ def test_a_location_can_be_put_off(store, database):
 
 def test_one_of_many_has_the_round(database):
     """Of all who claim a round, one has it; the next can be claimed when its time has come."""
-    rounds = Rounds(database)
+    rounds = Chores(database)
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(lambda _: rounds.claim("tick", SOON), range(16))) == 1
     assert not rounds.claim("tick", SOON)
@@ -190,18 +190,18 @@ def test_who_is_asked_about_is_claimed(store):
 @pytest.mark.usefixtures("store")
 def test_secrets_are_kept_as_digests(database):
     """A new secret is good beside the old one until it is settled, and none is kept."""
-    bearers = Bearers(database)
+    bearers = NoticeSecrets(database)
     first = bearers.propose("1")
     bearers.settle("1", first, "https://here")
     assert bearers.url("1") == "https://here"
     for _ in range(5):  # however often nobody knows whether Apple took one, what it has confirmed stays good
         bearers.propose("1")
-    assert digest_of(first) in bearers.digests()["1"]
+    assert digest_of_secret(first) in bearers.digests()["1"]
     bearers.settle("1", first, "https://here")
     second = bearers.propose("1")
-    assert bearers.digests() == {"1": [digest_of(second), digest_of(first)]}
+    assert bearers.digests() == {"1": [digest_of_secret(second), digest_of_secret(first)]}
     bearers.withdraw("1", second)
-    assert bearers.digests() == {"1": [digest_of(first)]}
+    assert bearers.digests() == {"1": [digest_of_secret(first)]}
     bearers.forget("1")
     assert bearers.digests() == {"1": []}
     assert len(first) > 40
@@ -216,11 +216,11 @@ def test_what_is_old_is_swept(store, database):
     store.publish(store.read(stream, []))
     Notices(database).store([notice(1)])
     with database.write() as connection:
-        for state, age in (("unchanged", UNCHANGED_KEPT), ("published", KEPT / 2)):
+        for state, age in (("unchanged", UNCHANGED_KEPT), ("published", NOTICES_KEPT / 2)):
             old = datetime.now(UTC) - age - SOON
             connection.execute(sa.update(crawls).where(crawls.c.state == state).values(ended_at=old))
-        connection.execute(sa.update(syncs).values(state="ended", ended_at=datetime.now(UTC) - KEPT - SOON))
-        connection.execute(sa.update(notices).values(received_at=datetime.now(UTC) - KEPT - SOON))
+        connection.execute(sa.update(syncs).values(state="ended", ended_at=datetime.now(UTC) - NOTICES_KEPT - SOON))
+        connection.execute(sa.update(notices).values(received_at=datetime.now(UTC) - NOTICES_KEPT - SOON))
     store.pages.sweep(timedelta())
     now = datetime.now(UTC)
     assert store.syncs.sweep() is False

@@ -17,7 +17,7 @@ from apple.resources import RESOURCES, Paging
 from apple.tokens import parse_token
 from storage.database import Database, open_database
 from storage.locations import Locations
-from storage.mirror.export import Exporting
+from storage.mirror.export import Exporter
 from storage.mirror.feed import Change, Feed
 from storage.sealer import Sealer, make_key
 
@@ -129,7 +129,7 @@ class Place:
         """Read the mirror's records, however often each is there."""
         with self.crew.database() as database:
             location = self.crew.locations(database).watched([self.name])[0]
-            records = Exporting(database).records(resource, location.id)
+            records = Exporter(database).records(resource, location.id)
             return collections.Counter(canonical(json.loads(text)) for text in records)
 
     def truth(self, resource: str) -> "collections.Counter[str]":

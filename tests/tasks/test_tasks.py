@@ -52,10 +52,10 @@ def test_settings_that_were_measured():
 _FAN_OUT = """
 import threading
 from tasks import app
-from tasks.wiring import house
+from tasks.wiring import services
 from tasks.queue import CelerySending
-house().gate.open_epoch()
-house().memory.restore()
+services().gate.open_epoch()
+services().memory.restore()
 sending, barrier, done = CelerySending(), threading.Barrier(16), []
 def fan_out(thread):
     barrier.wait()
@@ -65,7 +65,7 @@ def fan_out(thread):
 threads = [threading.Thread(target=fan_out, args=(thread,)) for thread in range(16)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
-print(len(done), sum(house().gate.look(f"location-{number}").waiting for number in range(40)))
+print(len(done), sum(services().gate.look(f"location-{number}").waiting for number in range(40)))
 """
 
 
@@ -143,16 +143,16 @@ def test_rounds_do_not_pile_up(redis, redis_url, tmp_path):
 _GIVE_UP = """
 import sqlalchemy as sa
 from tasks import app
-from tasks.wiring import house
-house().gate.open_epoch()
-house().memory.restore()
-house().sending.sync("1")
-assert house().gate.knows("1", "sync.")
-with house().database.write() as connection:
+from tasks.wiring import services
+services().gate.open_epoch()
+services().memory.restore()
+services().sending.sync("1")
+assert services().gate.knows("1", "sync.")
+with services().database.write() as connection:
     connection.execute(sa.text("ALTER TABLE locations RENAME TO gone"))
 app.tasks["pageturner.sync"].apply(("1",), task_id="sync.1")
-house().gate.renew()
-print(house().gate.knows("1", "sync."))
+services().gate.renew()
+print(services().gate.knows("1", "sync."))
 """
 
 

@@ -7,7 +7,7 @@ import typer
 
 from storage.schema import LocationState
 
-from ..context import reading
+from ..context import with_store
 from ..exits import Exit, Failure
 from ..terminal import say
 from .locations import check_resources
@@ -23,20 +23,20 @@ def accept(
     """
     if resource is not None:
         check_resources([resource])
-    with reading() as house:
-        location = house.locations.watched([name])[0]
+    with with_store() as services:
+        location = services.locations.watched([name])[0]
         held = [
             stream
-            for stream in house.streams.watched(location.id)
+            for stream in services.streams.watched(location.id)
             if stream.held_deletes and resource in {None, stream.resource}
         ]
         is_foreign = location.state is LocationState.FOREIGN and resource is None
         if not held and not is_foreign:
             raise Failure(f"Nothing of '{name}' waits to be accepted.", Exit.USAGE)
         for stream in held:
-            house.streams.accept_deletes(stream.id)
+            services.streams.accept_deletes(stream.id)
             say(f"{name} {stream.resource}: {stream.held_deletes} deletes are accepted.")
         if is_foreign:
-            house.locations.disown(location.id)
+            services.locations.disown(location.id)
             say(f"{name}: whichever service manages it now is accepted.")
         say(f"Next: pageturner sync {shlex.quote(name)}")

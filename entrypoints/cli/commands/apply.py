@@ -12,17 +12,17 @@ import typer
 
 from apple.client import ClientConfig, read_client_config
 from apple.tokens import Token
-from orchestration.decisions.plan import Declared, Kept, NameTaken, Step, left_out, plan
-from orchestration.gate.client import PATIENCE_SECONDS
+from orchestration.decisions.plan import DeclaredLocation, KeptLocation, NameTaken, PlanStep, left_out, plan
+from orchestration.gate.client import TERMINAL_WAIT_SECONDS
 from storage.locations import Location
 
-from ..context import asking, wake
+from ..context import wake, with_gate
 from ..exits import Exit, Failure
-from ..locations_file import Entry, read_file
+from ..locations_file import LocationEntry, read_file
 from ..terminal import give, give_json, say
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 #: So many new tokens are asked about at once: each has a gate of its own.
 _AT_ONCE = 16
@@ -43,9 +43,9 @@ def apply(
     The plan comes first. Nothing is taken out without `--prune`, and what was mirrored is always kept.
     """
     entries = read_file(file)
-    with asking() as house:
-        kept = _kept(house)
-        declared = _identify(house, entries, kept)
+    with with_gate() as services:
+        kept = _kept(services)
+        declared = _identify(services, entries, kept)
         others = left_out(declared, kept)
         try:
             steps = plan(declared, kept, prune=prune)
@@ -56,32 +56,34 @@ def apply(
             words = f"That would take out {len(others)} of {len(kept)} locations; nothing was done."
             raise Failure(f"{words} If it is meant to be, say so with --yes.", Exit.PERSON)
         if not dry_run:
-            _do_all(house, steps)
+            _do_all(services, steps)
     if not json:
         done = "would be done; nothing was" if dry_run else "done"
         count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
         say(f"{count} {done}." if steps else "All is as the file says.")
 
 
-def _kept(house: "House") -> list[Kept]:
-    streams = house.streams.by_location()
+def _kept(services: "Services") -> list[KeptLocation]:
+    streams = services.streams.by_location()
     return [
-        Kept(location=one, token=house.locations.token(one).text, streams=streams.get(one.id, []))
-        for one in house.locations.watched()
+        KeptLocation(location=one, token=services.locations.token(one).text, streams=streams.get(one.id, []))
+        for one in services.locations.watched()
     ]
 
 
-def _identify(house: "House", entries: Sequence[Entry], kept: Sequence[Kept]) -> list[Declared]:
+def _identify(
+    services: "Services", entries: Sequence[LocationEntry], kept: Sequence[KeptLocation]
+) -> list[DeclaredLocation]:
     """Find out which location each entry is: by its token where that is kept, else by asking Apple."""
     by_token = {one.token: one.location for one in kept}
     names = {one.location.uid: one.location.name for one in kept}
 
-    def find(entry: Entry) -> Location | ClientConfig:
-        return by_token.get(entry.token.text) or _ask(house, entry, names)
+    def find(entry: LocationEntry) -> Location | ClientConfig:
+        return by_token.get(entry.token.text) or _ask(services, entry, names)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         whose = list(pool.map(find, entries))
-    declared: list[Declared] = []
+    declared: list[DeclaredLocation] = []
     for entry, found in zip(entries, whose, strict=True):
         if entry.uid not in {None, found.uid}:
             raise Failure(f"{entry.file} opens location {found.uid}, and not {entry.uid}.", Exit.USAGE)
@@ -89,18 +91,20 @@ def _identify(house: "House", entries: Sequence[Entry], kept: Sequence[Kept]) ->
         name = entry.name or names.get(found.uid) or _free(found.name or found.uid, found.uid, taken)
         config = found if isinstance(found, ClientConfig) else None
         declared.append(
-            Declared(uid=found.uid, name=name, token=entry.token, owner=found.owner, every=entry.every, config=config)
+            DeclaredLocation(
+                uid=found.uid, name=name, token=entry.token, owner=found.owner, every=entry.every, config=config
+            )
         )
     _refuse_twice(declared)
     return declared
 
 
-def _ask(house: "House", entry: Entry, names: dict[str, str]) -> ClientConfig:
+def _ask(services: "Services", entry: LocationEntry, names: dict[str, str]) -> ClientConfig:
     if entry.token.is_expired(datetime.now(UTC)):
         words = f"The token in {entry.file} expired on {entry.token.expires:%Y-%m-%d}: download a new one from Apple."
         raise Failure(words, Exit.PERSON)
     gate = entry.uid if entry.uid in names else newcomer(entry.token)
-    return read_client_config(house.asking.client_config(gate, entry.token, PATIENCE_SECONDS))
+    return read_client_config(services.asking.client_config(gate, entry.token, TERMINAL_WAIT_SECONDS))
 
 
 def newcomer(token: Token) -> str:
@@ -113,7 +117,7 @@ def _free(name: str, uid: str, taken: set[str]) -> str:
     return f"{name} {uid}" if name in taken else name
 
 
-def _refuse_twice(declared: Sequence[Declared]) -> None:
+def _refuse_twice(declared: Sequence[DeclaredLocation]) -> None:
     seen: dict[str, str] = {}
     for one in declared:
         if one.uid in seen:
@@ -122,7 +126,7 @@ def _refuse_twice(declared: Sequence[Declared]) -> None:
         seen[one.uid] = one.name
 
 
-def _show(steps: Sequence[Step], others: Sequence[Location], *, json: bool) -> None:
+def _show(steps: Sequence[PlanStep], others: Sequence[Location], *, json: bool) -> None:
     if json:
         given = [{"do": one.verb, "uid": one.uid, "name": one.name, "what": one.words} for one in steps]
         give_json({"steps": given, "not_declared": [{"uid": one.uid, "name": one.name} for one in others]})
@@ -133,30 +137,30 @@ def _show(steps: Sequence[Step], others: Sequence[Location], *, json: bool) -> N
         give(f"  keep   {other.name} ({other.uid}): not in the file; --prune would stop watching it")
 
 
-def _do_all(house: "House", steps: Sequence[Step]) -> None:
+def _do_all(services: "Services", steps: Sequence[PlanStep]) -> None:
     """Do the steps: what gives up its name first, then all new names at once, then the rest."""
     renamed = {step.uid: step.name for step in steps if step.verb == "rename"}
     for step in steps:
         if step.verb == "remove":
-            house.locations.remove(step.name)
-    house.locations.rename(renamed)
+            services.locations.remove(step.name)
+    services.locations.rename(renamed)
     rest = [step for step in steps if step.verb not in {"remove", "rename"}]
     for uid, mine in itertools.groupby(rest, lambda step: step.uid):
         for step in mine:
-            _do(house, step)
-        wake(house, uid)
+            _do(services, step)
+        wake(services, uid)
 
 
-def _do(house: "House", step: Step) -> None:
-    locations, declared = house.locations, step.declared
+def _do(services: "Services", step: PlanStep) -> None:
+    locations, declared = services.locations, step.declared
     match step.verb, declared:
         case "time", _:
             locations.time(step.uid, step.resource or "", step.every)
-        case "add", Declared():
+        case "add", DeclaredLocation():
             added = locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
             if declared.config is not None:
-                house.refreshing.note(added, declared.config)
-        case "rotate", Declared():
+                services.refreshing.note(added, declared.config)
+        case "rotate", DeclaredLocation():
             locations.rotate(declared.name, declared.token)
-        case "watch", Declared():
+        case "watch", DeclaredLocation():
             locations.watch(declared.name, declared.resources)

@@ -9,7 +9,7 @@ import typer
 from apple.texts import clean
 from storage.mirror.feed import Change, Extent
 
-from ..context import reading
+from ..context import with_store
 from ..exits import Exit, Failure
 from ..terminal import give, give_json, say
 
@@ -27,17 +27,17 @@ def changes(
 
     Example: pageturner changes --after 1200 --json
     """
-    with reading() as house:
-        house.feed.recognise()
-        extent = house.feed.extent()
+    with with_store() as services:
+        services.feed.recognise()
+        extent = services.feed.extent()
         if bookmark:
             give(_bookmark(extent, extent.last))
             return
         seq = extent.pruned if after is None else _read(after, extent)
         if after is None and extent.pruned:
             say(f"Changes up to {extent.pruned} are no longer kept.")
-        uid = None if location is None else house.locations.kept(location).uid
-        for change in house.feed.after(seq, uid):
+        uid = None if location is None else services.locations.kept(location).uid
+        for change in services.feed.after(seq, uid):
             if json:
                 give_json({"bookmark": _bookmark(extent, change.seq), **asdict(change)})
             else:

@@ -26,13 +26,13 @@ from storage.ledger.progress import ProgressReport
 from storage.locations import Location
 
 from ...embedded import processes
-from ..context import Living, working
+from ..context import CommandContext, with_workers
 from ..exits import Exit, Failure
-from ..progress import Following, showing
+from ..progress import SyncFollower, showing
 from ..terminal import give, say
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 LATENCY_MS = 150
 _SIZE = ["--assets", "60", "--assignments", "60000", "--users", "5000", "--page-size", "100"]
@@ -103,8 +103,8 @@ def _run(apple: _Apple) -> bool:
     records = f"eight lists of {sum(sizes.values()):,} records"
     say(f"Simulating Apple at {apple.origin}, {LATENCY_MS} ms an answer: {records}.")
     say("The data change while they are read: pages shift, totals grow, versions and cursors move.")
-    with working() as living:
-        location = _add(living.house, apple)
+    with with_workers() as living:
+        location = _add(living.services, apple)
         apple.ask("changes", _CHANGES)
         begun = time.monotonic()
         first = _sync(living, location)
@@ -113,28 +113,28 @@ def _run(apple: _Apple) -> bool:
         apple.ask("changes", _LATER)
         say("Some more has changed, and now the data are quiet: a second sync asks for the difference.")
         again = _sync(living, location)
-        is_exact = _compare(living.house, apple, first, again)
+        is_exact = _compare(living.services, apple, first, again)
         return _judge(traffic, seconds, json.loads(apple.ask("traffic")), is_exact=is_exact)
 
 
-def _sync(living: Living, location: Location) -> list[ProgressReport]:
-    sync_id = living.house.syncing.open(location, None, full=False)
+def _sync(living: CommandContext, location: Location) -> list[ProgressReport]:
+    sync_id = living.services.syncing.open(location, None, full=False)
     assert sync_id is not None  # noqa: S101 - the location watches something
-    with showing(lambda uid: living.house.gate.look(uid).in_flight) as show:
-        return Following(living, [sync_id]).follow(show)
+    with showing(lambda uid: living.services.gate.look(uid).in_flight) as show:
+        return SyncFollower(living, [sync_id]).follow(show)
 
 
-def _add(house: "House", apple: _Apple) -> Location:
-    return house.locations.add("demo", apple.uid, parse_token(apple.token.encode()), None, list(RESOURCES))
+def _add(services: "Services", apple: _Apple) -> Location:
+    return services.locations.add("demo", apple.uid, parse_token(apple.token.encode()), None, list(RESOURCES))
 
 
-def _compare(house: "House", apple: _Apple, first: list[ProgressReport], again: list[ProgressReport]) -> bool:
+def _compare(services: "Services", apple: _Apple, first: list[ProgressReport], again: list[ProgressReport]) -> bool:
     """Compare the mirror with the truth, record by record."""
-    location = house.locations.find(apple.uid)
+    location = services.locations.find(apple.uid)
     is_exact = all(report.is_in_step for report in [*first, *again])
     for resource in RESOURCES:
         truth = collections.Counter(_canonical(line) for line in apple.truth(resource))
-        mirror = collections.Counter(_canonical(line) for line in house.exporting.records(resource, location.id))
+        mirror = collections.Counter(_canonical(line) for line in services.exporting.records(resource, location.id))
         wrong = (truth - mirror).total() + (mirror - truth).total()
         is_exact &= wrong == 0
         reads = f"{_told(first, resource)}; then {_told(again, resource)}"

@@ -12,13 +12,13 @@ import typer
 from storage.locations import Location
 from storage.mirror.tables import MIRRORS
 
-from ..context import reading
+from ..context import with_store
 from ..exits import Exit, Failure
 from ..output import write_to
 from .locations import check_resources
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 #: Where a table has a place for what Apple added since.
 _EXTRA = "extra"
@@ -53,8 +53,8 @@ def export(
     Example: pageturner export assignments --format csv --output assignments.csv
     """
     check_resources([resource])
-    with reading() as house:
-        records = house.exporting.records(resource, _choose(house, location).id)
+    with with_store() as services:
+        records = services.exporting.records(resource, _choose(services, location).id)
         if _format(format_, output) is Format.CSV:
             write_to(output, lambda file: _write_csv(file, resource, records, is_defused=for_spreadsheets))
         else:
@@ -68,10 +68,10 @@ def _format(given: Format | None, output: Path | None) -> Format:
     return Format.CSV if output is not None and output.suffix.lower() == ".csv" else Format.NDJSON
 
 
-def _choose(house: "House", name: str | None) -> Location:
+def _choose(services: "Services", name: str | None) -> Location:
     if name is not None:
-        return house.locations.kept(name)
-    known = house.locations.watched()
+        return services.locations.kept(name)
+    known = services.locations.watched()
     if len(known) != 1:
         names = ", ".join(one.name for one in known) or "none yet"
         raise Failure(f"Say which location, with --location: {names}.", Exit.USAGE)

@@ -2,7 +2,7 @@
 
 from storage.sealer import make_key
 
-from ..context import reading
+from ..context import with_store
 from ..terminal import give, say
 
 
@@ -19,6 +19,6 @@ def reseal() -> None:
 
     Example: pageturner reseal
     """
-    with reading() as house:
-        count = house.locations.reseal()
+    with with_store() as services:
+        count = services.locations.reseal()
     say(f"Sealed with the first key: {count} tokens. Restart everything before you take the others away.")

@@ -13,19 +13,19 @@ from apple.errors import OtherLocation
 from apple.resources import RESOURCES, USUAL
 from apple.texts import clean
 from apple.tokens import MalformedToken, Token, parse_token
-from orchestration.decisions.overview import LocationView, Seen, view
-from orchestration.gate.client import PATIENCE_SECONDS
+from orchestration.decisions.overview import LocationFacts, LocationView, view
+from orchestration.gate.client import TERMINAL_WAIT_SECONDS
 from storage.errors import LocationExists
 from storage.schema import LocationState
 
-from ..context import asking, reading, wake
+from ..context import wake, with_gate, with_store
 from ..exits import Exit, Failure
 from ..overview import look
 from ..terminal import give_json, make_table, results, say, since
 from . import apply
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 app = typer.Typer(
     help="Keep content tokens: add, list, remove, rotate, purge.",
@@ -55,14 +55,14 @@ def add(
     wanted = _resources(resources)
     check_name(name)
     token = _read(file)
-    with asking() as house:
-        holder = house.locations.holder_of(token.text)
+    with with_gate() as services:
+        holder = services.locations.holder_of(token.text)
         if holder is not None:
             raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
-        config = _check(house, apply.newcomer(token), token)
-        location = house.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
-        house.refreshing.note(location, config)
-        wake(house, location.uid)
+        config = _check(services, apply.newcomer(token), token)
+        location = services.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
+        services.refreshing.note(location, config)
+        wake(services, location.uid)
         say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
 
 
@@ -80,8 +80,8 @@ def list_(
 ) -> None:
     """List the locations that are kept. At Apple names are not unique: the uId is."""
     _check_filters(state, resource)
-    with reading() as house:
-        every = _of_removed(house) if removed else [_described(one) for one in look(house).locations]
+    with with_store() as services:
+        every = _of_removed(services) if removed else [_described(one) for one in look(services).locations]
     chosen = [
         one
         for one in every
@@ -119,8 +119,8 @@ def watch(
 ) -> None:
     """Choose which resources of a location are mirrored. What is left out stays as it was mirrored last."""
     wanted = _resources(resources)
-    with reading() as house:
-        house.locations.watch(name, wanted)
+    with with_store() as services:
+        services.locations.watch(name, wanted)
         say(f"'{name}': {', '.join(wanted)} from now on. What else was mirrored is kept.")
         say(f"Next: pageturner sync {shlex.quote(name)}")
 
@@ -128,8 +128,8 @@ def watch(
 @app.command("remove", epilog="Example: [bold]pageturner locations remove hq[/]")
 def remove(name: Annotated[str, typer.Argument(help="The name it has here.")]) -> None:
     """Stop watching a location: its token is erased, what was mirrored is kept."""
-    with reading() as house:
-        house.locations.remove(name)
+    with with_store() as services:
+        services.locations.remove(name)
         say(f"'{name}' is no longer watched. Its token is erased; what was mirrored is kept.")
 
 
@@ -140,14 +140,14 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erase for ever what was mirrored of a location that was removed: its records, their changes and its notices."""
-    with reading() as house:
-        location = house.locations.kept(name)
-        held = house.purging.measure(location.id, location.uid)
+    with with_store() as services:
+        location = services.locations.kept(name)
+        held = services.purging.measure(location.id, location.uid)
         words = f"{held.records:,} records, {held.changes:,} changes and {held.notices:,} notices of '{name}'"
-        house.purging.refuse_watched(location.id)
+        services.purging.refuse_watched(location.id)
         if not yes and not _is_sure(f"This erases {words} ({location.uid}) for ever. Go on?"):
             raise Failure(f"Nothing was erased of {words}: if it is meant to be, say so with --yes.", Exit.PERSON)
-        house.purging.purge(location.id, location.uid)
+        services.purging.purge(location.id, location.uid)
         say(f"Erased: {words}.")
 
 
@@ -160,20 +160,20 @@ def _is_sure(question: str) -> bool:
 def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], file: TokenFile) -> None:
     """Put a newer token of the same location in the place of the old one."""
     token = _read(file)
-    with asking() as house:
-        location = house.locations.watched([name])[0]
-        config = _check(house, location.uid, token)
+    with with_gate() as services:
+        location = services.locations.watched([name])[0]
+        config = _check(services, location.uid, token)
         if config.uid != location.uid:
             raise OtherLocation(f"('{name}' is {location.uid}; this token opens {config.uid})")
-        house.locations.rotate(name, token)
-        wake(house, location.uid)
+        services.locations.rotate(name, token)
+        wake(services, location.uid)
         say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
 
 
-def _of_removed(house: "House") -> list[dict[str, Any]]:
+def _of_removed(services: "Services") -> list[dict[str, Any]]:
     """Describe the locations that were removed: of these, nothing is read, and nothing can be wrong."""
-    seen = Seen(reports={}, counts=(), closing=None)
-    views = [view(one, [], house.database.now(), seen, is_ticking=False) for one in house.locations.removed()]
+    seen = LocationFacts(reports={}, counts=(), closing=None)
+    views = [view(one, [], services.database.now(), seen, is_ticking=False) for one in services.locations.removed()]
     return [_described(one) | {"state": "removed", "problem": None} for one in views]
 
 
@@ -221,8 +221,8 @@ def _read(file: Path) -> Token:
     return token
 
 
-def _check(house: "House", location: str, token: Token) -> ClientConfig:
-    return read_client_config(house.asking.client_config(location, token, PATIENCE_SECONDS))
+def _check(services: "Services", location: str, token: Token) -> ClientConfig:
+    return read_client_config(services.asking.client_config(location, token, TERMINAL_WAIT_SECONDS))
 
 
 def _resources(text: str | None) -> list[str]:

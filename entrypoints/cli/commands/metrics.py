@@ -11,15 +11,15 @@ from settings import read_duration, read_settings
 from storage.errors import StorageError
 
 from ...embedded.servers import join_if_any
-from ...web.connection import Opening
-from ...web.metrics import Meter
+from ...web.background import BackgroundBuild
+from ...web.metrics import MetricsCollector
 from ...web.server import listen, serve
 from ..check import summarise
 from ..overview import look
 from ..terminal import say
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 
 def metrics(
@@ -38,19 +38,19 @@ def metrics(
     from tasks.logs import configure
     from tasks.queue import depths
     from tasks.sentry import report_bugs
-    from tasks.wiring import house
+    from tasks.wiring import services
 
     configure(settings)
     report_bugs(settings, "metrics")
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Serving http://{address[0]}:{address[1]}/metrics")
-    opening = Opening(house)
+    opening = BackgroundBuild(services)
     opening.start()
     serve(_make_app(opening, depths), listener)
 
 
-def _make_app(opening: "Opening[House]", depths: Callable[[], dict[str, int]]) -> Any:
+def _make_app(opening: "BackgroundBuild[Services]", depths: Callable[[], dict[str, int]]) -> Any:
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -59,7 +59,7 @@ def _make_app(opening: "Opening[House]", depths: Callable[[], dict[str, int]]) -
     from starlette.routing import Route
 
     registry = CollectorRegistry()
-    registry.register(Meter(lambda: opening.built, depths))
+    registry.register(MetricsCollector(lambda: opening.built, depths))
 
     async def scraped(_: Request) -> Response:
         body = await run_in_threadpool(generate_latest, registry)
@@ -77,13 +77,13 @@ def _make_app(opening: "Opening[House]", depths: Callable[[], dict[str, int]]) -
     )
 
 
-def _verdict(house: "House | None", max_age: str | None) -> tuple[str, HTTPStatus]:
+def _verdict(services: "Services | None", max_age: str | None) -> tuple[str, HTTPStatus]:
     """Judge: without an age, it is enough that the database answers; the line says the rest."""
-    if house is None:
+    if services is None:
         return "The database does not answer.", HTTPStatus.SERVICE_UNAVAILABLE
     try:
         limit = None if max_age is None else read_duration(max_age)
-        overview = look(house, limit)
+        overview = look(services, limit)
     except ValueError as error:
         return f"max_age: {error}", HTTPStatus.BAD_REQUEST
     except StorageError as error:

@@ -10,9 +10,9 @@ import typer
 from apple.notices import TYPES
 from orchestration.subscription import HeldElsewhere, NotTaken
 from settings import APPLE_URL, read_duration, read_settings
-from storage.notices import KeptNotice
+from storage.notices import StoredNotice
 
-from ..context import asking, reading
+from ..context import with_gate, with_store
 from ..exits import Exit, Failure
 from ..terminal import give_json, make_table, results, say, since
 
@@ -46,10 +46,10 @@ def subscribe(
     unknown = [one for one in type_ or () if one not in TYPES]
     if unknown:
         raise Failure(f"There is no type {', '.join(unknown)}; there are {', '.join(TYPES)}.", Exit.USAGE)
-    with asking() as house:
-        location = house.locations.watched([name])[0]
+    with with_gate() as services:
+        location = services.locations.watched([name])[0]
         try:
-            now = house.subscribing.subscribe(location, url, tuple(type_ or ()), claim=claim)
+            now = services.subscribing.subscribe(location, url, tuple(type_ or ()), claim=claim)
         except HeldElsewhere as error:
             raise Failure(str(error), Exit.PERSON) from None
         except NotTaken as error:
@@ -64,9 +64,9 @@ def unsubscribe(
     claim: Annotated[bool, typer.Option("--claim", help="End it even if the notices go to another service.")] = False,
 ) -> None:
     """Have Apple send no more notices of a location; its secret is good no longer."""
-    with asking() as house:
+    with with_gate() as services:
         try:
-            were_sent = house.subscribing.unsubscribe(house.locations.watched([name])[0], claim=claim)
+            were_sent = services.subscribing.unsubscribe(services.locations.watched([name])[0], claim=claim)
         except HeldElsewhere as error:
             raise Failure(str(error), Exit.PERSON) from None
         except NotTaken as error:
@@ -87,10 +87,10 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="For a program, with what each says.")] = False,
 ) -> None:
     """List the notices that came, the newest first."""
-    with reading() as house:
+    with with_store() as services:
         if names:
-            house.locations.watched(names)
-        kept = house.notices.last(names, limit, unhandled=unhandled, unknown=unknown)
+            services.locations.watched(names)
+        kept = services.notices.last(names, limit, unhandled=unhandled, unknown=unknown)
     if json:
         give_json([asdict(one) for one in kept])
         return
@@ -121,15 +121,15 @@ def replay(
             moment = datetime.now(UTC) - read_duration(since_)
         except ValueError as error:
             raise Failure(f"--since: {error}", Exit.USAGE) from None
-    with reading() as house:
-        locations = house.locations.watched(names) if names else []
-        uids = house.notices.again([one.name for one in locations], moment, id_)
+    with with_store() as services:
+        locations = services.locations.watched(names) if names else []
+        uids = services.notices.again([one.name for one in locations], moment, id_)
     if not uids:
         raise Failure("There are no such notices.", Exit.USAGE)
     say(f"To be acted on again in the next round of the clock: {len(uids)} notices, locations: {len(set(uids))}.")
 
 
-def _outcome(one: KeptNotice) -> str:
+def _outcome(one: StoredNotice) -> str:
     if one.handled_at is None:
         return "not yet"
     if one.wanted is None:

@@ -1,6 +1,6 @@
 """`pageturner restored`: say that the database is a backup that was restored."""
 
-from ..context import reading
+from ..context import with_store
 from ..terminal import say
 
 
@@ -12,6 +12,6 @@ def restored() -> None:
 
     Example: pageturner restored
     """
-    with reading() as house:
-        house.feed.begin_anew()
+    with with_store() as services:
+        services.feed.begin_anew()
     say("The feed is another one from now on: bookmarks of before are refused.")

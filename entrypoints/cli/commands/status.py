@@ -10,10 +10,10 @@ import typer
 from apple.notices import WANTED
 from orchestration.decisions.overview import LocationView, Overview, StreamView
 from settings import read_duration
-from storage.notices import Tally
+from storage.notices import NoticeCounts
 
 from ..check import check, unknown
-from ..context import reading
+from ..context import with_store
 from ..exits import Exit, Failure
 from ..overview import look, look_closely
 from ..terminal import give_json, make_table, results, say, shorten, since, until
@@ -37,12 +37,12 @@ def status(
     if oldest is not None and not is_check:
         raise Failure("--max-age goes with --check.", Exit.USAGE)
     if is_check:
-        with unknown(), reading() as house:
-            check(look(house, oldest), json=json)
+        with unknown(), with_store() as services:
+            check(look(services, oldest), json=json)
         return
-    with reading() as house:
-        overview = look_closely(house)
-        tallies = house.notices.tallies()
+    with with_store() as services:
+        overview = look_closely(services)
+        tallies = services.notices.tallies()
     if json:
         give_json(
             {
@@ -96,7 +96,7 @@ def _closed(overview: Overview) -> Iterator[str]:
             yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"
 
 
-def _of_notices(tallies: Sequence[Tally]) -> Iterator[str]:
+def _of_notices(tallies: Sequence[NoticeCounts]) -> Iterator[str]:
     """Say of notices what nobody would see otherwise."""
     unhandled = [one for one in tallies if one.unhandled]
     if unhandled:
@@ -111,7 +111,7 @@ def _of_notices(tallies: Sequence[Tally]) -> Iterator[str]:
             yield f"Notices: {words}, the last {since(one.last_at)}."
 
 
-def _described(one: LocationView, tallies: Sequence[Tally]) -> dict[str, Any]:
+def _described(one: LocationView, tallies: Sequence[NoticeCounts]) -> dict[str, Any]:
     mine = [tally for tally in tallies if tally.uid == one.location.uid]
     return {
         "name": one.location.name,

@@ -8,18 +8,18 @@ import typer
 
 from orchestration.decisions.health import of_token
 from orchestration.sync import NeedsPerson
-from storage.ledger.pages import KEPT
+from storage.ledger.pages import PAGES_KEPT
 from storage.ledger.progress import ProgressReport
 from storage.locations import Location
 
-from ..context import working
+from ..context import with_workers
 from ..exits import Exit, Failure
-from ..progress import Following, causes, describe, showing
+from ..progress import SyncFollower, causes, describe, showing
 from ..terminal import give_json, make_table, results, say
 from .locations import check_resources
 
 if TYPE_CHECKING:
-    from tasks.wiring import House
+    from tasks.wiring import Services
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +46,19 @@ def sync(
     """
     if resource:
         check_resources(resource)
-    with working() as living:
-        locations = living.house.locations.watched(names)
+    with with_workers() as living:
+        locations = living.services.locations.watched(names)
         if not locations:
             raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
-        sync_ids, unsynced = _open(living.house, locations, resource, full=full)
+        sync_ids, unsynced = _open(living.services, locations, resource, full=full)
         if not sync_ids and not unsynced:
             raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
-        following = Following(living, sync_ids)
-        with showing(lambda uid: living.house.gate.look(uid).in_flight) as show:
+        following = SyncFollower(living, sync_ids)
+        with showing(lambda uid: living.services.gate.look(uid).in_flight) as show:
             reports = following.follow(show)
-        while living.house.pages.sweep(KEPT):
+        while living.services.pages.sweep(PAGES_KEPT):
             continue
-        kept = living.house.locations.watched([one.name for one in locations])
+        kept = living.services.locations.watched([one.name for one in locations])
     _give(reports, unsynced, json=json)
     for one in kept:
         standing = of_token(one, datetime.now(UTC))
@@ -85,13 +85,13 @@ def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
 
 
 def _open(
-    house: "House", locations: list[Location], resources: list[str] | None, *, full: bool
+    services: "Services", locations: list[Location], resources: list[str] | None, *, full: bool
 ) -> tuple[list[int], list[Unsynced]]:
     sync_ids = []
     unsynced = []
     for location in locations:
         try:
-            sync_id = house.syncing.open(location, resources, full=full)
+            sync_id = services.syncing.open(location, resources, full=full)
         except NeedsPerson as error:
             say(f"{location.name}: {error}")
             unsynced.append(Unsynced(location=location.name, uid=location.uid, problem=str(error)))

@@ -10,9 +10,9 @@ from settings import read_settings
 from storage.errors import StorageError
 
 from ...embedded.servers import join_if_any
-from ...web.connection import Opening
+from ...web.background import BackgroundBuild
 from ...web.server import listen, serve
-from ...web.webhook import Bearing, Door, Intake, Receiver, make_app
+from ...web.webhook import BearerCheck, Door, Intake, Receiver, make_app
 from ..exits import Exit, Failure
 from ..terminal import say
 
@@ -36,14 +36,14 @@ def webhook(
         join_if_any(settings)
     from tasks.logs import configure
     from tasks.sentry import report_bugs
-    from tasks.wiring import house
+    from tasks.wiring import services
 
     configure(settings)
     report_bugs(settings, "webhook")
 
     def build() -> Door:
-        kept = house()
-        bearing = Bearing(kept.bearers.digests, settings.webhook_secrets)
+        kept = services()
+        bearing = BearerCheck(kept.bearers.digests, settings.webhook_secrets)
         intake = Intake(
             kept.notices.store,
             kept.sending.sync,
@@ -65,7 +65,7 @@ def webhook(
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Listening for notices at http://{address[0]}:{address[1]}/notices")
-    opening = Opening(build)
+    opening = BackgroundBuild(build)
     opening.start()
     serve(make_app(opening), listener, trust=trust)
 

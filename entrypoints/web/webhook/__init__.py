@@ -1,7 +1,7 @@
 """The webhook receiver: a small ASGI application that keeps Apple's notices before it answers."""
 
-from .bearers import Bearing
+from .bearers import BearerCheck
 from .intake import Intake
 from .receiver import Door, Receiver, make_app
 
-__all__ = ["Bearing", "Door", "Intake", "Receiver", "make_app"]
+__all__ = ["BearerCheck", "Door", "Intake", "Receiver", "make_app"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from storage.errors import DatabaseAway
-from storage.notice_secrets import digest_of
+from storage.notice_secrets import digest_of_secret
 
 #: What is known of the secrets is this old at most: a secret that was taken back is not good for longer.
 FRESH_SECONDS = 1.0
@@ -21,12 +21,12 @@ _LOCK_SECONDS = 5.0
 _NOBODY = "0" * 64
 
 
-class Bearing:
+class BearerCheck:
     """Knows which bearer speaks for whom, a moment ago."""
 
     def __init__(self, read: Callable[[], dict[str, list[str]]], service_secrets: Sequence[str]) -> None:
         self._read = read
-        self._service = [digest_of(secret) for secret in service_secrets]
+        self._service = [digest_of_secret(secret) for secret in service_secrets]
         self._digests: dict[str, list[str]] = {}
         self._uids: dict[str, str] = {}
         self._read_at = -FRESH_SECONDS
@@ -35,7 +35,7 @@ class Bearing:
     def is_stale(self, bearer: str) -> bool:
         """Tell whether the secrets must be read again before this bearer is judged."""
         age = time.monotonic() - self._read_at
-        digest = digest_of(bearer)
+        digest = digest_of_secret(bearer)
         is_known = digest in self._uids or digest in self._service
         return age >= FRESH_SECONDS or (age >= LOOK_SECONDS and not is_known)
 
@@ -64,7 +64,7 @@ class Bearing:
 
         Only digests are compared: how long that takes tells nothing of the secrets.
         """
-        digest = digest_of(bearer)
+        digest = digest_of_secret(bearer)
         is_service = _is_among(digest, self._service)
         if uid is None:
             speaks_for = self._uids.get(digest)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from apple.notices import Notice
-from orchestration.metrics import Tally
+from orchestration.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Intake:
         store: Callable[[Sequence[Notice]], int],
         tell: Callable[[str], None],
         is_news: Callable[[Notice], bool],
-        tally: Tally,
+        tally: Metrics,
     ) -> None:
         self._store = store
         self._tell = tell

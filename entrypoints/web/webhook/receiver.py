@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from apple.notices import MalformedNotice, is_test, read_notice
-from orchestration.metrics import Tally
+from orchestration.metrics import Metrics
 from storage.errors import DatabaseAway
 
-from ..connection import Opening
-from .bearers import Bearing
+from ..background import BackgroundBuild
+from .bearers import BearerCheck
 from .intake import Full, Intake
 from .throttle import Throttle
 
@@ -47,7 +47,7 @@ ANSWER_SECONDS = 4.0
 _AGAIN_SECONDS = "30"
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A request is not taken; only its status is told."""
 
     def __init__(self, status: HTTPStatus) -> None:
@@ -58,7 +58,7 @@ class Refused(Exception):
 class Receiver:
     """Takes notices in."""
 
-    def __init__(self, bearing: Bearing, intake: Intake, tally: Tally) -> None:
+    def __init__(self, bearing: BearerCheck, intake: Intake, tally: Metrics) -> None:
         self._bearing = bearing
         self._intake = intake
         self._tally = tally
@@ -68,7 +68,7 @@ class Receiver:
         """Keep a notice, and answer 200 only then."""
         try:
             await self._receive(request)
-        except Refused as refused:
+        except Rejected as refused:
             if refused.status in _CLOSED:
                 await _drain(request)
             self._tally.count("notices", result=refused.status.phrase.lower())
@@ -95,11 +95,11 @@ class Receiver:
             if is_test(body):
                 return
             log.warning("A notice with a right bearer could not be read: %s.", error)
-            raise Refused(HTTPStatus.BAD_REQUEST) from None
+            raise Rejected(HTTPStatus.BAD_REQUEST) from None
         async with asyncio.timeout(STORE_SECONDS):
             if speaks_for not in {None, notice.uid} and await self._is_known(notice.uid):
                 log.warning("A notice for location %s came with the bearer of %s.", notice.uid, speaks_for)
-                raise Refused(HTTPStatus.BAD_REQUEST)
+                raise Rejected(HTTPStatus.BAD_REQUEST)
             await self._intake.keep(notice)
 
     async def _judge(self, request: Request, uid: str | None, source: str) -> str | None:
@@ -112,9 +112,9 @@ class Receiver:
         if is_good:
             return speaks_for
         if self._throttle.is_over(source):
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS)
+            raise Rejected(HTTPStatus.TOO_MANY_REQUESTS)
         self._throttle.count(source)
-        raise Refused(HTTPStatus.UNAUTHORIZED)
+        raise Rejected(HTTPStatus.UNAUTHORIZED)
 
     async def _is_known(self, uid: str) -> bool:
         """Tell whether there is a location of this uId, even one that was added just now."""
@@ -127,16 +127,16 @@ async def _read(request: Request) -> bytes:
     """Read a body, no further than its limit and its time."""
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > BODY_LIMIT_BYTES:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        raise Rejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > BODY_LIMIT_BYTES:
-                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                    raise Rejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except TimeoutError:
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT) from None
+        raise Rejected(HTTPStatus.REQUEST_TIMEOUT) from None
     return bytes(body)
 
 
@@ -174,7 +174,7 @@ class Door:
 class Readiness:
     """Whether a notice could be kept: asked of the database once a second at most, whoever asks here how often."""
 
-    def __init__(self, opening: Opening[Door]) -> None:
+    def __init__(self, opening: BackgroundBuild[Door]) -> None:
         self._opening = opening
         self._lock = asyncio.Lock()
         self._is_ready = False
@@ -199,7 +199,7 @@ class Readiness:
             return False
 
 
-def make_app(opening: Opening[Door]) -> Starlette:
+def make_app(opening: BackgroundBuild[Door]) -> Starlette:
     """Put the receiver behind its addresses: one for all locations, one for each, and two for whoever watches it."""
 
     async def receive(request: Request) -> Response:

@@ -3,12 +3,12 @@
 import pytest
 
 from orchestration.decisions.batch import reconcile_batches
-from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, Fail, Fetch, Reading, Settle, StartOver
+from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Fetch, Restart, Settle
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
-from storage.schema import Outcome
+from storage.schema import PageOutcome
 
 
-def batch(index, *, total=4, version=None, outcome=Outcome.STORED, records=5, **more) -> PageFact:
+def batch(index, *, total=4, version=None, outcome=PageOutcome.STORED, records=5, **more) -> PageFact:
     """Make the fact of a batch; one with a version is the last."""
     values = {"next_index": None if version else index + 1, "records": records} | more
     return PageFact(index=index, round=1, outcome=outcome, version=version, total=total, **values)
@@ -24,7 +24,7 @@ NOTHING = batch(CHECK, total=1, version="t2", records=0)
 
 def decide(*batches, **more):
     """Decide from some batches."""
-    return reconcile_batches(Reading(**{"round": 1, "rereads": 0, "pages": batches} | more))
+    return reconcile_batches(CrawlFacts(**{"round": 1, "rereads": 0, "pages": batches} | more))
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def decide(*batches, **more):
         ((FIRST, SECOND, LAST, START, ENDED), (2,)),
         (ALL, (AGAIN,)),
         ((*ALL, SAME), (CHECK,)),
-        ((FIRST, batch(3, outcome=Outcome.LOST, attempts=1)), (3,)),
-        ((batch(0, outcome=Outcome.LOST, attempts=1),), (0,)),
+        ((FIRST, batch(3, outcome=PageOutcome.LOST, attempts=1)), (3,)),
+        ((batch(0, outcome=PageOutcome.LOST, attempts=1),), (0,)),
     ],
     ids=str,
 )
@@ -63,7 +63,7 @@ def test_nothing_changed_meanwhile():
     [
         batch(CHECK, total=1, version="t2", records=1),
         batch(CHECK, total=3, records=0),
-        batch(CHECK, outcome=Outcome.LOST, attempts=LOST_LIMIT),
+        batch(CHECK, outcome=PageOutcome.LOST, attempts=LOST_LIMIT),
     ],
     ids=["a record", "an empty batch with more to come", "no answer"],
 )
@@ -79,7 +79,7 @@ def test_something_changed_meanwhile(check):
 )
 def test_totals_that_differ(batches):
     """A total that drifts begins again with a new batch token, and is torn in the end."""
-    assert decide(*batches) == StartOver()
+    assert decide(*batches) == Restart()
     assert decide(*batches, restarts=REREAD_LIMIT) == Settle(is_consistent=False, version="t1", total=4)
 
 
@@ -97,7 +97,7 @@ def test_a_list_that_became_shorter():
 
 def test_a_last_batch_that_is_lost_the_second_time():
     """What left the last batch before all were counted is in no list: without it read once more, nothing is proven."""
-    lost = batch(END, outcome=Outcome.LOST, attempts=LOST_LIMIT)
+    lost = batch(END, outcome=PageOutcome.LOST, attempts=LOST_LIMIT)
     assert decide(*ALL[:-1], lost, SAME, NOTHING).is_consistent is False
 
 
@@ -108,7 +108,7 @@ def test_a_long_delta_is_proven_too():
 
 def test_a_last_batch_that_never_brings_its_token():
     """Without the token, nothing can be gone on from: torn, and in full again the next time."""
-    lost = batch(3, outcome=Outcome.LOST, attempts=LOST_LIMIT)
+    lost = batch(3, outcome=PageOutcome.LOST, attempts=LOST_LIMIT)
     assert decide(FIRST, SECOND, THIRD, lost, START, ENDED) == Settle(is_consistent=False, version=None, total=4)
 
 
@@ -123,9 +123,9 @@ def test_no_totals():
 @pytest.mark.parametrize(
     "first",
     [
-        batch(0, outcome=Outcome.LOST, attempts=LOST_LIMIT),
+        batch(0, outcome=PageOutcome.LOST, attempts=LOST_LIMIT),
         batch(0, total=PAGE_LIMIT + 2),
-        batch(0, outcome=Outcome.FAILED),
+        batch(0, outcome=PageOutcome.FAILED),
     ],
     ids=["no token", "too many", "no answer"],
 )

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestration.decisions import choice, health, spot
-from orchestration.decisions.freshness import judge
-from orchestration.decisions.model import Fail, Fetch, Reading, Settle
+from orchestration.decisions.freshness import judge_streams
+from orchestration.decisions.model import CrawlFacts, Fail, Fetch, Settle
 from orchestration.decisions.timetable import Intervals, Timetable
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl, Scope
 from storage.ledger.pages import PageFact
@@ -15,7 +15,7 @@ from storage.locations import Location
 from storage.mirror.counts import Disagreement, Look
 from storage.mirror.outcome import Reading as Found
 from storage.mirror.outcome import Reason, ending
-from storage.schema import CrawlKind, CrawlState, LocationState, Outcome
+from storage.schema import CrawlKind, CrawlState, LocationState, PageOutcome
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -194,7 +194,7 @@ def page(index, *, total=1, version="v1") -> PageFact:
     return PageFact(
         index=index,
         round=1,
-        outcome=Outcome.STORED,
+        outcome=PageOutcome.STORED,
         version=version,
         total=total,
         next_index=following if following < total else None,
@@ -207,25 +207,25 @@ def test_a_spot_is_many_lists():
     """Each asset is a list of its own, and only one whose own pages are of one moment tells what is gone."""
     scopes = tuple(Scope(adam_id=str(number), pricing_param="STDQ") for number in range(3))
     second, third = PAGES_A_SCOPE, 2 * PAGES_A_SCOPE
-    reading = Reading(round=1, rereads=0, pages=[page(0), page(second, total=2)], scopes=scopes)
+    reading = CrawlFacts(round=1, rereads=0, pages=[page(0), page(second, total=2)], scopes=scopes)
     assert spot.reconcile_spot(reading) == Fetch(indexes=(second + 1, third))
     whole = [page(0), page(second, total=2), page(second + 1, total=2), page(third, version="other")]
-    settled = spot.reconcile_spot(Reading(round=1, rereads=0, pages=whole, scopes=scopes))
+    settled = spot.reconcile_spot(CrawlFacts(round=1, rereads=0, pages=whole, scopes=scopes))
     assert isinstance(settled, Settle)
     assert [(scope.is_consistent, scope.total) for scope in settled.scopes] == [(True, 1), (True, 2), (True, 1)]
     torn = [page(0), page(second, total=2), page(second + 1, total=2, version="other"), page(third)]
-    settled = spot.reconcile_spot(Reading(round=1, rereads=3, pages=torn, scopes=scopes))
+    settled = spot.reconcile_spot(CrawlFacts(round=1, rereads=3, pages=torn, scopes=scopes))
     assert [scope.is_consistent for scope in settled.scopes] == [True, False, True]
 
 
 def test_an_asset_that_cannot_be_read():
     """One of several costs nothing but itself, all of them the spot; none at all may be Apple's way to say no page."""
     scopes = (Scope(adam_id="1", pricing_param="STDQ", counted=3), Scope(adam_id="2", pricing_param="STDQ", counted=0))
-    failed = PageFact(index=0, round=1, outcome=Outcome.FAILED, reason="Apple is away.")
-    beyond = PageFact(index=PAGES_A_SCOPE, round=1, outcome=Outcome.BEYOND, attempts=3)
-    settled = spot.reconcile_spot(Reading(round=1, rereads=0, pages=[failed, beyond], scopes=scopes))
+    failed = PageFact(index=0, round=1, outcome=PageOutcome.FAILED, reason="Apple is away.")
+    beyond = PageFact(index=PAGES_A_SCOPE, round=1, outcome=PageOutcome.BEYOND, attempts=3)
+    settled = spot.reconcile_spot(CrawlFacts(round=1, rereads=0, pages=[failed, beyond], scopes=scopes))
     assert [(scope.is_consistent, scope.total) for scope in settled.scopes] == [(False, 0), (True, 0)]
-    assert spot.reconcile_spot(Reading(round=1, rereads=0, pages=[failed], scopes=scopes[:1])) == Fail(
+    assert spot.reconcile_spot(CrawlFacts(round=1, rereads=0, pages=[failed], scopes=scopes[:1])) == Fail(
         reason="Apple is away."
     )
 
@@ -275,7 +275,7 @@ def test_how_a_stream_stands(given, state, words):
     intervals = Intervals(delta={}, full={}, deep={})
 
     def stands(of):
-        return health.of_stream(judge(of, [given], intervals, NOW)[0])
+        return health.of_stream(judge_streams(of, [given], intervals, NOW)[0])
 
     assert stands(location()).state == state
     assert words in (stands(location()).words or "")

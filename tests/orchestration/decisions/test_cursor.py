@@ -1,12 +1,12 @@
 """The chain of cursors: one step after the other, again from the start when the data move, and not for ever."""
 
 from orchestration.decisions.cursor import follow_cursors
-from orchestration.decisions.model import LOST_LIMIT, REREAD_LIMIT, Fail, Reading, Settle, StartOver, Step
+from orchestration.decisions.model import LOST_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Restart, Settle, Step
 from storage.ledger.pages import PageFact
-from storage.schema import Outcome
+from storage.schema import PageOutcome
 
 
-def step(index, *, version="v1", is_last=False, outcome=Outcome.STORED, attempts=0) -> PageFact:
+def step(index, *, version="v1", is_last=False, outcome=PageOutcome.STORED, attempts=0) -> PageFact:
     """Make the fact of a step."""
     following = None if is_last else index + 1
     return PageFact(
@@ -16,7 +16,7 @@ def step(index, *, version="v1", is_last=False, outcome=Outcome.STORED, attempts
 
 def decide(*steps, restarts=0):
     """Decide from some steps."""
-    return follow_cursors(Reading(round=0, rereads=0, restarts=restarts, pages=steps))
+    return follow_cursors(CrawlFacts(round=0, rereads=0, restarts=restarts, pages=steps))
 
 
 def test_one_after_the_other():
@@ -33,7 +33,7 @@ def test_the_end():
 def test_a_version_that_moves():
     """A version that moves begins the chain again; a chain that never rests goes to its end, and is torn."""
     moved = (step(0), step(1, version="v2"))
-    assert decide(*moved) == StartOver()
+    assert decide(*moved) == Restart()
     assert decide(*moved, restarts=REREAD_LIMIT) == Step(index=2)
     ended = decide(*moved, step(2, version="v2", is_last=True), restarts=REREAD_LIMIT)
     assert ended == Settle(is_consistent=False, version="v1", total=3)
@@ -46,10 +46,10 @@ def test_no_versions_prove_nothing():
 
 def test_a_step_without_its_list():
     """A step that came without being one is asked for again, and fails the chain in the end."""
-    assert decide(step(0), step(1, outcome=Outcome.LOST, attempts=1)) == Step(index=1)
-    assert isinstance(decide(step(0), step(1, outcome=Outcome.LOST, attempts=LOST_LIMIT)), Fail)
+    assert decide(step(0), step(1, outcome=PageOutcome.LOST, attempts=1)) == Step(index=1)
+    assert isinstance(decide(step(0), step(1, outcome=PageOutcome.LOST, attempts=LOST_LIMIT)), Fail)
 
 
 def test_a_step_that_failed():
     """A step that could not be read is the crawl's reason."""
-    assert isinstance(decide(step(0), step(1, outcome=Outcome.FAILED)), Fail)
+    assert isinstance(decide(step(0), step(1, outcome=PageOutcome.FAILED)), Fail)

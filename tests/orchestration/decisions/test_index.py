@@ -4,26 +4,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.decisions.index import reconcile
-from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, Fail, Fetch, Reading, Settle
+from orchestration.decisions.index import decide_index
+from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Fetch, Settle
 from storage.ledger.pages import PageFact
-from storage.schema import Outcome
+from storage.schema import PageOutcome
 
 
 def page(index, *, total=3, version="v1", round_=1, **more) -> PageFact:
     """Make the fact of a stored page of two records."""
     values = {"next_index": index + 1 if total and index + 1 < total else None, "size": 2, "records": 2} | more
-    return PageFact(index=index, round=round_, outcome=Outcome.STORED, version=version, total=total, **values)
+    return PageFact(index=index, round=round_, outcome=PageOutcome.STORED, version=version, total=total, **values)
 
 
-def lost(index, *, attempts=LOST_LIMIT, outcome=Outcome.LOST, round_=1) -> PageFact:
+def lost(index, *, attempts=LOST_LIMIT, outcome=PageOutcome.LOST, round_=1) -> PageFact:
     """Make the fact of a page that came without being one."""
     return PageFact(index=index, round=round_, outcome=outcome, attempts=attempts)
 
 
 def decide(*pages, round_=1, rereads=0):
     """Decide from some pages."""
-    return reconcile(Reading(round=round_, rereads=rereads, pages=pages))
+    return decide_index(CrawlFacts(round=round_, rereads=rereads, pages=pages))
 
 
 def test_nothing_is_there():
@@ -93,14 +93,14 @@ def test_rereads_are_bounded():
     assert decision == Settle(is_consistent=False, version="v1", total=3)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.LOST, Outcome.BEYOND])
+@pytest.mark.parametrize("outcome", [PageOutcome.LOST, PageOutcome.BEYOND])
 def test_a_lost_page_is_asked_for_again(outcome):
     """9650, or no list, below the total is a lost page: it is asked for again."""
     once = lost(1, attempts=1, outcome=outcome)
     assert decide(page(0), once, page(2)) == Fetch(indexes=(1,))
 
 
-@pytest.mark.parametrize("outcome", [Outcome.LOST, Outcome.BEYOND])
+@pytest.mark.parametrize("outcome", [PageOutcome.LOST, PageOutcome.BEYOND])
 def test_a_page_lost_for_good_is_torn(outcome):
     """A page that never comes proves nothing about its records."""
     decision = decide(page(0), lost(1, outcome=outcome), page(2))
@@ -109,13 +109,13 @@ def test_a_page_lost_for_good_is_torn(outcome):
 
 def test_beyond_the_end_is_gone():
     """9650 at the total is what it says."""
-    beyond = lost(3, attempts=1, outcome=Outcome.BEYOND)
+    beyond = lost(3, attempts=1, outcome=PageOutcome.BEYOND)
     assert decide(page(0), page(1), page(2), beyond) == Settle(is_consistent=True, version="v1", total=3)
 
 
 def test_a_failed_page_fails_the_crawl():
     """A page that could not be read is the crawl's reason."""
-    failed = PageFact(index=1, round=1, outcome=Outcome.FAILED, reason="Apple reports trouble.")
+    failed = PageFact(index=1, round=1, outcome=PageOutcome.FAILED, reason="Apple reports trouble.")
     assert decide(page(0), failed, page(2)) == Fail(reason="Apple reports trouble.")
 
 
@@ -218,7 +218,7 @@ def crawl(server: Server, schedule: dict[int, tuple[str, int]], order: int) -> t
     bodies: dict[int, list[int]] = {}
     round_ = rereads = requests = 0
     while True:
-        decision = reconcile(Reading(round=round_, rereads=rereads, pages=list(facts.values())))
+        decision = decide_index(CrawlFacts(round=round_, rereads=rereads, pages=list(facts.values())))
         if not isinstance(decision, Fetch):
             assert isinstance(decision, Settle)
             kept = [body for index, body in bodies.items() if index < (decision.total or 0)]
@@ -234,7 +234,7 @@ def crawl(server: Server, schedule: dict[int, tuple[str, int]], order: int) -> t
             before = facts.get(index)
             if answer is None:
                 attempts = (before.attempts if before else 0) + 1
-                facts[index] = lost(index, attempts=attempts, outcome=Outcome.BEYOND, round_=round_)
+                facts[index] = lost(index, attempts=attempts, outcome=PageOutcome.BEYOND, round_=round_)
                 bodies.pop(index, None)
                 continue
             fact, body = answer

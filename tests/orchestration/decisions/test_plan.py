@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from apple.tokens import Token
-from orchestration.decisions.plan import KINDS, Declared, Kept, left_out, plan
+from orchestration.decisions.plan import KINDS, DeclaredLocation, KeptLocation, left_out, plan
 from storage.ledger.streams import Stream
 from storage.locations import Location
 
@@ -15,18 +15,18 @@ def token(text: str = "one") -> Token:
     return Token(text=text, expires=datetime(2030, 1, 1, tzinfo=UTC), organisation="")
 
 
-def declared(uid: str = "1", text: str = "one", **every) -> Declared:
+def declared(uid: str = "1", text: str = "one", **every) -> DeclaredLocation:
     """Declare a location."""
     every = every or {"assets": USUAL, "users": USUAL}
-    return Declared(uid=uid, name=f"name-{uid}", token=token(text), owner=None, every=every)
+    return DeclaredLocation(uid=uid, name=f"name-{uid}", token=token(text), owner=None, every=every)
 
 
-def kept(uid: str = "1", name: str = "", text: str = "one", **seconds) -> Kept:
+def kept(uid: str = "1", name: str = "", text: str = "one", **seconds) -> KeptLocation:
     """Keep a location with assets and users."""
     bare = dict.fromkeys(Stream.__dataclass_fields__)
     streams = [Stream(**bare | {"resource": name} | seconds) for name in ("assets", "users")]
     location = Location(**dict.fromkeys(Location.__dataclass_fields__) | {"uid": uid, "name": name or f"name-{uid}"})
-    return Kept(location=location, token=text, streams=streams)
+    return KeptLocation(location=location, token=text, streams=streams)
 
 
 def verbs(*arguments, prune: bool = False) -> list[str]:

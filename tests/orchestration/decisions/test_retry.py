@@ -13,13 +13,13 @@ from apple.errors import (
     OtherLocation,
     OtherOwner,
     Overdue,
+    ServerError,
     SlowDown,
     StaleVersion,
     TokenExpired,
     TokenForbidden,
     TokenRevoked,
     TokenWrong,
-    Trouble,
     Unkeepable,
     Unreachable,
     WrongRequest,
@@ -27,8 +27,8 @@ from apple.errors import (
 from entrypoints.cli.commands.sync import Unsynced, verdict
 from entrypoints.cli.exits import Exit
 from orchestration.decisions import retry
-from orchestration.decisions.hold import CONFIRM_WITHIN, is_mass_delete, judge
-from orchestration.decisions.revival import PUBLISH_QUIET, QUIET, REVIVAL_LIMIT, Nudge, Stillness, nudge
+from orchestration.decisions.hold import CONFIRM_WITHIN, is_mass_delete, judge_deletes
+from orchestration.decisions.revival import PUBLISH_QUIET, QUIET, REVIVAL_LIMIT, Revival, RevivalFacts, decide_revival
 from storage.ledger.crawls import Crawl
 from storage.ledger.progress import ProgressReport
 from storage.ledger.streams import Stream
@@ -38,12 +38,12 @@ from storage.schema import CrawlKind, CrawlState, LocationState
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("error", [Unreachable(), Overdue(), Trouble(), BadAnswer()])
+@pytest.mark.parametrize("error", [Unreachable(), Overdue(), ServerError(), BadAnswer()])
 def test_what_is_away_is_asked_again(error):
     """Trouble that may pass is asked for again, after longer and longer waits, and given up after a time."""
-    waits = [retry.decide(error, "hq", attempt, timedelta(seconds=80)) for attempt in range(1, 7)]
+    waits = [retry.decide_retry(error, "hq", attempt, timedelta(seconds=80)) for attempt in range(1, 7)]
     assert [wait.seconds for wait in waits] == [1, 2, 4, 8, 15, 15]
-    given_up = retry.decide(error, "hq", 9, retry.AWAY_LIMIT)
+    given_up = retry.decide_retry(error, "hq", 9, retry.AWAY_LIMIT)
     assert given_up.trouble is retry.Trouble.AWAY
     assert "It was tried for 90 seconds." in given_up.reason
 
@@ -51,17 +51,17 @@ def test_what_is_away_is_asked_again(error):
 @pytest.mark.parametrize("error", [Forbidden(), Unkeepable()])
 def test_one_list_needs_a_person(error):
     """What is wrong with one list fails its crawl at once, for a person, and stops no other."""
-    assert retry.decide(error, "hq", 1).trouble is retry.Trouble.PERSON
+    assert retry.decide_retry(error, "hq", 1).trouble is retry.Trouble.PERSON
 
 
 def test_slow_down_costs_no_attempt():
     """Throttling is waited for, however often it comes."""
-    assert retry.decide(SlowDown(), "hq", 99) == retry.Wait()
+    assert retry.decide_retry(SlowDown(), "hq", 99) == retry.Wait()
 
 
 def test_retry_after_counts():
     """A wait that Apple names is kept to."""
-    assert retry.decide(Trouble(retry_after=30.0), "hq", 1) == retry.Again(seconds=30.0)
+    assert retry.decide_retry(ServerError(retry_after=30.0), "hq", 1) == retry.Again(seconds=30.0)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_retry_after_counts():
 )
 def test_a_token_that_is_no_good_stops(error, state):
     """What a person has to mend stops the location at once."""
-    decision = retry.decide(error, "hq", 1)
+    decision = retry.decide_retry(error, "hq", 1)
     assert isinstance(decision, retry.Stop)
     assert decision.state is state
 
 
 def test_the_others():
     """No page is drift, a dead version is another crawl, and our mistake is loud."""
-    assert retry.decide(BeyondEnd(), "hq", 1) == retry.NoSuchPage()
-    assert isinstance(retry.decide(StaleVersion(), "hq", 1), retry.Afresh)
-    assert retry.decide(WrongRequest(), "hq", 1).trouble is retry.Trouble.BUG
+    assert retry.decide_retry(BeyondEnd(), "hq", 1) == retry.NoSuchPage()
+    assert isinstance(retry.decide_retry(StaleVersion(), "hq", 1), retry.RestartCrawl)
+    assert retry.decide_retry(WrongRequest(), "hq", 1).trouble is retry.Trouble.BUG
 
 
 def test_every_error_has_a_decision():
@@ -96,7 +96,7 @@ def test_every_error_has_a_decision():
         return [leaf for one in kind.__subclasses__() for leaf in leaves(one)] or [kind]
 
     for kind in leaves(AppleError):
-        assert retry.decide(kind(), "hq", 1) is not None
+        assert retry.decide_retry(kind(), "hq", 1) is not None
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def stream(**more) -> Stream:
 def test_a_second_crawl_confirms(digest, held_at, may_delete):
     """Mass deletes happen once a second crawl shows the same, soon after."""
     deletes = Deletes(count=90, records=100, remaining=10, digest=lambda: "same")
-    verdict_ = judge(deletes, stream(held_digest=digest, held_at=held_at), NOW)
+    verdict_ = judge_deletes(deletes, stream(held_digest=digest, held_at=held_at), NOW)
     assert verdict_.may_delete is may_delete
 
 
@@ -138,31 +138,31 @@ def crawl(**more) -> Crawl:
     return Crawl(**empty | values | more)
 
 
-def still(crawl_, **more) -> Stillness:
+def still(crawl_, **more) -> RevivalFacts:
     """Make a stillness."""
     values = {"last_page_at": None, "has_first_page": True, "is_at_gate": False}
-    return Stillness(crawl=crawl_, **values | more)
+    return RevivalFacts(crawl=crawl_, **values | more)
 
 
 @pytest.mark.parametrize(
     ("stillness", "wanted"),
     [
-        (still(crawl()), Nudge.ADVANCE),
-        (still(crawl(), has_first_page=False), Nudge.SEED),
-        (still(crawl(), is_at_gate=True), Nudge.NOTHING),
-        (still(crawl(), last_page_at=NOW - QUIET / 2), Nudge.NOTHING),
-        (still(crawl(state=CrawlState.SETTLED)), Nudge.PUBLISH),
-        (still(crawl(state=CrawlState.SETTLED, moved_at=NOW - PUBLISH_QUIET / 2)), Nudge.NOTHING),
-        (still(crawl(state=CrawlState.PUBLISHED)), Nudge.NOTHING),
-        (still(crawl(revivals=REVIVAL_LIMIT)), Nudge.FAIL),
-        (still(crawl(kind=CrawlKind.SPOT), has_first_page=False), Nudge.ADVANCE),
-        (still(crawl(resource="subscriptions")), Nudge.FOLLOW),
-        (still(crawl(resource="subscriptions"), is_its_turn=False), Nudge.NOTHING),
+        (still(crawl()), Revival.ADVANCE),
+        (still(crawl(), has_first_page=False), Revival.SEED),
+        (still(crawl(), is_at_gate=True), Revival.NOTHING),
+        (still(crawl(), last_page_at=NOW - QUIET / 2), Revival.NOTHING),
+        (still(crawl(state=CrawlState.SETTLED)), Revival.PUBLISH),
+        (still(crawl(state=CrawlState.SETTLED, moved_at=NOW - PUBLISH_QUIET / 2)), Revival.NOTHING),
+        (still(crawl(state=CrawlState.PUBLISHED)), Revival.NOTHING),
+        (still(crawl(revivals=REVIVAL_LIMIT)), Revival.FAIL),
+        (still(crawl(kind=CrawlKind.SPOT), has_first_page=False), Revival.ADVANCE),
+        (still(crawl(resource="subscriptions")), Revival.FOLLOW),
+        (still(crawl(resource="subscriptions"), is_its_turn=False), Revival.NOTHING),
     ],
 )
 def test_tending(stillness, wanted):
     """Only what nothing is working on is revived, and not for ever."""
-    assert nudge(stillness, NOW) is wanted
+    assert decide_revival(stillness, NOW) is wanted
 
 
 _numbers = itertools.count()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orchestration.decisions.revival import PUBLISH_LOST, QUIET, Nudge, Stillness, nudge
+from orchestration.decisions.revival import PUBLISH_LOST, QUIET, Revival, RevivalFacts, decide_revival
 from storage.database import Database
 from storage.ledger.crawls import Crawl
 from storage.schema import CrawlState, crawls
@@ -100,7 +100,7 @@ def test_moments_of_a_wrong_clock_say_nothing(crew, database):
     """A crawl that moved, it seems, in the future is looked after like one that has not moved for long."""
     stream = crew.store.stream(crew.store.add(), "users")
     crawl = crew.store.crawls.get(crew.store.open(stream).crawl_id)
-    stillness = Stillness(crawl=crawl, last_page_at=None, has_first_page=False, is_at_gate=False)
-    assert nudge(stillness, database.now()) is Nudge.NOTHING
-    assert nudge(stillness, crawl.moved_at - timedelta(hours=9)) is Nudge.SEED
-    assert nudge(stillness, crawl.moved_at + QUIET) is Nudge.SEED
+    stillness = RevivalFacts(crawl=crawl, last_page_at=None, has_first_page=False, is_at_gate=False)
+    assert decide_revival(stillness, database.now()) is Revival.NOTHING
+    assert decide_revival(stillness, crawl.moved_at - timedelta(hours=9)) is Revival.SEED
+    assert decide_revival(stillness, crawl.moved_at + QUIET) is Revival.SEED

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestration.gate import Gate, Message, NotNow, Underway
+from orchestration.gate import AlreadyRunning, Gate, Message, NotNow
 from orchestration.gate.gate import HEAD_START, IN_FLIGHT_LIMIT, LEASE_SECONDS, PATIENCE_SECONDS, TASK_SECONDS
 from orchestration.gate.scripts import DUE_KEY, key_of
 from tests.support.proxy import proxied
@@ -176,7 +176,7 @@ def test_an_answer_of_redis_that_was_lost(redis, redis_url):
 
 def assert_is_refused(gate, message_id):
     """Nobody may ask about a message."""
-    with pytest.raises(Underway), gate.permit("1", message_id, wait=0.0):
+    with pytest.raises(AlreadyRunning), gate.permit("1", message_id, wait=0.0):
         pass
 
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from storage.ledger.pages import PageFact
 from storage.ledger.syncs import Origin, Wanted
-from storage.schema import CrawlKind, CrawlState, Outcome, SyncState, crawls
+from storage.schema import CrawlKind, CrawlState, PageOutcome, SyncState, crawls
 
 from ..store import LONG_AGO, Store
 
 
-def fact(index: int = 0, *, round_: int = 0, outcome: Outcome = Outcome.STORED, **more) -> PageFact:
+def fact(index: int = 0, *, round_: int = 0, outcome: PageOutcome = PageOutcome.STORED, **more) -> PageFact:
     """Make a fact."""
     return PageFact(index=index, round=round_, outcome=outcome, **more)
 
@@ -47,9 +47,9 @@ def test_a_late_duplicate_undoes_nothing(store: Store):
 def test_an_attempt_becomes_a_page(store: Store):
     """What was tried in vain is replaced by the page, in the same round."""
     _, crawl = opened(store)
-    store.pages.store(crawl.id, fact(outcome=Outcome.TRYING, attempts=2))
+    store.pages.store(crawl.id, fact(outcome=PageOutcome.TRYING, attempts=2))
     assert store.pages.store(crawl.id, fact(version="v1"))
-    assert store.pages.find(crawl.id, 0).outcome is Outcome.STORED
+    assert store.pages.find(crawl.id, 0).outcome is PageOutcome.STORED
 
 
 def test_a_round_begins_once(store: Store):
@@ -161,7 +161,7 @@ def test_a_failed_crawl_is_gone_on_from(store: Store):
     """What was read of a crawl that failed for a while is not read again; what was not, is tried anew."""
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())
-    store.pages.store(crawl.id, fact(index=1, outcome=Outcome.FAILED, attempts=5))
+    store.pages.store(crawl.id, fact(index=1, outcome=PageOutcome.FAILED, attempts=5))
     store.crawls.fail(crawl, "Apple could not be reached.", "away")
     again = store.open(stream)
     assert (again.crawl_id, again.origin) == (crawl.id, Origin.REOPENED)

@@ -13,7 +13,7 @@ from apple.notices import Notice, wanted_by
 from orchestration.decisions import choice
 from orchestration.decisions.retry import Trouble
 from orchestration.decisions.timetable import Timetable
-from storage.chores import Rounds
+from storage.chores import Chores
 from storage.database import Database
 from storage.errors import DatabaseAway
 from storage.ledger.streams import lock_stream
@@ -129,7 +129,7 @@ def test_what_was_sent_for_is_not_sent_for_again(store):
 
 def test_a_wrong_clock_holds_nobody_up(database):
     """A round that was claimed in the far future can be claimed all the same."""
-    some = Rounds(database)
+    some = Chores(database)
     assert some.claim("tick", timedelta(seconds=3))
     with database.write() as connection:
         connection.execute(sa.update(rounds).values(at=datetime.now(UTC) + 30 * DAY))

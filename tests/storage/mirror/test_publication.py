@@ -9,7 +9,7 @@ from apple.answers import pack
 from storage.ledger.pages import Content, PageFact
 from storage.ledger.syncs import Origin
 from storage.mirror.publication import Verdict
-from storage.schema import Outcome
+from storage.schema import PageOutcome
 
 from ..store import Store
 
@@ -81,7 +81,7 @@ def test_a_page_that_comes_after_the_decision(store: Store):
     stream = store.stream(store.add(), "assignments")
     store.publish(store.read(stream, [assignment(1), assignment(2)], [assignment(3)]))
     crawl = store.read(stream, [assignment(1), assignment(2)], [assignment(3)])
-    late = PageFact(index=0, round=1, outcome=Outcome.STORED, version="v9", records=1)
+    late = PageFact(index=0, round=1, outcome=PageOutcome.STORED, version="v9", records=1)
     body = msgspec.json.encode({"assignments": [assignment(1)]})
     assert store.pages.store(crawl.id, late, Content(body=pack(body)))
     assert store.publish(crawl).deleted == 0

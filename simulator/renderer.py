@@ -25,7 +25,7 @@ class Cut:
     asset: tuple[str, str] | None = None
 
 
-class Rendering:
+class Renderer:
     """The records of one location as they are shown now."""
 
     def __init__(self, organisation: Organisation, switches: Switches) -> None:

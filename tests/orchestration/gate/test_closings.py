@@ -7,12 +7,12 @@ from redis import Redis
 
 from apple.answers import Answer
 from apple.client import Client
-from apple.errors import SlowDown, Trouble, Unreachable
+from apple.errors import ServerError, SlowDown, Unreachable
 from orchestration.gate import Gate, NotNow
-from orchestration.gate.client import Asking
-from orchestration.gate.limits import UNKNOWN_RATE, Limiting
-from orchestration.gate.memory import Memory
-from orchestration.metrics import Tally
+from orchestration.gate.client import GatedClient
+from orchestration.gate.closings import GateClosings
+from orchestration.gate.limits import UNKNOWN_RATE, ServiceLimits
+from orchestration.metrics import Metrics
 from storage.closings import Closings
 from tests.storage.store import Store, make_store, make_token
 from tests.support.proxy import proxied
@@ -30,16 +30,16 @@ def store(database) -> Store:
 
 
 @pytest.fixture
-def memory(gate, store) -> Memory:
+def memory(gate, store) -> GateClosings:
     """The memory of a gate."""
-    return Memory(gate, Closings(store.database), store.locations, store.database)
+    return GateClosings(gate, Closings(store.database), store.locations, store.database)
 
 
 @pytest.fixture
-def asking(gate, memory, redis) -> Asking:
+def asking(gate, memory, redis) -> GatedClient:
     """Whoever asks, of an Apple that the test plays."""
     client = Client("http://127.0.0.1:9")
-    return Asking(client, gate, Limiting(client), memory, Tally(redis))
+    return GatedClient(client, gate, ServiceLimits(client), memory, Metrics(redis))
 
 
 def answer(asking, status, body=b"{}", retry_after=None, location="one"):
@@ -95,7 +95,7 @@ def test_an_organisation_is_left_alone(asking, gate):
 
 @pytest.mark.parametrize(
     ("status", "error", "seconds"),
-    [(503, Trouble, 1), (500, Trouble, 1), (429, SlowDown, 1)],
+    [(503, ServerError, 1), (500, ServerError, 1), (429, SlowDown, 1)],
 )
 def test_what_closes_a_gate(asking, gate, status, error, seconds):
     """Trouble on Apple's side closes the gate too: asking for the next page at once is of no use to anybody."""
@@ -124,9 +124,9 @@ def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
     """What Apple asked for while Redis was away is kept, and told to it as soon as it answers again."""
     with proxied(redis_url) as (proxy, url), Redis.from_url(url, retry=None) as far:
         hurt = Gate(far, longest_request=60.0)
-        memory = Memory(hurt, Closings(store.database), store.locations, store.database)
+        memory = GateClosings(hurt, Closings(store.database), store.locations, store.database)
         client = Client("http://127.0.0.1:9")
-        asking = Asking(client, hurt, Limiting(client), memory, Tally(far))
+        asking = GatedClient(client, hurt, ServiceLimits(client), memory, Metrics(far))
 
         def busy():
             proxy.refuse()

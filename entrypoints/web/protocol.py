@@ -24,7 +24,7 @@ _READ_BYTES = 262_144
 _REQUEST_BYTES = 2_000_000
 
 
-class Patient(HttpToolsProtocol):
+class TimedProtocol(HttpToolsProtocol):
     """HTTP for strangers."""
 
     _closing: TimerHandle | None = None

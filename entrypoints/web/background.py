@@ -15,7 +15,7 @@ T = TypeVar("T")
 _AGAIN_SECONDS = 2.0
 
 
-class Opening(Generic[T]):
+class BackgroundBuild(Generic[T]):
     """Builds something in the background, as often as that takes."""
 
     def __init__(self, build: Callable[[], T]) -> None:

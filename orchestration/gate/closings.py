@@ -18,7 +18,7 @@ from . import Gate, Permit
 _ORGANISATION = 9646
 
 
-class Memory:
+class GateClosings:
     """Keeps closings, and tells them to a Redis that does not know them."""
 
     def __init__(self, gate: Gate, closings: Closings, locations: Locations, clock: Clock) -> None:
