@@ -1,211 +1,141 @@
-"""Crawling: the use cases behind the tasks. Each looks at the ledger, decides by a pure function, and obeys."""
+"""Crawl: decide from the ledger what a crawl needs next, and have it done. No other place obeys these decisions."""
 
 import logging
-import time
-from dataclasses import dataclass
 
-from storage.errors import StorageError
-from storage.ledger.crawls import Crawl, Crawls
-from storage.ledger.orders import Order, Orders
-from storage.ledger.pages import PageFact, Pages
-from storage.ledger.streams import Streams
-from storage.mirror.counts import Counts
-from storage.mirror.publication import Published, Publisher
-from storage.schema import CrawlKind, CrawlState, PageOutcome
+from storage.ledger.crawls import Crawl
+from storage.ledger.pages import PageFact
+from storage.mirror.publication import Published
+from storage.schema import CrawlKind, PageOutcome, Trouble
+from storage.store import Store
 
-from .decisions import retry
-from .decisions.cursor import goes_straight_on
-from .decisions.hold import judge_deletes
-from .decisions.model import CrawlDecision, Fail, Fetch, Restart, Settle, Step
+from .decisions.model import CrawlDecision, Fail, Fetch, Restart, Seed, Settle, Step
 from .decisions.reconcile import decide_crawl, is_unchanged
-from .failure import Failing
-from .fetch import Fetcher, StartedOver
 from .gate import Gate
 from .log_context import about
 from .metrics import Metrics
-from .queue import Postponed, TaskQueue, message_id, message_prefix
-from .sync import Syncer
+from .queue import TaskQueue, message_prefix
 
 log = logging.getLogger(__name__)
 
-#: A step of a chain that came without being one is asked for again after this.
-_STEP_AGAIN_SECONDS = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stores:
-    """What is remembered, as the use cases need it."""
-
-    streams: Streams
-    crawls: Crawls
-    pages: Pages
-    orders: Orders
-    counts: Counts
-    publishing: Publisher
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hands:
-    """What the use cases have others do."""
-
-    fetching: Fetcher
-    syncing: Syncer
-    gate: Gate
-    sending: TaskQueue
-    tally: Metrics
+#: How many times a crawl begins again because what it went on from was dead; then it fails, and is due again later.
+RESTART_LIMIT = 5
 
 
 class Crawler:
-    """The use cases of a crawl."""
+    """Moves crawls from state to state.
 
-    def __init__(self, stores: Stores, hands: Hands) -> None:
-        self._stores = stores
-        self._fetching = hands.fetching
-        self._syncing = hands.syncing
-        self._gate = hands.gate
-        self._sending = hands.sending
-        self._tally = hands.tally
-        self._failing = Failing(stores.crawls, stores.counts, hands.tally)
+    A method returns True if the crawl is no longer open because of it. Its sync then has to be looked at.
+    """
 
-    def seed(self, crawl_id: int, round_: int) -> None:
-        """Fetch the first page; stop there if nothing has changed, else go on to the rest."""
-        order = self._stores.orders.of(crawl_id, 0)
-        crawl = order.crawl
-        if crawl.state is not CrawlState.OPEN or round_ != crawl.round:
-            return
-        first = self._fetch(order, 0)
-        if first is not None and not self._ends_here(crawl, first):
-            self.go_on(crawl, but=message_id(crawl_id, round_, 0))
+    def __init__(self, store: Store, gate: Gate, queue: TaskQueue, metrics: Metrics) -> None:
+        self._store = store
+        self._gate = gate
+        self._queue = queue
+        self._metrics = metrics
 
-    def page(self, crawl_id: int, round_: int, index: int) -> None:
-        """Fetch one page of a round, unless the ledger has it or the crawl has moved on."""
-        order = self._stores.orders.of(crawl_id, index)
-        if order.crawl.state is CrawlState.OPEN and round_ == order.crawl.round:
-            self._fetch(order, index)
+    def advance(self, crawl: Crawl, *, message_id: str = "", is_revival: bool = False) -> bool:
+        """Decide what an open crawl needs next, and have it done.
 
-    def follow(self, crawl_id: int, round_: int, index: int) -> None:
-        """Take one step of the chain, and send the next on its way."""
-        order = self._stores.orders.of(crawl_id, index)
-        crawl = order.crawl
-        if crawl.state is not CrawlState.OPEN or round_ != crawl.round:
-            return
-        step = self._fetch(order, index)
-        if step is None or (index == 0 and self._ends_here(crawl, step)):
-            return
-        if goes_straight_on(crawl, step):
-            self._sending.follow(crawl.uid, crawl_id, round_, index + 1)
-            return
-        decision = decide_crawl(crawl, self._stores.pages.facts(crawl_id, crawl.floor))
-        if decision == Step(index=index):  # its own message is still here: it comes again by itself
-            raise Postponed(_STEP_AGAIN_SECONDS)
-        self.go_on(crawl, but=message_id(crawl_id, round_, index))
+        Nothing is done while a message of the crawl is parked or admitted, other than the one of this id: a callback
+        may come early, or twice. Example: page 7 of 300 was lost with its worker. The chord's callback comes all the
+        same; the ledger lacks page 7; the decision is `Fetch(indexes=(7,))`, which is a chord of one page.
+        """
+        decision = decide_crawl(crawl, self._store.pages.facts(crawl.id, crawl.floor))
+        is_under_way = self._gate.knows(crawl.uid, message_prefix(crawl), but=message_id)
+        if is_under_way and not isinstance(decision, Fail):
+            return False
+        return self._obey(crawl, decision, is_revival=is_revival)
 
-    def reconcile(self, crawl_id: int) -> None:
-        """Decide from the ledger what the crawl needs next, and send it on its way. Harmless at any time."""
-        crawl = self._stores.crawls.get(crawl_id)
-        if crawl.state is CrawlState.OPEN:
-            self.go_on(crawl)
+    def seed(self, crawl: Crawl, *, is_revival: bool = False) -> None:
+        """Begin a round with the first page alone: it tells whether what the ledger has is still what Apple has."""
+        began = self._store.crawls.begin_round(crawl, is_revival=is_revival)
+        if began is not None:
+            self._queue.seed(began)
 
-    def publish(self, crawl_id: int) -> None:
-        """Publish a settled crawl, once."""
-        crawl = self._stores.crawls.get(crawl_id)
-        if crawl.state is not CrawlState.SETTLED:
-            return
-        begun = time.monotonic()
-        published = self._stores.publishing.publish(
-            crawl, lambda deletes, kept: judge_deletes(deletes, kept, crawl.opened_at)
-        )
-        if published is not None:
-            self._tell_published(crawl, published, time.monotonic() - begun)
-            self._syncing.advance(crawl.sync_id)
+    def restart(self, crawl: Crawl, reason: str) -> bool:
+        """Begin again because what the crawl went on from is dead at Apple, a bounded number of times."""
+        if crawl.restarts >= RESTART_LIMIT:
+            return self.fail(crawl, f"{crawl.resource}: {reason}", Trouble.AWAY)
+        self._restart(crawl, is_drift=False)
+        return False
 
-    def go_on(self, crawl: Crawl, *, but: str = "", revival: bool = False) -> None:
-        """Have done what a crawl needs next, unless something of it is still under way: that is waited for."""
-        decision = decide_crawl(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
-        # A callback may come early, or twice.
-        if isinstance(decision, Fail) or not self._gate.knows(crawl.uid, message_prefix(crawl.id), but=but):
-            self._obey(crawl, decision, revival=revival)
-
-    def fail(self, crawl: Crawl, reason: str, trouble: retry.Trouble) -> None:
-        """Fail a crawl, and see its sync on."""
-        self._failing.fail(crawl, reason, trouble)
-        self._syncing.advance(crawl.sync_id)
-
-    def fail_for_bug(self, crawl_id: int, error: Exception) -> None:
-        """Fail a crawl for a mistake of ours; the log has the rest."""
-        reason = f"A bug ({type(error).__name__}): please report it with the worker's log."
-        self.fail(self._stores.crawls.get(crawl_id), reason, retry.Trouble.BUG)
-
-    def fail_for_person(self, crawl_id: int, error: StorageError) -> None:
-        """Fail a crawl for something that only a person can mend."""
-        self.fail(self._stores.crawls.get(crawl_id), str(error), retry.Trouble.PERSON)
-
-    def _tell_published(self, crawl: Crawl, published: Published, seconds: float) -> None:
-        done = {"insert": published.inserted, "update": published.updated, "delete": published.deleted}
-        with about(location=crawl.uid, stream=crawl.resource):
-            log.info("Published in %.2f s: +%d ~%d -%d, %d held.", seconds, *done.values(), published.held)
-        self._tally.observe("publish_seconds", seconds, resource=crawl.resource)
-        self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome="published")
-        for op, count in done.items():
-            self._tally.count("changes", count, resource=crawl.resource, op=op)
-        if not crawl.is_consistent and crawl.kind is not CrawlKind.SPOT:
-            self._tally.count("torn", resource=crawl.resource)
-
-    def _fetch(self, order: Order, index: int) -> PageFact | None:
-        crawl = order.crawl
-        try:
-            page = self._fetching.fetch(order, index)
-        except StartedOver:
-            self._begin_again(crawl)
-            return None
-        if page is None:
-            self._syncing.advance(crawl.sync_id)
-        elif index == 0:
-            self._stores.crawls.note_first(crawl.id, page.version, page.total)
-        return page
-
-    def _ends_here(self, crawl: Crawl, first: PageFact) -> bool:
-        """End a crawl whose first page shows that there is nothing to read."""
-        stream = self._stores.streams.get(crawl.stream_id)
+    def end_if_unchanged(self, crawl: Crawl, first: PageFact) -> bool:
+        """End a crawl whose first page shows that the mirror is what Apple has."""
+        stream = self._store.streams.get(crawl.stream_id)
         if first.outcome is not PageOutcome.STORED or not is_unchanged(crawl, first, stream.complete_version):
             return False
-        if not self._stores.crawls.end_unchanged(crawl, first.version):
+        if self._store.crawls.end_unchanged(crawl, first.version) is None:
             return False
-        self._tally.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome="unchanged")
-        self._syncing.advance(crawl.sync_id)
+        self._metrics.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome="unchanged")
         return True
 
-    def _obey(self, crawl: Crawl, decision: CrawlDecision, *, revival: bool) -> None:
+    def fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> bool:
+        """Fail a crawl for a reason."""
+        if crawl.kind is CrawlKind.SPOT and self._store.crawls.get(crawl.id).is_unfinished:
+            # Before the crawl fails: otherwise its assets would be due again at once, for ever.
+            self._store.counts.note_failure(crawl)
+        if self._store.crawls.fail(crawl, reason, trouble) is None:
+            return False
+        with about(location=crawl.uid, stream=crawl.resource, crawl=crawl.id):
+            log.warning("Failed (%s): %s", trouble, reason)
+        self._metrics.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed-{trouble}")
+        return True
+
+    def note_published(self, crawl: Crawl, published: Published, seconds: float) -> None:
+        """Log and count what a publish did."""
+        changes = published.changes
+        counts = {"insert": changes.inserted, "update": changes.updated, "delete": changes.deleted}
+        with about(location=crawl.uid, stream=crawl.resource):
+            log.info("Published in %.2f s: +%d ~%d -%d, %d held.", seconds, *counts.values(), published.held)
+        self._metrics.observe("publish_seconds", seconds, resource=crawl.resource)
+        self._metrics.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome="published")
+        for op, count in counts.items():
+            self._metrics.count("changes", count, resource=crawl.resource, op=op)
+        if not crawl.is_consistent and crawl.kind is not CrawlKind.SPOT:
+            self._metrics.count("torn", resource=crawl.resource)
+
+    def _obey(self, crawl: Crawl, decision: CrawlDecision, *, is_revival: bool) -> bool:
         match decision:
-            case Fetch(indexes=indexes, is_reread=reread):
-                if self._stores.crawls.begin_round(crawl, reread=reread, revival=revival):
-                    self._tally.count("drift", int(reread), resource=crawl.resource)
-                    self._sending.round(crawl.uid, crawl.id, crawl.round + 1, indexes)
-            case Restart():
-                if self._stores.crawls.restart(crawl, reread=True):
-                    self._tally.count("drift", resource=crawl.resource)
-                    self._begin_again(crawl)
+            case Seed():
+                self.seed(crawl, is_revival=is_revival)
+            case Fetch():
+                self._fetch(crawl, decision, is_revival=is_revival)
             case Step(index=index):
-                self._sending.follow(crawl.uid, crawl.id, crawl.round, index)
+                if not is_revival or self._store.crawls.revive(crawl) is not None:
+                    self._queue.follow(crawl, index)
+            case Restart():
+                self._restart(crawl, is_drift=True)
             case Settle():
-                self._settle(crawl, decision)
+                return self._settle(crawl, decision)
             case Fail(reason=reason):
-                self.fail(crawl, f"{crawl.resource}: {reason}", retry.Trouble.AWAY)
+                return self.fail(crawl, f"{crawl.resource}: {reason}", Trouble.AWAY)
+        return False
 
-    def _settle(self, crawl: Crawl, found: Settle) -> None:
-        settled = self._stores.crawls.settle(
-            crawl,
-            is_consistent=found.is_consistent,
-            version=found.version,
-            total=found.total,
-            scopes=found.scopes,
-        )
-        if settled:
-            self._sending.publish(crawl.id)
-            self._syncing.advance(crawl.sync_id)
+    def _fetch(self, crawl: Crawl, decision: Fetch, *, is_revival: bool) -> None:
+        began = self._store.crawls.begin_round(crawl, is_reread=decision.is_reread, is_revival=is_revival)
+        if began is not None:
+            self._metrics.count("drift", int(decision.is_reread), resource=crawl.resource)
+            self._queue.round(began, decision.indexes)
 
-    def _begin_again(self, crawl: Crawl) -> None:
-        if crawl.is_chained:
-            self._sending.follow(crawl.uid, crawl.id, crawl.round + 1, 0)
+    def _restart(self, crawl: Crawl, *, is_drift: bool) -> None:
+        restarted = self._store.crawls.restart(crawl, is_drift=is_drift)
+        if restarted is None:
+            return
+        self._metrics.count("drift", int(is_drift), resource=crawl.resource)
+        if restarted.is_chained:
+            self._queue.follow(restarted, 0)
         else:
-            self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
+            self._queue.seed(restarted)
+
+    def _settle(self, crawl: Crawl, decision: Settle) -> bool:
+        settled = self._store.crawls.settle(
+            crawl,
+            is_consistent=decision.is_consistent,
+            version=decision.version,
+            total=decision.total,
+            scopes=decision.scopes,
+        )
+        if settled is None:
+            return False
+        self._queue.publish(crawl.id)
+        return True

@@ -1,4 +1,4 @@
-"""Fetching: one page of a crawl from Apple into the ledger, and what to do where Apple answers something else."""
+"""Fetch: one page of a crawl, from Apple into the ledger. It returns what came of it, and does not act on that."""
 
 import logging
 import random
@@ -9,89 +9,98 @@ from apple.errors import AppleError, BadAnswer
 from apple.pages import Page, read_page
 from apple.questions import AssetKey, Question
 from apple.resources import RESOURCES, Paging, Resource
-from apple.tokens import Token
-from storage.clock import Clock
 from storage.errors import DatabaseAway
-from storage.ledger.crawls import PAGES_A_SCOPE, Crawl, Crawls
-from storage.ledger.orders import Order
-from storage.ledger.pages import AGAIN, BASE, CHECK, END, Content, PageFact, Pages
-from storage.locations import Location, Locations
-from storage.mirror.counts import Counts
-from storage.schema import CrawlKind, LocationState, PageOutcome
+from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
+from storage.ledger.pages import AGAIN, BASE, CHECK, END, Content, PageFact, PageJob
+from storage.locations import Location
+from storage.schema import CrawlKind, LocationState, PageOutcome, Trouble
+from storage.store import Store
 
-from .decisions import retry
-from .failure import Failing
+from .decisions.retry import Dead, GaveUp, NoSuchPage, Postponed, Refused, decide_retry
+from .gate import NoPermit
 from .gate.client import GatedClient
 from .log_context import about
 from .metrics import Metrics
-from .queue import Postponed, message_id
+from .queue import message_id
 from .tokens import check_owner, note_expiry
 
 log = logging.getLogger(__name__)
 
-#: How often a crawl begins again because what it went on from was dead; then it fails, and is due again later.
-RESTART_LIMIT = 5
-
-
-class StartedOver(Exception):
-    """The crawl began again from nothing: there is no page to go on with."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class FetchStores:
-    """What is remembered, as far as fetching a page needs it."""
+class Stored:
+    """The ledger has what became of the page."""
 
-    locations: Locations
-    crawls: Crawls
-    pages: Pages
-    counts: Counts
-    clock: Clock
+    page: PageFact
+
+
+#: Everything that can come of fetching a page.
+FetchOutcome = Stored | Postponed | Dead | GaveUp | Refused
 
 
 class Fetcher:
     """Fetches pages."""
 
-    def __init__(self, stores: FetchStores, asking: GatedClient, tally: Metrics) -> None:
-        self._stores = stores
-        self._asking = asking
-        self._tally = tally
-        self._failing = Failing(stores.crawls, stores.counts, tally)
+    def __init__(self, store: Store, client: GatedClient, metrics: Metrics) -> None:
+        self._store = store
+        self._client = client
+        self._metrics = metrics
 
-    def fetch(self, order: Order, index: int) -> PageFact | None:
-        """Fetch a page into the ledger, unless it is there; None where the crawl ended over it."""
-        crawl, known, token = order.crawl, order.page, order.token
-        if known is not None and _is_done(crawl, known):
-            return known
-        if token is None:
-            self._failing.fail(crawl, "The location is no longer watched.", retry.Trouble.PERSON)
-            return None
-        mine = known if known is not None and known.round >= crawl.floor else None
-        attempts = (mine.attempts if mine is not None else 0) + 1
+    def fetch(self, job: PageJob, index: int) -> FetchOutcome:
+        """Fetch a page into the ledger, unless the ledger has it."""
+        if job.page is not None and _is_done(job.crawl, job.page):
+            return Stored(page=job.page)
+        if job.token is None:
+            return GaveUp(reason="The location is no longer watched.", trouble=Trouble.PERSON)
         try:
-            return self._ask(order, token, index, attempts)
+            return Stored(page=self._request(job, index))
+        except NoPermit as full:
+            return Postponed(seconds=full.seconds)
         except AppleError as error:
-            since = (mine.trying_since if mine is not None else None) or self._stores.clock.now()
-            trying = PageFact(
-                index=index,
-                round=crawl.round,
-                outcome=PageOutcome.TRYING,
-                attempts=attempts,
-                reason=str(error),
-                trying_since=since,
-            )
-            return self._obey(order, trying, error)
+            return self._explain(job, index, error)
 
-    def _ask(self, order: Order, token: Token, index: int, attempts: int) -> PageFact:
-        crawl, location = order.crawl, order.location
-        question = self._question(crawl, index)
-        message = message_id(crawl.id, crawl.round, index)
-        answer = self._asking.page(crawl.uid, message, question, token)
+    def _request(self, job: PageJob, index: int) -> PageFact:
+        assert job.token is not None  # noqa: S101 - the caller has looked
+        question = self._question(job.crawl, index)
+        answer = self._client.page(job.crawl.uid, message_id(job.crawl, index), question, job.token)
         page = read_page(question, answer.body)
         if page.cursor is not None and page.cursor == question.cursor and question.resource.paging is Paging.CURSOR:
             raise BadAnswer(f"({question}: its cursor leads back to it)")
-        check_owner(self._stores.locations, location, page.uid, page.owner, page.owner_name)
-        self._note_token(location, question.resource, page)
-        return self._store(crawl, index, page, answer, attempts)
+        check_owner(self._store.locations, job.location, page.uid, page.owner, page.owner_name)
+        self._note_token(job.location, question.resource, page)
+        return self._keep_page(job, index, page, answer)
+
+    def _explain(self, job: PageJob, index: int, error: AppleError) -> FetchOutcome:
+        """Return what an error means, once the ledger has it if it must be remembered."""
+        crawl, earlier, attempts = job.crawl, _earlier(job), _attempts(job)
+        self._metrics.count("errors", resource=crawl.resource, error=type(error).__name__)
+        with about(stream=crawl.resource):
+            log.info("Not answered, attempt %d: %s", attempts, error)
+        now = self._store.now()
+        since = (earlier.trying_since if earlier is not None else None) or now
+        trying = PageFact(
+            index=index,
+            round=crawl.round,
+            outcome=PageOutcome.TRYING,
+            attempts=attempts,
+            reason=str(error),
+            trying_since=since,
+        )
+        match decide_retry(error, job.location.name, attempts, now - since):
+            case Postponed(is_attempt=True) as postponed:
+                self._keep(crawl, trying)
+                spread = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+                return replace(postponed, seconds=postponed.seconds * spread)
+            case NoSuchPage():
+                return Stored(page=self._keep(crawl, replace(trying, outcome=PageOutcome.BEYOND)))
+            case GaveUp(reason=reason, trouble=trouble):
+                told = f"{_name(crawl, index)}: {reason}"
+                failed = self._keep(crawl, replace(trying, outcome=PageOutcome.FAILED, reason=told))
+                if crawl.kind is CrawlKind.SPOT:  # the other assets of the crawl may well be read
+                    return Stored(page=failed)
+                return GaveUp(reason=told, trouble=trouble)
+            case Postponed() | Dead() | Refused() as outcome:
+                return outcome
 
     def _question(self, crawl: Crawl, index: int) -> Question:
         resource = RESOURCES[crawl.resource]
@@ -104,11 +113,11 @@ class Fetcher:
         if index in {0, AGAIN, BASE}:
             return Question(resource=resource, since=crawl.since)
         if resource.paging is Paging.CURSOR:
-            return Question(resource=resource, index=index, cursor=self._stores.pages.cursor(crawl.id, index - 1))
+            return Question(resource=resource, index=index, cursor=self._store.pages.cursor(crawl.id, index - 1))
         return self._batch(crawl, index)
 
     def _batch(self, crawl: Crawl, index: int) -> Question:
-        resource, pages = RESOURCES[crawl.resource], self._stores.pages
+        resource, pages = RESOURCES[crawl.resource], self._store.pages
         first = pages.find(crawl.id, 0)
         end = (first.total or 1) - 1 if first is not None else 0
         if index == CHECK:
@@ -119,7 +128,8 @@ class Fetcher:
         number = end if index == END else index
         return Question(resource=resource, index=number, cursor=token, is_numbered=is_numbered)
 
-    def _store(self, crawl: Crawl, index: int, page: Page, answer: Answer, attempts: int) -> PageFact:
+    def _keep_page(self, job: PageJob, index: int, page: Page, answer: Answer) -> PageFact:
+        crawl = job.crawl
         is_lost = page.records is None or _lacks_its_token(crawl, page)
         fact = PageFact(
             index=index,
@@ -130,89 +140,53 @@ class Fetcher:
             next_index=page.next_index,
             size=page.size,
             records=None if page.records is None else len(page.records),
-            attempts=attempts if is_lost else 0,
+            attempts=_attempts(job) if is_lost else 0,
         )
         content = Content(body=None if is_lost else answer.packed, cursor=page.cursor, seconds=answer.seconds)
         self._keep(crawl, fact, content)
         with about(stream=crawl.resource):
-            log.debug(
-                "Page %d of %s: %s, %s records in %.2f s.",
-                index,
-                fact.total,
-                fact.outcome,
-                fact.records,
-                answer.seconds,
-            )
-        self._tally.count("pages", resource=crawl.resource, outcome=fact.outcome)
-        self._tally.count("records", fact.records or 0, resource=crawl.resource)
-        self._tally.observe("page_seconds", answer.seconds, resource=crawl.resource)
+            words = "Page %d of %s: %s, %s records in %.2f s."
+            log.debug(words, index, fact.total, fact.outcome, fact.records, answer.seconds)
+        self._metrics.count("pages", resource=crawl.resource, outcome=fact.outcome)
+        self._metrics.count("records", fact.records or 0, resource=crawl.resource)
+        self._metrics.observe("page_seconds", answer.seconds, resource=crawl.resource)
         return fact
 
-    def _keep(self, crawl: Crawl, fact: PageFact, content: Content | None = None) -> None:
-        """Store what became of a page; where that cannot be, Apple is not asked in vain for more of them."""
+    def _keep(self, crawl: Crawl, fact: PageFact, content: Content | None = None) -> PageFact:
+        """Store what became of a page; while that is impossible, Apple is not asked for more pages in vain."""
         try:
-            self._stores.pages.store(crawl.id, fact, content)
+            self._store.pages.store(crawl.id, fact, content)
         except DatabaseAway:
-            self._asking.hold(crawl.uid)
+            self._client.hold(crawl.uid)
             raise
-
-    def _obey(self, order: Order, fact: PageFact, error: AppleError) -> PageFact | None:
-        crawl = order.crawl
-        self._tally.count("errors", resource=crawl.resource, error=type(error).__name__)
-        with about(stream=crawl.resource):
-            log.info("Not answered, attempt %d: %s", fact.attempts, error)
-        tried = self._stores.clock.now() - (fact.trying_since or self._stores.clock.now())
-        match retry.decide_retry(error, order.location.name, fact.attempts, tried):
-            case retry.Wait():
-                raise Postponed(0.0)
-            case retry.Again(seconds=seconds):
-                self._keep(crawl, fact)
-                raise Postponed(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spread, not a secret
-            case retry.NoSuchPage():
-                beyond = replace(fact, outcome=PageOutcome.BEYOND)
-                self._keep(crawl, beyond)
-                return beyond
-            case retry.RestartCrawl(reason=reason):
-                self._start_over(crawl, reason)
-            case retry.GiveUp(reason=reason, trouble=trouble):
-                failed = replace(fact, outcome=PageOutcome.FAILED, reason=f"{_name(crawl, fact.index)}: {reason}")
-                self._keep(crawl, failed)
-                if crawl.kind is CrawlKind.SPOT:
-                    return failed  # the other assets may well be read
-                self._failing.fail(crawl, failed.reason or "", trouble)
-            case retry.Stop(reason=reason, state=state):
-                self._stop(order.location, order.token, reason, state)
-        return None
-
-    def _start_over(self, crawl: Crawl, reason: str) -> None:
-        if crawl.restarts >= RESTART_LIMIT:
-            self._failing.fail(crawl, f"{crawl.resource}: {reason}", retry.Trouble.AWAY)
-        elif self._stores.crawls.restart(crawl):
-            raise StartedOver
-
-    def _stop(self, location: Location, token: Token | None, reason: str, state: LocationState) -> None:
-        """Ask nothing more of a location. What was read of it stays, and is gone on from once a person has acted."""
-        if token is not None and not self._stores.locations.has_token(location.id, token):
-            raise Postponed(0.0)  # it was asked with a token that another has taken the place of meanwhile
-        self._stores.locations.mark(location.id, state, reason)
-        for crawl in self._stores.crawls.reading(location.id):
-            self._failing.fail(crawl, reason, retry.Trouble.PERSON)
+        return fact
 
     def _note_token(self, location: Location, resource: Resource, page: Page) -> None:
         # Only lists that would show another owner prove that there is none.
         is_proof = location.state is not LocationState.FOREIGN or resource.paging is Paging.INDEX
         if location.state is not LocationState.VALID and is_proof:
-            self._stores.locations.mark(location.id, LocationState.VALID, None, seen=location.state)
-        note_expiry(self._stores.locations, location, page.token_expires)
+            self._store.locations.mark(location.id, LocationState.VALID, None, seen=location.state)
+        note_expiry(self._store.locations, location, page.token_expires)
 
 
 def _is_done(crawl: Crawl, page: PageFact) -> bool:
-    """Tell whether nothing more is to be done for a page in this round."""
+    """Return whether a page needs nothing more in this round."""
     if page.outcome is PageOutcome.TRYING:
         return False
-    if crawl.is_chained:  # a chain has no rounds: it goes on until it starts over
+    if crawl.is_chained:  # a chain has no rounds: it goes on until it begins again
         return page.round >= crawl.floor and page.outcome is not PageOutcome.LOST
     return page.round >= crawl.round
+
+
+def _earlier(job: PageJob) -> PageFact | None:
+    """Return what is known of the page since the crawl began, or began again; None if nothing is."""
+    return job.page if job.page is not None and job.page.round >= job.crawl.floor else None
+
+
+def _attempts(job: PageJob) -> int:
+    """Return how many times the page was requested since then, this time included."""
+    earlier = _earlier(job)
+    return 1 + (earlier.attempts if earlier is not None else 0)
 
 
 def _name(crawl: Crawl, index: int) -> str:
@@ -223,7 +197,7 @@ def _name(crawl: Crawl, index: int) -> str:
 
 
 def _lacks_its_token(crawl: Crawl, page: Page) -> bool:
-    """Tell whether a batch came without the token that it has to bring: then it is asked for again."""
+    """Return whether a batch came without the token that it must carry; it is then requested again."""
     if not RESOURCES[crawl.resource].is_legacy or page.version is not None:
         return False
     return page.cursor is None if page.total is None else page.index == page.total - 1

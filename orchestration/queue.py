@@ -1,50 +1,47 @@
-"""What the use cases ask to have done by somebody else: the one thing that they know of the task queue."""
+"""The queue: what use cases ask others to do, and the ids of its messages.
+
+Every id is computed, so that a message that is sent twice is delivered once.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-
-class Postponed(Exception):
-    """The task must park itself and come again after `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"Again in {seconds:.1f} s.")
-        self.seconds = seconds
+from storage.ledger.crawls import Crawl
 
 
 class TaskQueue(Protocol):
-    """Sends work on its way. Every id in it is computed, so that sending twice is sending once."""
+    """Sends tasks on their way."""
 
-    def sync(self, location: str) -> None:
-        """Have a location synced, if anything of it is due."""
+    def sync(self, uid: str) -> None:
+        """Send for the location of this uId to be synced, if anything of it is due."""
 
-    def refresh(self, location: str) -> None:
-        """Have Apple asked whose token a location's is, how long it lives, and where notices go."""
+    def refresh(self, uid: str) -> None:
+        """Send for Apple to be asked whose token a location has, when it expires, and where its notices go."""
 
-    def seed(self, location: str, crawl_id: int, round_: int) -> None:
-        """Have the first page fetched."""
+    def seed(self, crawl: Crawl) -> None:
+        """Send for the first page."""
 
-    def round(self, location: str, crawl_id: int, round_: int, indexes: Sequence[int]) -> None:
-        """Have a chord of pages fetched, and reconciled after the last."""
+    def round(self, crawl: Crawl, indexes: Sequence[int]) -> None:
+        """Send a chord of pages, whose callback reconciles the crawl."""
 
-    def follow(self, location: str, crawl_id: int, round_: int, index: int) -> None:
-        """Have one step of a chain of cursors taken."""
+    def follow(self, crawl: Crawl, index: int) -> None:
+        """Send one step of a chain of cursors."""
 
     def reconcile(self, crawl_id: int) -> None:
-        """Have decided what a crawl needs next."""
+        """Send for a decision about what a crawl needs next."""
 
     def publish(self, crawl_id: int) -> None:
-        """Have a settled crawl published."""
+        """Send for a settled crawl to be published."""
 
     def do_publishes_wait(self) -> bool:
-        """Tell whether messages to publish wait for a worker, or nobody knows."""
+        """Return whether messages to publish wait for a worker; True also if that cannot be found out."""
 
 
-def message_id(crawl_id: int, round_: int, index: int) -> str:
-    """Compute the id of the message that asks for a page."""
-    return f"{crawl_id}.{round_}.{index}"
+def message_id(crawl: Crawl, index: int) -> str:
+    """Return the id of the message that asks for a page of a crawl's round."""
+    return f"{crawl.id}.{crawl.round}.{index}"
 
 
-def message_prefix(crawl_id: int) -> str:
-    """Compute how the ids of all messages of a crawl begin."""
-    return f"{crawl_id}."
+def message_prefix(crawl: Crawl) -> str:
+    """Return how the ids of all messages of a crawl begin."""
+    return f"{crawl.id}."

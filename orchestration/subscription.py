@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from apple.client import ClientConfig, read_client_config
 from apple.errors import AppleError, Away
 from apple.notices import TYPES
-from storage.locations import Location, Locations
-from storage.notice_secrets import NoticeSecrets
+from storage.locations import Location
+from storage.store import Store
 
-from .gate import NotNow
+from .gate import NoPermit
 from .gate.client import TERMINAL_WAIT_SECONDS, GatedClient
 from .gate.limits import ServiceLimits
 
@@ -34,35 +34,33 @@ class Subscribed:
 class Subscriber:
     """Sets up subscriptions, and takes them down."""
 
-    def __init__(
-        self, locations: Locations, bearers: NoticeSecrets, asking: GatedClient, limiting: ServiceLimits
-    ) -> None:
-        self._locations = locations
-        self._bearers = bearers
-        self._asking = asking
-        self._limiting = limiting
+    def __init__(self, store: Store, client: GatedClient, limits: ServiceLimits) -> None:
+        self._locations = store.locations
+        self._secrets = store.notice_secrets
+        self._client = client
+        self._limits = limits
 
     def subscribe(self, location: Location, url: str, types: tuple[str, ...], *, claim: bool) -> Subscribed:
         """Have notices sent to a URL, with a secret made for it. What another service holds takes a claim."""
         config = self._look(location)
         me = f"pageturner:{urlsplit(url).hostname}"
         if not claim:
-            _refuse_other(config, location.name, {url, self._bearers.url(location.uid)}, me)
-        chosen = types or self._limiting.notification_types() or TYPES
+            _refuse_other(config, location.name, {url, self._secrets.url(location.uid)}, me)
+        chosen = types or self._limits.notification_types() or TYPES
         wanted: dict[str, Any] = {"notificationUrl": url, "notificationTypes": list(chosen)}
         if claim:
             wanted["mdmInfo"] = {"id": me, "name": "Pageturner", "metadata": "an exact mirror of what is here"}
-        secret = self._bearers.propose(location.uid)  # Apple tries it out before it answers
+        secret = self._secrets.propose(location.uid)  # Apple tries it out before it answers
         try:
             now = self._configure(location, wanted | {"notificationAuthToken": secret})
-        except (AppleError, NotNow) as error:
+        except (AppleError, NoPermit) as error:
             if not isinstance(error, Away):  # else nobody knows whether Apple took it: both secrets stay good
-                self._bearers.withdraw(location.uid, secret)
+                self._secrets.withdraw(location.uid, secret)
             raise
         if now.notification_url != url:
-            self._bearers.withdraw(location.uid, secret)
+            self._secrets.withdraw(location.uid, secret)
             raise NotTaken(f"Apple still sends notices to {now.notification_url or 'nobody'}.")
-        self._bearers.settle(location.uid, secret, url)
+        self._secrets.settle(location.uid, secret, url)
         if claim and now.owner == me:
             self._locations.disown(location.id)
             self._locations.own(location.id, me, "Pageturner")
@@ -72,23 +70,23 @@ class Subscriber:
         """Have no more notices sent, if any are. The secret is good no longer, whatever Apple goes on sending."""
         config = self._look(location)
         if not config.notification_types:
-            self._bearers.forget(location.uid)
+            self._secrets.forget(location.uid)
             return False
         if not claim:
-            _refuse_other(config, location.name, {self._bearers.url(location.uid)}, "")
+            _refuse_other(config, location.name, {self._secrets.url(location.uid)}, "")
         now = self._configure(location, {"notificationTypes": []})
         if now.notification_types:
             raise NotTaken(f"Apple goes on sending {', '.join(now.notification_types)}.")
-        self._bearers.forget(location.uid)
+        self._secrets.forget(location.uid)
         return True
 
     def _look(self, location: Location) -> ClientConfig:
         token = self._locations.token(location)
-        return read_client_config(self._asking.client_config(location.uid, token, TERMINAL_WAIT_SECONDS))
+        return read_client_config(self._client.client_config(location.uid, token, TERMINAL_WAIT_SECONDS))
 
     def _configure(self, location: Location, wanted: dict[str, Any]) -> ClientConfig:
         token = self._locations.token(location)
-        now = read_client_config(self._asking.configure(location.uid, token, wanted, TERMINAL_WAIT_SECONDS))
+        now = read_client_config(self._client.configure(location.uid, token, wanted, TERMINAL_WAIT_SECONDS))
         self._locations.note_config(location.id, now.name, now.notification_url, now.notification_types)
         return now
 

@@ -1,81 +1,100 @@
-"""Syncing: open a round over a location, see it through from stream to stream, and tell how far it is."""
+"""Sync: read what is due of a location, from stream to stream, until every crawl of it is over."""
 
 import itertools
 import logging
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
+from apple.notices import wanted_by
 from apple.resources import RESOURCES, Paging
-from storage.clock import Clock
-from storage.ledger.crawls import Crawl, Crawls
-from storage.ledger.pages import Pages
-from storage.ledger.progress import Progress, ProgressReport
-from storage.ledger.streams import Stream, Streams
-from storage.ledger.syncs import Opened, Origin, Sync, Syncs, Wanted
-from storage.locations import Location, Locations
-from storage.mirror.counts import Counts, Disagreement, Moves
-from storage.mirror.outcome import Reason
-from storage.schema import CrawlKind, CrawlState, LocationState, SyncState
+from storage.errors import UnknownLocation
+from storage.ledger.crawls import Crawl
+from storage.ledger.progress import ProgressReport
+from storage.ledger.syncs import Opened, Origin, Sync, Wanted
+from storage.locations import Location
+from storage.schema import CrawlKind, CrawlState, LocationState, SyncState, Trouble
+from storage.store import Store
 
-from .decisions import choice, spot
+from .counts import COUNTED, CountCheck
+from .crawl import Crawler
+from .decisions import choice
 from .decisions.health import of_token
-from .decisions.model import Step
-from .decisions.reconcile import decide_crawl
-from .decisions.retry import Trouble
+from .decisions.retry import Postponed
 from .decisions.revival import QUIET
-from .decisions.timetable import Intervals
+from .decisions.timetable import Intervals, patience
 from .gate import Gate
 from .log_context import about
 from .queue import TaskQueue, message_prefix
 
 log = logging.getLogger(__name__)
 
-#: Pages older than this are worth little: the data have moved on. A new crawl begins instead.
+#: Pages older than this are worth little, since the data have changed: a new crawl begins instead.
 RESUME_WITHIN = timedelta(hours=1)
 
-#: The streams whose requests run side by side. The others wait for them, and are walked one after the other.
+#: The streams that are read side by side. Those that follow cursors wait for them, and are read one after the other.
 PAGED = tuple(name for name, resource in RESOURCES.items() if resource.paging is not Paging.CURSOR)
 
-#: The streams that tell of each other: assets count their assignments.
-_COUNTED = ("assets", "assignments")
+#: A location that needs a person is looked at this often, in case somebody has acted elsewhere.
+_PERSON_REST = timedelta(hours=1)
+
+#: How long a location rests after a bug of ours.
+_BUG_REST = timedelta(minutes=10)
 
 
 class NeedsPerson(Exception):
     """A person has to act before anything of a location is read; the words say how."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SyncStores:
-    """What is remembered, as far as a sync needs it."""
-
-    locations: Locations
-    streams: Streams
-    syncs: Syncs
-    crawls: Crawls
-    pages: Pages
-    counts: Counts
-    progress: Progress
-    clock: Clock
-
-
 class Syncer:
-    """Opens syncs and sees them through."""
+    """Opens syncs and moves them on."""
 
-    def __init__(self, stores: SyncStores, gate: Gate, sending: TaskQueue, intervals: Intervals) -> None:
-        self._stores = stores
+    def __init__(self, store: Store, crawler: Crawler, gate: Gate, queue: TaskQueue, intervals: Intervals) -> None:
+        self._store = store
+        self._crawler = crawler
         self._gate = gate
-        self._sending = sending
+        self._queue = queue
         self._intervals = intervals
+        self._counts = CountCheck(store)
 
-    def open(self, location: Location, resources: list[str] | None, *, full: bool) -> int | None:
-        """Start what is due at a location, take over what was left unfinished, and give the sync's number."""
-        now = self._stores.clock.now()
+    def sync_due(self, uid: str) -> Postponed | None:
+        """Sync what is due of a location. Notices come in bursts, so what one wants waits for the rest of its burst."""
+        location = self._watched(uid)
+        if location is None:
+            return None
+        self._store.notices.handle(wanted_by, uid)
+        now = self._store.now()
+        due = self._store.streams.due(location.id, now)
+        if not due:
+            return None
+        is_busy = self._store.syncs.is_open(location.id)
+        wait = patience(due, self._store.streams.last_begun(location.id), now, is_busy=is_busy)
+        if wait:
+            return Postponed(seconds=wait.total_seconds())
+        try:
+            self.open(location, [one.resource for one in due], full=False)
+        except NeedsPerson as error:
+            log.warning("%s: %s", location.name, error)
+            self._store.streams.postpone(location.id, now + _PERSON_REST)
+        return None
+
+    def rest(self, uid: str) -> None:
+        """Let a location rest after a bug of ours."""
+        location = self._watched(uid)
+        if location is not None:
+            self._store.streams.postpone(location.id, self._store.now() + _BUG_REST)
+
+    def open(self, location: Location, resources: Sequence[str] | None, *, full: bool) -> int | None:
+        """Begin to read streams of a location, or all; return the sync's id, or None if there is nothing to read.
+
+        What an earlier sync left unfinished is taken over.
+        """
+        now = self._store.now()
         if location.token_expires <= now:
-            self._stores.locations.mark(location.id, LocationState.EXPIRED, None)
+            self._store.locations.mark(location.id, LocationState.EXPIRED, None)
             raise NeedsPerson(of_token(location, now).words)
         wanted = [
             choice.choose(stream, self._intervals.of(location.uid, stream), now, full=full)
-            for stream in self._stores.streams.watched(location.id)
+            for stream in self._store.streams.watched(location.id)
             if resources is None or stream.resource in resources
         ]
         if location.state is LocationState.FOREIGN:  # only these lists would show that it is ours again
@@ -84,48 +103,64 @@ class Syncer:
                 raise NeedsPerson(of_token(location, now).words)
         if not wanted:
             return None
-        sync_id, opened = self._stores.syncs.open(location.id, wanted, now - RESUME_WITHIN)
+        sync_id, opened = self._store.syncs.open(location.id, wanted, now - RESUME_WITHIN)
         with about(location=location.uid):
             told = ", ".join(f"{one.stream.resource} ({one.kind})" for one in wanted)
             log.info("'%s': sync %d reads %s.", location.name, sync_id, told)
-        if not self._begin(opened):  # else the first of them to end sees it on
+        if not self._begin(opened):  # otherwise the first of these crawls to end moves the sync on
             self.advance(sync_id)
         return sync_id
 
     def advance(self, sync_id: int) -> None:
-        """See what a sync needs next, and have it done. Harmless at any time."""
-        sync = self._stores.syncs.get(sync_id)
+        """Do what a sync needs next, after one of its crawls is no longer open. It is harmless at any time.
+
+        Paged streams are read first, side by side. When none of them is open any more, the streams that follow cursors
+        are handed over, and read one at a time. When every paged crawl is over, the sync may find that it has to read
+        more: a delta after a torn crawl, or assets whose counts disagree. When nothing is left, it ends.
+        """
+        while self._follow_cursors(sync_id):
+            continue
+        sync = self._store.syncs.get(sync_id)
         if sync.state is not SyncState.OPEN:
             return
-        crawls = self._stores.crawls.of_sync(sync_id)
-        if not sync.is_handed_over and not any(crawl.state is CrawlState.OPEN for crawl in _paged(crawls)):
-            self._stores.syncs.hand_over(sync, PAGED)
-        if self._stores.syncs.get(sync_id).is_handed_over:
-            self._follow(crawls)
+        crawls = self._store.crawls.of_sync(sync_id)
         if any(crawl.is_unfinished for crawl in _paged(crawls)):
             return
         wanted = self._further(sync, crawls)
         if wanted:
-            self._begin(self._stores.syncs.go_on(sync, wanted))
-        elif not any(crawl.is_unfinished for crawl in crawls) and self._stores.syncs.end(sync):
-            self._go_round(sync, crawls)
+            self._begin(self._store.syncs.go_on(sync, wanted))
+        elif not any(crawl.is_unfinished for crawl in crawls) and self._store.syncs.end(sync):
+            self._begin_next(sync, crawls)
 
     def report(self, sync_ids: list[int]) -> tuple[list[ProgressReport], bool]:
-        """Tell how far syncs are, and whether all of them are over."""
-        return self._stores.progress.of(sync_ids)
+        """Return how far syncs are, and whether all of them are over."""
+        return self._store.progress.of(sync_ids)
 
-    def _begin(self, opened: list[Opened]) -> bool:
-        """Begin crawls; tells whether any of them is read side by side, so that the sync is seen on by its end."""
+    def _follow_cursors(self, sync_id: int) -> bool:
+        """Have the stream read whose turn it is; return True if that ended its crawl, so that it is another's turn."""
+        sync = self._store.syncs.get(sync_id)
+        if sync.state is not SyncState.OPEN:
+            return False
+        crawls = self._store.crawls.of_sync(sync_id)
+        if not sync.is_handed_over:
+            is_open = any(crawl.state is CrawlState.OPEN for crawl in _paged(crawls))
+            if is_open or not self._store.syncs.hand_over(sync, PAGED):
+                return False
+        chain = next((one for one in crawls if one.is_chained and one.state is CrawlState.OPEN), None)
+        return chain is not None and self._crawler.advance(chain)
+
+    def _begin(self, opened: Sequence[Opened]) -> bool:
+        """Begin crawls; return whether any of them is read side by side, so that its end moves the sync on."""
         is_paged = False
         for one in opened:
-            crawl = self._stores.crawls.get(one.crawl_id)
+            crawl = self._store.crawls.get(one.crawl_id)
             if crawl.is_chained:
-                continue  # walked when it is its turn
+                continue  # it is read when it is its turn
             is_paged |= crawl.is_unfinished
             if one.origin is Origin.NEW and crawl.kind is not CrawlKind.SPOT:
-                self._sending.seed(crawl.uid, crawl.id, crawl.round)
+                self._queue.seed(crawl)
             elif one.origin is Origin.NEW:
-                self._sending.reconcile(crawl.id)
+                self._queue.reconcile(crawl.id)
             else:
                 self._resume(crawl, one.origin)
         return is_paged
@@ -134,99 +169,46 @@ class Syncer:
         if crawl.state is not CrawlState.OPEN or (origin is Origin.FOUND and self._is_moving(crawl)):
             return
         if crawl.kind is CrawlKind.SPOT or RESOURCES[crawl.resource].is_legacy:
-            self._sending.reconcile(crawl.id)  # goes on by the batch token that it has
-        elif self._stores.crawls.begin_round(crawl):
-            # Page 0 is asked for again: it tells whether what the ledger holds is still of the present.
-            self._sending.seed(crawl.uid, crawl.id, crawl.round + 1)
+            self._queue.reconcile(crawl.id)  # it goes on with the batch token that it has
+        else:
+            self._crawler.seed(crawl)
 
     def _is_moving(self, crawl: Crawl) -> bool:
-        is_young = self._stores.clock.now() - crawl.moved_at < QUIET
-        return is_young or self._gate.knows(crawl.uid, message_prefix(crawl.id))
+        is_young = self._store.now() - crawl.moved_at < QUIET
+        return is_young or self._gate.knows(crawl.uid, message_prefix(crawl))
 
-    def _go_round(self, sync: Sync, crawls: list[Crawl]) -> None:
-        """Begin another sync where a notice came during this one, or what it did not look into any more is due."""
-        if not crawls:
-            return
-        now = self._stores.clock.now()
-        if _could_look(crawls) and self._stores.counts.is_due(sync.location_id, now):
-            self._stores.streams.want(sync.location_id, _COUNTED, now)
-        if self._stores.streams.is_wanted(sync.location_id):
-            self._sending.sync(crawls[0].uid)
-
-    def _follow(self, crawls: list[Crawl]) -> None:
-        """Send the step that is next in the first cursor stream that is not through. Sent twice, it is sent once."""
-        crawl = next((one for one in crawls if one.is_chained and one.state is CrawlState.OPEN), None)
-        if crawl is None:
-            return
-        decision = decide_crawl(crawl, self._stores.pages.facts(crawl.id, crawl.floor))
-        index = decision.index if isinstance(decision, Step) else 0
-        self._sending.follow(crawl.uid, crawl.id, crawl.round, index)
-
-    def _further(self, sync: Sync, crawls: list[Crawl]) -> list[Wanted]:
-        """Find what this sync should read besides what it set out to."""
-        by_stream = itertools.groupby(sorted(_paged(crawls), key=lambda one: (one.stream_id, one.id)), _stream_of)
+    def _further(self, sync: Sync, crawls: Sequence[Crawl]) -> list[Wanted]:
+        """Return what this sync should read besides what it was opened for."""
+        by_stream = itertools.groupby(sorted(_paged(crawls), key=lambda one: (one.stream_id, one.id)), _stream_id)
         made = {stream_id: list(group) for stream_id, group in by_stream}
-        streams = {stream.id: stream for stream in self._stores.streams.watched(sync.location_id)}
+        streams = {stream.id: stream for stream in self._store.streams.watched(sync.location_id)}
         pairs = [(streams[stream_id], group) for stream_id, group in made.items() if stream_id in streams]
         wanted = [one for stream, group in pairs if (one := choice.further(stream, group)) is not None]
-        spot = self._spot(sync, list(streams.values()), crawls)
-        if any(crawl.trouble == Trouble.PERSON for crawl in _counted(crawls)):
+        disagreeing = self._counts.further(sync, list(streams.values()), crawls)
+        if any(crawl.trouble is Trouble.PERSON for crawl in crawls if crawl.resource in COUNTED):
             return []  # a person has to act before anything of these lists is read
-        return wanted or spot
+        return wanted or disagreeing
 
-    def _spot(self, sync: Sync, streams: list[Stream], crawls: list[Crawl]) -> list[Wanted]:
-        """Want those assets read alone whose counts and assignments disagree; what disagrees is noted in any case."""
-        counted = _counted(crawls)
-        both = {stream.resource: stream for stream in streams if stream.resource in _COUNTED and stream.published_at}
-        if len(both) < len(_COUNTED):
-            return []
-        look, since = spot.since_last_look(counted)
-        is_touched = any(map(choice.is_touched, since))
-        is_after_look = look is not None and look.state is CrawlState.PUBLISHED and not is_touched
-        now, moves = self._stores.clock.now(), Moves(*(both[resource].moves for resource in _COUNTED))
-        self._compare(sync.location_id, moves, now, is_after_look=is_after_look)
-        if look is not None or not counted or not self._stores.counts.is_due(sync.location_id, now):
-            return []  # one look a sync; what came since is looked into by the next
-        due = spot.due(self._stores.counts.differing(sync.location_id), now)
-        if not due:  # what was noted agrees again
-            self._stores.counts.note_comparison(sync.location_id, moves, [])
-            return []
-        if spot.are_counts_old(counted):
-            return [Wanted(stream=both["assets"])]
-        return self._look_into(sync, both["assignments"], due)
-
-    def _compare(self, location_id: int, moves: Moves, now: datetime, *, is_after_look: bool) -> None:
-        """Compare counts once after each publish, and note what disagrees before anybody decides not to look."""
-        if self._stores.counts.is_compared(location_id, moves):
+    def _begin_next(self, sync: Sync, crawls: Sequence[Crawl]) -> None:
+        """Send for another sync if a notice came during this one, or counts disagree that it did not look into."""
+        if not crawls:
             return
-        differing = self._stores.counts.differing(location_id)
-        noted = spot.noted(differing, now, is_after_look=is_after_look)
-        self._stores.counts.note_comparison(location_id, moves, noted)
+        self._counts.want_due(sync.location_id, crawls)
+        if self._store.streams.is_wanted(sync.location_id):
+            self._queue.sync(crawls[0].uid)
 
-    def _look_into(self, sync: Sync, assignments: Stream, due: list[Disagreement]) -> list[Wanted]:
-        pages = self._stores.crawls.last_total(assignments.id)
-        if not spot.is_full_cheaper(due, pages, assignments.records):
-            return [Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spot.scopes_of(due))]
-        if assignments.full_after is not None and assignments.full_after > self._stores.clock.now():
-            # Full readings come out torn, and wait.
-            self._stores.counts.note(sync.location_id, spot.put_off(due, assignments.full_after))
-            return []
-        return [Wanted(stream=assignments, forced_by=Reason.COUNTS)]
+    def _watched(self, uid: str) -> Location | None:
+        """Return a location if it is still watched."""
+        try:
+            location = self._store.locations.find(uid)
+        except UnknownLocation:
+            return None
+        return location if location.is_watched else None
 
 
-def _counted(crawls: list[Crawl]) -> list[Crawl]:
-    return [crawl for crawl in crawls if crawl.resource in _COUNTED]
-
-
-def _could_look(crawls: list[Crawl]) -> bool:
-    """Tell whether a sync read assets and assignments to a good end, so that the next one can look into them."""
-    last = {crawl.resource: crawl for crawl in _counted(crawls) if crawl.kind is not CrawlKind.SPOT}
-    return len(last) == len(_COUNTED) and all(crawl.state is not CrawlState.FAILED for crawl in last.values())
-
-
-def _paged(crawls: list[Crawl]) -> list[Crawl]:
+def _paged(crawls: Sequence[Crawl]) -> list[Crawl]:
     return [crawl for crawl in crawls if not crawl.is_chained]
 
 
-def _stream_of(crawl: Crawl) -> int:
+def _stream_id(crawl: Crawl) -> int:
     return crawl.stream_id

@@ -1,4 +1,4 @@
-"""Refreshing: ask Apple whose token a location's is, how long it lives, and where its notices go."""
+"""Tokens: what Apple says about them: whose they are, when they expire, and where the notices of a location go."""
 
 from datetime import datetime, timedelta
 
@@ -8,57 +8,57 @@ from apple.texts import masked
 from apple.tokens import Token
 from storage.errors import UnknownLocation
 from storage.locations import Location, Locations
+from storage.store import Store
 
-from .decisions import retry
+from .decisions.retry import Postponed, Refused, decide_retry
+from .gate import NoPermit
 from .gate.client import GatedClient
-from .queue import Postponed
 
 #: A task waits this long for its permit before it parks itself.
 _WAIT_SECONDS = 1.0
 
-#: Apple was away; nothing depends on this answer, so there is no hurry.
+#: If Apple is away, it is asked again after this: nothing waits for the answer.
 _AGAIN_SECONDS = 600.0
 
 
 class TokenChecker:
-    """Keeps what is known of tokens fresh."""
+    """Asks Apple about tokens, and notes the answers."""
 
-    def __init__(self, locations: Locations, asking: GatedClient) -> None:
-        self._locations = locations
-        self._asking = asking
+    def __init__(self, store: Store, client: GatedClient) -> None:
+        self._locations = store.locations
+        self._client = client
 
-    def refresh(self, uid: str) -> None:
-        """Ask about one location, and note the answer."""
+    def refresh(self, uid: str) -> Postponed | None:
+        """Ask about the token of one location; return when to come again, or None if that is done."""
         try:
             location = self._locations.find(uid)
             token = self._locations.token(location)
         except UnknownLocation:
-            return
-        self._ask(location, token)
-
-    def _ask(self, location: Location, token: Token) -> None:
+            return None
         try:
-            config = read_client_config(self._asking.client_config(location.uid, token, _WAIT_SECONDS))
+            config = read_client_config(self._client.client_config(location.uid, token, _WAIT_SECONDS))
             self.note(location, config)
+        except NoPermit as full:
+            return Postponed(seconds=full.seconds)
         except AppleError as error:
-            self._obey(location, token, error)
+            return self._explain(location, token, error)
+        return None
 
     def note(self, location: Location, config: ClientConfig) -> None:
-        """Note what Apple said of a location."""
+        """Note what Apple says of a location; raise if its token or its owner is not the one that is known."""
         check_owner(self._locations, location, config.uid, config.owner, config.owner_name)
         self._locations.note_config(location.id, config.name, config.notification_url, config.notification_types)
         note_expiry(self._locations, location, config.token_expires)
 
-    def _obey(self, location: Location, token: Token, error: AppleError) -> None:
-        match retry.decide_retry(error, location.name, 1):
-            case retry.Wait():
-                raise Postponed(0.0)
-            case retry.Again():
-                raise Postponed(_AGAIN_SECONDS)
-            case retry.Stop(reason=reason, state=state):
-                self._locations.put_off_asking(location.id)
-                if self._locations.has_token(location.id, token):  # else another has taken its place meanwhile
+    def _explain(self, location: Location, token: Token, error: AppleError) -> Postponed | None:
+        match decide_retry(error, location.name, 1):
+            case Postponed(is_attempt=is_attempt):
+                return Postponed(seconds=_AGAIN_SECONDS if is_attempt else 0.0)
+            case Refused(reason=reason, state=state):
+                self._locations.postpone_asking(location.id)
+                if self._locations.has_token(location.id, token):  # otherwise a newer one has taken its place
                     self._locations.mark(location.id, state, reason)
+        return None
 
 
 #: The same end of a token comes as seconds from one endpoint, and as milliseconds from another.
@@ -68,7 +68,7 @@ _SAME_MOMENT = timedelta(minutes=1)
 def check_owner(
     locations: Locations, location: Location, uid: str | None, owner: str | None, name: str | None = None
 ) -> None:
-    """Refuse what belongs to somebody else; where nobody was known to manage the location, note who does."""
+    """Raise if an answer is about another location or owner; if no owner was known, note who it is."""
     if uid not in {None, location.uid}:
         raise OtherLocation(f"(it opens {uid}, '{location.name}' is {location.uid})")
     if owner is None:
@@ -83,11 +83,11 @@ def check_owner(
 
 
 def _called(owner: str, name: str | None) -> str:
-    """Name a service: by what it calls itself, where it says so, and by what tells it apart."""
+    """Return a service's own name, if it has one, and its id."""
     return f"'{owner}'" if not name else f"'{masked(name)}' ({owner})"
 
 
 def note_expiry(locations: Locations, location: Location, expires: datetime | None) -> None:
-    """Note when the token expires, if that is another moment than was known."""
+    """Note when the token expires, if that differs from what was known."""
     if expires is not None and abs(expires - location.token_expires) > _SAME_MOMENT:
         locations.note_expiry(location.id, expires)

@@ -1,4 +1,4 @@
-"""Rounds: what the clock has done. Any number of beats may run; a round belongs to the one that claims it."""
+"""Chores: when each was last done. Any number of beats may run; a chore belongs to the one that claims it."""
 
 from datetime import datetime, timedelta
 
@@ -11,27 +11,27 @@ from .sql import insert_or
 
 
 class Chores:
-    """The rounds of a database."""
+    """The chores of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def claim(self, name: str, every: timedelta) -> bool:
-        """Claim the next round: true for exactly one of those who come within `every` of the last."""
+        """Claim a chore: True for exactly one of the callers within `every` of the last claim."""
         now = self._database.now()
-        # A moment that far in the future is of a clock that was wrong.
+        # A claim that far in the future was written by a host with a wrong clock: ignore it.
         is_due = (rounds.c.at <= now - every) | (rounds.c.at > now + every + SKEW)
         with self._database.once() as connection:
             claimed = insert_or(connection, rounds).values(name=name, at=now)
             claimed = claimed.on_conflict_do_update(index_elements=["name"], set_={"at": now}, where=is_due)
             return connection.execute(claimed.returning(rounds.c.name)).one_or_none() is not None
 
-    def hold(self, name: str) -> None:
-        """Keep a round that was claimed, and that takes longer than usual."""
+    def keep(self, name: str) -> None:
+        """Keep the claim of a chore that takes longer than usual."""
         with self._database.once() as connection:
             connection.execute(sa.update(rounds).where(rounds.c.name == name).values(at=self._database.now()))
 
     def last(self) -> dict[str, datetime]:
-        """Tell when each was claimed last."""
+        """Return when each was claimed last."""
         with self._database.once() as connection:
             return {row.name: row.at for row in connection.execute(sa.select(rounds))}

@@ -12,7 +12,7 @@ from apple.tokens import Token
 
 from .database import Database
 from .errors import LocationExists, SealedAway, UnknownLocation
-from .ledger.streams import lock_streams
+from .locks import lock_streams
 from .schema import LocationState, SyncState, locations, streams, syncs
 from .sealer import Sealer
 from .sql import own_columns, pick
@@ -222,7 +222,7 @@ class Locations:
             claimed = sa.update(locations).where(locations.c.id.in_(some)).values(ask_due_at=now + ASK_AGAIN)
             return list(connection.scalars(claimed.returning(locations.c.uid)))
 
-    def put_off_asking(self, location_id: int) -> None:
+    def postpone_asking(self, location_id: int) -> None:
         """Note that Apple has answered, if not what was asked: once a day is enough of that, too."""
         values = {"ask_due_at": self._database.now() + ASK_EVERY}
         with self._database.write() as connection:

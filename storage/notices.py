@@ -81,12 +81,12 @@ class Notices:
             found = connection.execute(kept.returning(*named), rows).all()
         return sum(times[row.uid, row.notification_id] == row.deliveries for row in found)
 
-    def heed(self, wanted_by: Callable[[str], Iterable[str]], uid: str | None = None) -> int:
+    def handle(self, wanted_by: Callable[[str], Iterable[str]], uid: str | None = None) -> int:
         """Turn unhandled notices, all or those of a uId, into wanted streams; tells how many there were."""
         handled = 0
         while True:
             with self._database.write() as connection:
-                some = _heed(connection, wanted_by, uid, self._database.now())
+                some = _handle(connection, wanted_by, uid, self._database.now())
             handled += some
             if some < _AT_ONCE:
                 return handled
@@ -144,7 +144,9 @@ class Notices:
             return connection.execute(sa.delete(notices).where(notices.c.received_at < now - NOTICES_KEPT)).rowcount
 
 
-def _heed(connection: sa.Connection, wanted_by: Callable[[str], Iterable[str]], uid: str | None, now: datetime) -> int:
+def _handle(
+    connection: sa.Connection, wanted_by: Callable[[str], Iterable[str]], uid: str | None, now: datetime
+) -> int:
     here: Any = notices.c.handled_at.is_(None)
     if uid is not None:
         here &= notices.c.uid == uid

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from .database import Database
 from .errors import StillRead, StillWatched
-from .ledger.streams import lock_streams
 from .limits import allow
+from .locks import lock_streams
 from .mirror.tables import MIRRORS
 from .schema import (
     UNFINISHED,

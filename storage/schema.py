@@ -45,11 +45,30 @@ class CrawlState(StrEnum):
     SETTLED = "settled"  #: open -> settled, every page that counts is in the ledger
     PUBLISHED = "published"  #: settled -> published, the mirror has it
     UNCHANGED = "unchanged"  #: open -> unchanged, the first page showed that nothing has changed
-    FAILED = "failed"  #: open | settled -> failed, with its reason
+    FAILED = "failed"  #: open | settled -> failed, with its reason; failed -> open, when a later sync goes on from it
 
 
 #: Crawls that are still to be worked on; at most one of them a stream.
 UNFINISHED = (CrawlState.OPEN, CrawlState.SETTLED)
+
+
+class Trouble(StrEnum):
+    """Who can end the trouble that a crawl failed for."""
+
+    AWAY = "away"  #: nobody needs to: a later crawl may succeed
+    PERSON = "person"  #: a person has to act first
+    BUG = "bug"  #: a mistake of ours: another try will not help
+
+
+class Reason(StrEnum):
+    """Why a crawl must read everything, whatever its first page says."""
+
+    ASKED = "asked for"
+    TORN = "torn"
+    HELD = "deletes held"
+    RETIRED = "retired users"
+    COUNTS = "counts disagree"
+    DEEP = "due"
 
 
 class SyncState(StrEnum):
@@ -67,6 +86,11 @@ class PageOutcome(StrEnum):
     LOST = "lost"  #: an answer came, but not the page: no list in it, or another page
     FAILED = "failed"  #: no answer came, however often it was asked for
     TRYING = "trying"  #: an attempt failed, and another will be made
+
+
+def _one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:
+    """Return the constraint that a column holds one of an enum's values."""
+    return sa.CheckConstraint(f"{column} in ({', '.join(repr(str(one)) for one in values)})", name=column)
 
 
 locations = sa.Table(
@@ -198,7 +222,7 @@ syncs = sa.Table(
     sa.Column("is_handed_over", sa.Boolean, nullable=False, server_default=sa.false()),
     # Goes up by one with each decision to read something more, so that it is taken once.
     sa.Column("step", sa.Integer, nullable=False, server_default="0"),
-    sa.CheckConstraint("state in ('open', 'ended')", name="state"),
+    _one_of("state", SyncState),
     sa.Index("syncs_location_id_index", "location_id", "id"),
     sa.Index(
         "syncs_one_open_a_location",
@@ -245,7 +269,7 @@ crawls = sa.Table(
     sa.Column("inserted", sa.BigInteger),
     sa.Column("updated", sa.BigInteger),
     sa.Column("deleted", sa.BigInteger),
-    sa.CheckConstraint("state in ('open', 'settled', 'published', 'unchanged', 'failed')", name="state"),
+    _one_of("state", CrawlState),
     sa.Index("crawls_stream_id_index", "stream_id", "id"),
     sa.Index(
         "crawls_one_unfinished_a_stream",
@@ -277,7 +301,7 @@ pages = sa.Table(
     sa.Column("records", sa.Integer),
     sa.Column("fetched_at", Moment, nullable=False),
     sa.Column("seconds", sa.Float),
-    sa.CheckConstraint("outcome in ('stored', 'beyond', 'lost', 'failed', 'trying')", name="outcome"),
+    _one_of("outcome", PageOutcome),
 )
 
 changes = sa.Table(

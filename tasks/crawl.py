@@ -1,35 +1,37 @@
 """The tasks of a crawl. They carry numbers, and delegate."""
 
+from orchestration.decisions.retry import Postponed
+
 from .application import app
 from .gated import CrawlTask, GatedTask
 from .wiring import services
 
 
 @app.task(name="pageturner.seed", base=GatedTask, rank=0, queue="seed")
-def seed(_location: str, crawl_id: int, round_: int) -> None:
+def seed(_uid: str, crawl_id: int, round_: int) -> Postponed | None:
     """Fetch the first page of a crawl and fan the rest out."""
-    services().crawling.seed(crawl_id, round_)
+    return services().crawl_tasks.seed(crawl_id, round_)
 
 
 @app.task(name="pageturner.page", base=GatedTask, rank=3, queue="page")
-def page(_location: str, crawl_id: int, round_: int, index: int) -> None:
+def page(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | None:
     """Fetch one page of a crawl into the ledger."""
-    services().crawling.page(crawl_id, round_, index)
+    return services().crawl_tasks.page(crawl_id, round_, index)
 
 
 @app.task(name="pageturner.follow", base=GatedTask, rank=2, queue="page")
-def follow(_location: str, crawl_id: int, round_: int, index: int) -> None:
+def follow(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | None:
     """Take one step along the cursors of a stream, which sends the next."""
-    services().crawling.follow(crawl_id, round_, index)
+    return services().crawl_tasks.follow(crawl_id, round_, index)
 
 
 @app.task(name="pageturner.reconcile", base=CrawlTask, queue="seed")
 def reconcile(crawl_id: int) -> None:
     """Decide what a crawl needs next: the callback of every chord of pages, and of its failure."""
-    services().crawling.reconcile(crawl_id)
+    services().crawl_tasks.reconcile(crawl_id)
 
 
 @app.task(name="pageturner.publish", base=CrawlTask, queue="publish")
 def publish(crawl_id: int) -> None:
     """Publish a settled crawl."""
-    services().crawling.publish(crawl_id)
+    services().crawl_tasks.publish(crawl_id)

@@ -15,10 +15,10 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps, loads
 
-from orchestration.gate import AlreadyRunning, Message, NotNow
+from orchestration.gate import AlreadyRunning, Message
 from orchestration.log_context import about
-from orchestration.queue import Postponed
 from storage.errors import StorageError
+from storage.schema import Trouble
 
 from .application import app
 from .outages import AWAY, outages
@@ -59,8 +59,7 @@ class GatedTask(Task):
         task_id = task_id or uuid()
         carried = {name: value for name, value in options.items() if name not in _NOT_CARRIED}
         payload = dumps({"task": self.name, "args": args, "kwargs": kwargs, "options": carried})
-        location = args[0]
-        publish(services().gate.park(location, Message(id=task_id, payload=payload), self.rank), producer)
+        publish(services().gate.park(args[0], Message(id=task_id, payload=payload), self.rank), producer)
         return self.AsyncResult(task_id)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,25 +69,23 @@ class GatedTask(Task):
             self._run(*args, **kwargs)
 
     def _run(self, *args: Any, **kwargs: Any) -> None:
-        gate, location, message_id = services().gate, args[0], self.request.id
-        gate.start(location, message_id)
+        gate, uid, message_id = services().gate, args[0], self.request.id
+        gate.start(uid, message_id)
         seconds = self._attempt(message_id, args, kwargs)
         if seconds is not None:
-            self._come_again(location, message_id, seconds)
+            self._come_again(uid, message_id, seconds)
         try:
-            publish(gate.finish(location, message_id))
+            publish(gate.finish(uid, message_id))
         except AWAY as error:  # what it did is in the ledger; its admission lapses
             outages.note(error)
 
     def _attempt(self, message_id: str, args: Any, kwargs: Any) -> float | None:
-        """Run, and tell after how many seconds to come again; None where it has ended, well or not."""
+        """Run; return after how many seconds to come again, or None if the task has ended, well or not."""
         try:
-            self.run(*args, **kwargs)
+            postponed = self.run(*args, **kwargs)
         except AlreadyRunning:  # what is left of this message is the other one's
             services().gate.leave(message_id)
             raise Ignore from None
-        except (Postponed, NotNow) as later:
-            return later.seconds
         except AWAY as error:
             outages.note(error)
             return AWAY_SECONDS
@@ -97,7 +94,7 @@ class GatedTask(Task):
         except Exception as error:  # the outer rim: a bug fails its crawl, with its name, and not the whole chord
             log.exception("%s: a bug.", message_id)
             return self._give_up(message_id, partial(self.give_up_for_bug, args, error))
-        return None
+        return None if postponed is None else postponed.seconds
 
     def _give_up(self, message_id: str, give_up: Callable[[], None]) -> float | None:
         try:
@@ -111,15 +108,15 @@ class GatedTask(Task):
 
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
         """Fail the crawl for something that only a person can mend."""
-        services().crawling.fail_for_person(args[1], error)
+        services().crawl_tasks.fail(args[1], str(error), Trouble.PERSON)
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
         """Fail the crawl for a mistake of ours."""
-        services().crawling.fail_for_bug(args[1], error)
+        services().crawl_tasks.fail(args[1], bug_reason(error), Trouble.BUG)
 
-    def _come_again(self, location: str, message_id: str, seconds: float) -> None:
+    def _come_again(self, uid: str, message_id: str, seconds: float) -> None:
         try:
-            publish(services().gate.park_again(location, message_id, seconds))
+            publish(services().gate.park_again(uid, message_id, seconds))
         except AWAY as error:  # tend finds the page missing, and has it asked for again
             outages.note(error)
         raise Ignore
@@ -146,12 +143,12 @@ class SyncTask(LocationTask):
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
         """Say what a person has to mend, and let the location rest."""
         super().give_up_for_person(args, error)
-        services().ticking.put_off(args[0])
+        services().syncer.rest(args[0])
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
         """Let the location rest; the log has the bug."""
         del error
-        services().ticking.put_off(args[0])
+        services().syncer.rest(args[0])
 
 
 class ChoreTask(Task):
@@ -194,9 +191,14 @@ class CrawlTask(Task):
         """Tell the ledger."""
         del task_id, kwargs, einfo
         if isinstance(exc, StorageError):
-            services().crawling.fail_for_person(args[0], exc)
+            services().crawl_tasks.fail(args[0], str(exc), Trouble.PERSON)
         else:
-            services().crawling.fail_for_bug(args[0], exc)
+            services().crawl_tasks.fail(args[0], bug_reason(exc), Trouble.BUG)
+
+
+def bug_reason(error: Exception) -> str:
+    """Return the reason of a crawl that fails for a mistake of ours; the log has the rest."""
+    return f"A bug ({type(error).__name__}): please report it with the worker's log."
 
 
 def publish(messages: list[Message], producer: Any = None) -> None:
@@ -212,9 +214,9 @@ def publish(messages: list[Message], producer: Any = None) -> None:
             waiting.pop(0)
     except OperationalError:  # what the broker did not take waits at its gate, not for somebody to miss it
         for message in waiting:
-            location = loads(message.payload)["args"][0]
-            services().gate.shut(location, BROKER_SECONDS)  # else another would be let through in its place
-            services().gate.park_again(location, message.id, BROKER_SECONDS)
+            uid = loads(message.payload)["args"][0]
+            services().gate.shut(uid, BROKER_SECONDS)  # otherwise another would be let through in its place
+            services().gate.park_again(uid, message.id, BROKER_SECONDS)
         raise
 
 

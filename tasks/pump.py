@@ -65,7 +65,7 @@ class Pump(threading.Thread):
             except Exception:  # the outer rim of this thread
                 log.exception("The pump stumbled.")
         with contextlib.suppress(RedisError, DatabaseAway):
-            services().tally.flush()
+            services().metrics.flush()
         if self._sign is not None:
             self._sign.unlink(missing_ok=True)
 
@@ -75,11 +75,11 @@ class Pump(threading.Thread):
         self.join(timeout=5.0)
 
     def _turn(self) -> None:
-        services().memory.restore()
+        services().closings.restore()
         publish(services().gate.pump())
         if time.monotonic() - self._counted >= COUNT_SECONDS:
             self._counted = time.monotonic()
-            services().tally.flush()
+            services().metrics.flush()
             outages.look()
             services().board.write(outages.words())
 
@@ -104,7 +104,7 @@ class Pump(threading.Thread):
         """Keep Apple's limits fresh, in a thread of its own: Apple may take a minute to name them."""
         while not self._stopping.wait(LIMITS_SECONDS):
             with contextlib.suppress(DatabaseAway):
-                services().limiting.keep_fresh()
+                services().limits.keep_fresh()
 
 
 _running: dict[str, float] = {}
@@ -135,11 +135,11 @@ _pump = Pump(read_settings().signs_of_life / str(os.getpid()))
 def _start(sender: Any, **_: Any) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     _pump.start()
-    _attention.append(Attention(sender, lambda: services().database))
+    _attention.append(Attention(sender, lambda: services().store.database))
     _attention[0].start()
     try:
         secret_keys(read_settings())
-        services().feed.recognise()
+        services().store.feed.recognise()
         _compare_clocks()  # what is wrong with the settings or the database is said now, not by the first task
     except DatabaseAway as error:
         log.warning("%s It is waited for.", error)
@@ -149,7 +149,7 @@ def _start(sender: Any, **_: Any) -> None:
 
 
 def _compare_clocks() -> None:
-    ahead = (datetime.now(UTC) - services().database.now()).total_seconds()
+    ahead = (datetime.now(UTC) - services().store.database.now()).total_seconds()
     if abs(ahead) > SKEW_SECONDS:
         words = "The clock of this host is %.0f s %s the database's: it is not used, but run NTP all the same."
         log.warning(words, abs(ahead), "ahead of" if ahead > 0 else "behind")

@@ -1,4 +1,4 @@
-"""Sending work by Celery: the chord of pages, and everything else by its computed id."""
+"""The queue on Celery: a chord of pages, and every other message by its computed id."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from celery import chord
 from kombu.exceptions import OperationalError
 
 from orchestration.queue import message_id
+from storage.ledger.crawls import Crawl
 
 from .application import app
 
@@ -13,43 +14,43 @@ from .application import app
 class CeleryQueue:
     """Sends the tasks that the use cases ask for."""
 
-    def sync(self, location: str) -> None:
-        """Have a location synced, if anything of it is due: once, however often it is sent before it begins."""
-        app.tasks["pageturner.sync"].apply_async((location,), task_id=f"sync.{location}")
+    def sync(self, uid: str) -> None:
+        """Send for a location to be synced: one message, however often it is sent before its task begins."""
+        app.tasks["pageturner.sync"].apply_async((uid,), task_id=f"sync.{uid}")
 
-    def refresh(self, location: str) -> None:
-        """Have Apple asked whose token a location's is, how long it lives, and where notices go."""
-        app.tasks["pageturner.refresh"].apply_async((location,), task_id=f"refresh.{location}")
+    def refresh(self, uid: str) -> None:
+        """Send for Apple to be asked about the token of a location."""
+        app.tasks["pageturner.refresh"].apply_async((uid,), task_id=f"refresh.{uid}")
 
-    def seed(self, location: str, crawl_id: int, round_: int) -> None:
-        """Have the first page fetched."""
-        app.tasks["pageturner.seed"].apply_async((location, crawl_id, round_), task_id=message_id(crawl_id, round_, 0))
+    def seed(self, crawl: Crawl) -> None:
+        """Send for the first page."""
+        arguments = (crawl.uid, crawl.id, crawl.round)
+        app.tasks["pageturner.seed"].apply_async(arguments, task_id=message_id(crawl, 0))
 
-    def round(self, location: str, crawl_id: int, round_: int, indexes: Sequence[int]) -> None:
-        """Have a chord of pages fetched; its callback, and its failure, reconcile."""
+    def round(self, crawl: Crawl, indexes: Sequence[int]) -> None:
+        """Send a chord of pages; its callback, and its failure, reconcile the crawl."""
         page, reconcile = app.tasks["pageturner.page"], app.tasks["pageturner.reconcile"]
         header = [
-            page.si(location, crawl_id, round_, index).set(task_id=message_id(crawl_id, round_, index))
-            for index in indexes
+            page.si(crawl.uid, crawl.id, crawl.round, index).set(task_id=message_id(crawl, index)) for index in indexes
         ]
-        body = reconcile.si(crawl_id).on_error(reconcile.si(crawl_id))
-        chord(header, body).set(task_id=f"{crawl_id}.{round_}").apply_async()
+        body = reconcile.si(crawl.id).on_error(reconcile.si(crawl.id))
+        chord(header, body).set(task_id=f"{crawl.id}.{crawl.round}").apply_async()
 
-    def follow(self, location: str, crawl_id: int, round_: int, index: int) -> None:
-        """Have one step of a chain of cursors taken."""
-        task_id = message_id(crawl_id, round_, index)
-        app.tasks["pageturner.follow"].apply_async((location, crawl_id, round_, index), task_id=task_id)
+    def follow(self, crawl: Crawl, index: int) -> None:
+        """Send one step of a chain of cursors."""
+        arguments = (crawl.uid, crawl.id, crawl.round, index)
+        app.tasks["pageturner.follow"].apply_async(arguments, task_id=message_id(crawl, index))
 
     def reconcile(self, crawl_id: int) -> None:
-        """Have decided what a crawl needs next."""
+        """Send for a decision about what a crawl needs next."""
         app.tasks["pageturner.reconcile"].apply_async((crawl_id,))
 
     def publish(self, crawl_id: int) -> None:
-        """Have a settled crawl published."""
+        """Send for a settled crawl to be published."""
         app.tasks["pageturner.publish"].apply_async((crawl_id,))
 
     def do_publishes_wait(self) -> bool:
-        """Tell whether messages to publish wait for a worker, or nobody knows."""
+        """Return whether messages to publish wait for a worker; True also if the broker does not answer."""
         return depths().get("publish", 1) > 0
 
 

@@ -5,17 +5,17 @@ import os
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from apple.client import DEADLINE_SECONDS, Client
-from orchestration.crawl import Crawler, Hands, Stores
+from orchestration.crawl import Crawler
+from orchestration.crawl_tasks import CrawlTasks
 from orchestration.decisions.timetable import Intervals
-from orchestration.fetch import Fetcher, FetchStores
+from orchestration.fetch import Fetcher
 from orchestration.gate import Gate
 from orchestration.gate.board import OutageBoard
 from orchestration.gate.client import GatedClient
@@ -23,35 +23,18 @@ from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import ServiceLimits
 from orchestration.gate.refusals import tell
 from orchestration.metrics import Metrics
-from orchestration.revival import Reviver, ReviveStores
-from orchestration.scheduler import Scheduler, TickStores
+from orchestration.revival import Reviver
+from orchestration.scheduler import Scheduler
 from orchestration.subscription import Subscriber
-from orchestration.sync import Syncer, SyncStores
+from orchestration.sync import Syncer
 from orchestration.tokens import TokenChecker
 from settings import Settings, WrongSettings, read_settings
-from storage.chores import Chores
-from storage.closings import Closings
-from storage.database import Database, open_database
+from storage.database import open_database
 from storage.errors import DatabaseAway
-from storage.ledger.crawls import Crawls
-from storage.ledger.orders import Orders
-from storage.ledger.pages import Pages
-from storage.ledger.progress import Progress
-from storage.ledger.streams import Streams
-from storage.ledger.syncs import Syncs
-from storage.locations import Locations
-from storage.mirror.counts import Counts
-from storage.mirror.export import Exporter
-from storage.mirror.feed import Feed
-from storage.mirror.publication import Publisher
-from storage.notice_secrets import NoticeSecrets
-from storage.notices import Notices
-from storage.purge import Purge
 from storage.sealer import Sealer, make_key
+from storage.store import Store
 
 from .queue import CeleryQueue
-
-_Some = TypeVar("_Some", SyncStores, FetchStores, Stores, ReviveStores, TickStores)
 
 KEY_FILE = "key"
 
@@ -69,49 +52,26 @@ _LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Kept:
-    """What is remembered."""
-
-    locations: Locations
-    streams: Streams
-    syncs: Syncs
-    crawls: Crawls
-    pages: Pages
-    counts: Counts
-    notices: Notices
-    bearers: NoticeSecrets
-    rounds: Chores
-    feed: Feed
-    exporting: Exporter
-    progress: Progress
-    orders: Orders
-    publishing: Publisher
-    purging: Purge
-    closings: Closings
-    clock: Database
-
-
-@dataclass(frozen=True, kw_only=True)
-class Services(_Kept):
-    """Everything that a task or a door may need."""
+class Services:
+    """The use cases of a process, and what they share."""
 
     settings: Settings
-    database: Database
-    gate: Gate
-    memory: GateClosings
-    client: Client
-    limiting: ServiceLimits
-    tally: Metrics
-    board: OutageBoard
-    asking: GatedClient
-    sending: CeleryQueue
+    store: Store
     intervals: Intervals
-    syncing: Syncer
-    crawling: Crawler
-    reviving: Reviver
-    ticking: Scheduler
-    refreshing: TokenChecker
-    subscribing: Subscriber
+    queue: CeleryQueue
+    gate: Gate
+    closings: GateClosings
+    apple: Client
+    client: GatedClient
+    limits: ServiceLimits
+    metrics: Metrics
+    board: OutageBoard
+    crawl_tasks: CrawlTasks
+    syncer: Syncer
+    reviver: Reviver
+    scheduler: Scheduler
+    token_checker: TokenChecker
+    subscriber: Subscriber
 
 
 class _Site:
@@ -119,22 +79,22 @@ class _Site:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._house: Services | None = None
+        self._services: Services | None = None
         self._failure: DatabaseAway | None = None
         self._failed_at = 0.0
 
     def services(self) -> Services:
         """Build it, or give it. A database that was away a moment ago is not waited for by each of them in turn."""
         with self._lock:
-            if self._house is None:
+            if self._services is None:
                 if self._failure is not None and time.monotonic() - self._failed_at < _AGAIN_SECONDS:
                     raise self._failure.with_traceback(None)
                 try:
-                    self._house = build(read_settings())
+                    self._services = build(read_settings())
                 except DatabaseAway as error:
                     self._failure, self._failed_at = error, time.monotonic()
                     raise
-            return self._house
+            return self._services
 
 
 _site = _Site()
@@ -150,68 +110,35 @@ def build(settings: Settings) -> Services:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.database.startswith("sqlite") and not os.access(settings.home, os.W_OK):
         raise WrongSettings(f"Nothing can be written into {settings.home}: mend its rights, or set PAGETURNER_HOME.")
-    database = open_database(settings.database)
-    kept = _keep(database, Sealer(_keys_if_any(settings)))
-    client = Client(settings.apple_url)
+    store = Store(open_database(settings.database), Sealer(_keys_if_any(settings)))
     redis = make_redis(settings)
-    renewing = make_redis(settings, _RENEWING_SECONDS)
-    gate, tally = Gate(redis, longest_request=DEADLINE_SECONDS, renewing=renewing), Metrics(redis)
-    limiting, sending = ServiceLimits(client), CeleryQueue()
-    memory = GateClosings(gate, kept.closings, kept.locations, database)
-    asking = GatedClient(client, gate, limiting, memory, tally)
+    gate = Gate(redis, longest_request=DEADLINE_SECONDS, renewing=make_redis(settings, _RENEWING_SECONDS))
+    closings, metrics, queue = GateClosings(gate, store), Metrics(redis), CeleryQueue()
+    apple = Client(settings.apple_url)
+    limits = ServiceLimits(apple)
+    client = GatedClient(apple, gate, limits, closings, metrics)
     intervals = Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")})
-    syncing = Syncer(_choose(SyncStores, kept), gate, sending, intervals)
-    fetching = Fetcher(_choose(FetchStores, kept), asking, tally)
-    crawling = Crawler(
-        _choose(Stores, kept), Hands(fetching=fetching, syncing=syncing, gate=gate, sending=sending, tally=tally)
-    )
+    crawler = Crawler(store, gate, queue, metrics)
+    syncer = Syncer(store, crawler, gate, queue, intervals)
     return Services(
-        **vars(kept),
         settings=settings,
-        database=database,
-        gate=gate,
-        memory=memory,
-        client=client,
-        limiting=limiting,
-        tally=tally,
-        board=OutageBoard(redis),
-        asking=asking,
-        sending=sending,
+        store=store,
         intervals=intervals,
-        syncing=syncing,
-        crawling=crawling,
-        reviving=Reviver(_choose(ReviveStores, kept), crawling, syncing, gate, sending),
-        ticking=Scheduler(_choose(TickStores, kept), syncing, sending, settings.changes_kept_for),
-        refreshing=TokenChecker(kept.locations, asking),
-        subscribing=Subscriber(kept.locations, kept.bearers, asking, limiting),
+        queue=queue,
+        gate=gate,
+        closings=closings,
+        apple=apple,
+        client=client,
+        limits=limits,
+        metrics=metrics,
+        board=OutageBoard(redis),
+        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, queue),
+        syncer=syncer,
+        reviver=Reviver(store, crawler, syncer, gate, queue),
+        scheduler=Scheduler(store, queue, settings.changes_kept_for),
+        token_checker=TokenChecker(store, client),
+        subscriber=Subscriber(store, client, limits),
     )
-
-
-def _keep(database: Database, sealer: Sealer) -> _Kept:
-    return _Kept(
-        locations=Locations(database, sealer),
-        streams=Streams(database),
-        syncs=Syncs(database),
-        crawls=Crawls(database),
-        pages=Pages(database),
-        counts=Counts(database),
-        notices=Notices(database),
-        bearers=NoticeSecrets(database),
-        rounds=Chores(database),
-        feed=Feed(database),
-        exporting=Exporter(database),
-        progress=Progress(database),
-        orders=Orders(database, sealer),
-        publishing=Publisher(database),
-        purging=Purge(database),
-        closings=Closings(database),
-        clock=database,
-    )
-
-
-def _choose(kind: type[_Some], kept: _Kept) -> _Some:
-    """Choose what a use case needs of all that is remembered."""
-    return kind(**{field.name: getattr(kept, field.name) for field in fields(kind)})
 
 
 def make_redis(settings: Settings, seconds: float = _REDIS_SECONDS) -> Redis:

@@ -175,7 +175,7 @@ def measured(redis_url, tmp_path) -> set[str]:
     )
     services = build(settings)
     metrics: list[Metric] = list(MetricsCollector(lambda: services, lambda: {"seed": 0}).collect())
-    services.database.close()
+    services.store.database.close()
     names = set()
     for metric in metrics:
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])

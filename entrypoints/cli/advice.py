@@ -5,7 +5,7 @@ from redis.exceptions import RedisError
 
 from apple.errors import AppleError, Away, Forbidden, NotOurs, SlowDown, TokenRefused
 from apple.tokens import MalformedToken
-from orchestration.gate import NotNow
+from orchestration.gate import NoPermit
 from orchestration.gate.refusals import tell
 from orchestration.sync import NeedsPerson
 from settings import WrongSettings
@@ -17,7 +17,7 @@ from .exits import Exit, Failure
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((WrongSettings, UnknownLocation, StillWatched), Exit.USAGE),
     ((TokenRefused, NotOurs, NeedsPerson, Forbidden, Refused), Exit.PERSON),
-    ((Away, SlowDown, NotNow, DatabaseAway, StillRead), Exit.AWAY),
+    ((Away, SlowDown, NoPermit, DatabaseAway, StillRead), Exit.AWAY),
     ((AppleError, StorageError), Exit.FAILED),
 )
 
@@ -27,7 +27,7 @@ KNOWN = (
     WrongSettings,
     AppleError,
     StorageError,
-    NotNow,
+    NoPermit,
     NeedsPerson,
     MalformedToken,
     RedisError,
@@ -44,7 +44,7 @@ def explain(error: Exception) -> tuple[str, Exit]:
         return tell(redis, is_broker=redis is not error), Exit.AWAY
     if isinstance(error, OperationalError):
         return "The broker does not answer: check PAGETURNER_BROKER_URL, and that it runs.", Exit.AWAY
-    if isinstance(error, NotNow):
+    if isinstance(error, NoPermit):
         return f"The location's gate is shut: try again in {error.seconds:.0f} s.", Exit.AWAY
     if isinstance(error, MalformedToken):
         return f"This is not a content token: {error}.", Exit.USAGE

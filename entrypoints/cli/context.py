@@ -47,7 +47,7 @@ def with_store() -> Iterator["Services"]:
     settings = read_settings()
     secret_keys(settings)
     services = build(settings)
-    with contextlib.closing(services.database):
+    with contextlib.closing(services.store.database):
         yield services
 
 
@@ -61,7 +61,7 @@ def with_gate() -> Iterator["Services"]:
 
         secret_keys(settings)
         services().gate.redis_answers()
-        services().memory.restore()
+        services().closings.restore()
         pump = Pump()
         pump.start()
         try:
@@ -80,7 +80,7 @@ def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
 
         secret_keys(settings)
         services().gate.redis_answers()
-        services().memory.restore()
+        services().closings.restore()
         if worker is None:
             find_workers()
         yield CommandContext(services=services(), worker=worker)
@@ -105,8 +105,8 @@ _TICKING = timedelta(seconds=30)
 
 def wake(services: "Services", uid: str) -> None:
     """Have a location synced now, and not with the next tick; where no clock ticks, nobody has asked for that."""
-    last = services.rounds.last().get("tick")
-    if last is None or services.database.now() - last > _TICKING:
+    last = services.store.chores.last().get("tick")
+    if last is None or services.store.database.now() - last > _TICKING:
         return
     with contextlib.suppress(RedisError, OperationalError):  # else the next tick does
-        services.sending.sync(uid)
+        services.queue.sync(uid)

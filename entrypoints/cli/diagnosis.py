@@ -90,8 +90,8 @@ class _Diagnosis:
     """Examines what there is."""
 
     def __init__(self, services: "Services") -> None:
-        self._house = services
-        self._now = services.database.now()
+        self._services = services
+        self._now = services.store.database.now()
 
     def all(self, *, has_redis: bool, is_offline: bool) -> Iterator[Finding]:
         """Ask everything that can be asked; what cannot be answered is a finding too."""
@@ -102,7 +102,7 @@ class _Diagnosis:
         yield from self._ask("disk", self._disk)
         yield from self._ask("streams", self._streams)
         if has_redis:
-            self._house.memory.restore()
+            self._services.closings.restore()
             yield from self._ask("redis", self._redis)
             yield from self._ask("outages", self._outages)
             yield from self._ask("workers", self._workers)
@@ -111,7 +111,7 @@ class _Diagnosis:
         if not is_offline:
             yield from self._ask("apple", self._apple)
         if has_redis and not is_offline:
-            for location in filter(self._opens, self._house.locations.watched()):
+            for location in filter(self._opens, self._services.store.locations.watched()):
                 yield from self._ask("token", partial(self._token, location))
 
     def _ask(self, part: str, examine: Callable[[], Iterator[tuple[str, str]]]) -> Iterator[Finding]:
@@ -122,11 +122,11 @@ class _Diagnosis:
             yield Finding(mark="fail", part=part, words=explain(error)[0])
 
     def _redis(self) -> Iterator[tuple[str, str]]:
-        sight = self._house.gate.server()
+        sight = self._services.gate.server()
         yield "ok", f"{sight.name} {sight.version} answers"
         if abs(sight.now - datetime.now(UTC)) > _SKEW:
             yield "warn", "its clock and this host's differ by more than 2 s: run NTP on both"
-        if self._house.settings.is_embedded:
+        if self._services.settings.is_embedded:
             return
         if sight.policy not in {"noeviction", ""}:
             yield "fail", f"maxmemory-policy is {sight.policy}: what is evicted is lost. Set it to noeviction"
@@ -135,11 +135,11 @@ class _Diagnosis:
             yield "warn", f"{words}, and crawls begin again from the ledger. Set appendonly yes"
 
     def _database(self) -> Iterator[tuple[str, str]]:
-        database = self._house.database
+        database = self._services.store.database
         kind = "PostgreSQL" if database.is_postgresql else "SQLite"
         yield "ok", f"{kind} answers, its schema is {REVISIONS[-1]}"
         if not database.is_postgresql:
-            if not self._house.settings.is_embedded:
+            if not self._services.settings.is_embedded:
                 yield (
                     "warn",
                     "SQLite has one writer: workers on several hosts need PostgreSQL (PAGETURNER_DATABASE_URL)",
@@ -156,9 +156,9 @@ class _Diagnosis:
 
     def _disk(self) -> Iterator[tuple[str, str]]:
         """Tell how much room there is where this host keeps data: elsewhere, the database's host knows."""
-        if self._house.database.is_postgresql:
+        if self._services.store.database.is_postgresql:
             return
-        home = self._house.settings.home
+        home = self._services.settings.home
         free = shutil.disk_usage(home).free
         words = f"{free / 1e9:.1f} GB are free in {home}"
         if free < _LEAST_FREE:
@@ -168,7 +168,7 @@ class _Diagnosis:
 
     def _streams(self) -> Iterator[tuple[str, str]]:
         """Tell what `status` and monitoring tell."""
-        overview = look(self._house)
+        overview = look(self._services)
         troubles = [one for one in overview.troubles if one.verdict is not None]
         for one in troubles:
             yield _MARKS[one.alarm], one.told
@@ -179,15 +179,15 @@ class _Diagnosis:
 
     def _tokens(self) -> Iterator[tuple[str, str]]:
         """Tell of tokens what is known without asking Apple."""
-        for one in look(self._house).locations:
+        for one in look(self._services).locations:
             yield _MARKS[one.token.alarm], f"{one.location.name}: {one.token.words or one.token.state}"
 
     def _outages(self) -> Iterator[tuple[str, str]]:
-        for name, words in sorted(self._house.board.read().items()):
+        for name, words in sorted(self._services.board.read().items()):
             yield "fail", f"{name}, as workers say: {words}"
 
     def _keys(self) -> Iterator[tuple[str, str]]:
-        locations = self._house.locations.watched()
+        locations = self._services.store.locations.watched()
         sealed = [one.name for one in locations if not self._opens(one)]
         if sealed:
             words = "PAGETURNER_SECRET_KEYS holds none of the keys that sealed the tokens of"
@@ -197,7 +197,7 @@ class _Diagnosis:
 
     def _opens(self, location: Location) -> bool:
         try:
-            self._house.locations.token(location)
+            self._services.store.locations.token(location)
         except StorageError:
             return False
         return True
@@ -222,7 +222,7 @@ class _Diagnosis:
             )
 
     def _beat(self) -> Iterator[tuple[str, str]]:
-        last = self._house.rounds.last().get("tick")
+        last = self._services.store.chores.last().get("tick")
         if last is None:
             yield "warn", "there never was a round: start `pageturner beat`, or nothing is read by itself"
         elif not is_ticking(last, self._now):
@@ -231,31 +231,31 @@ class _Diagnosis:
             yield "ok", "the clock ticks"
 
     def _notices(self) -> Iterator[tuple[str, str]]:
-        locations = self._house.locations.watched()
+        locations = self._services.store.locations.watched()
         subscribed = [one for one in locations if one.notice_types]
-        ours = self._house.bearers.digests()
+        ours = self._services.store.notice_secrets.digests()
         yield "ok", f"{len(subscribed)} of {len(locations)} locations have their notices sent somewhere"
         foreign = [one.name for one in subscribed if not ours.get(one.uid)]
-        if foreign and not self._house.settings.webhook_secrets:
+        if foreign and not self._services.settings.webhook_secrets:
             words = "their notices go to an address whose secret is not ours"
             yield "warn", f"{', '.join(foreign)}: {words}. `pageturner notices subscribe` has them sent here"
-        waiting = look(self._house).waiting
+        waiting = look(self._services).waiting
         if waiting is not None:
             yield "warn", waiting
-        if any(len(one) < _LEAST_SECRET for one in self._house.settings.webhook_secrets):
+        if any(len(one) < _LEAST_SECRET for one in self._services.settings.webhook_secrets):
             yield "warn", "PAGETURNER_WEBHOOK_SECRET is short: `pageturner key` makes one that nobody guesses"
 
     def _apple(self) -> Iterator[tuple[str, str]]:
-        config = self._house.client.service_config()
+        config = self._services.apple.service_config()
         rate = config.requests_per_second
         yield "ok", f"answers, and allows {rate or 'any number of'} requests a second to a location"
 
     def _token(self, location: Location) -> Iterator[tuple[str, str]]:
-        services = self._house
-        answer = services.asking.client_config(location.uid, services.locations.token(location), _WAIT_SECONDS)
+        services = self._services
+        answer = services.client.client_config(location.uid, services.store.locations.token(location), _WAIT_SECONDS)
         config = read_client_config(answer)
-        services.refreshing.note(location, config)
-        standing = of_token(services.locations.find(location.uid), self._now)
+        services.token_checker.note(location, config)
+        standing = of_token(services.store.locations.find(location.uid), self._now)
         if standing.words:
             yield _MARKS[standing.alarm], f"{location.name} ({location.uid}): {standing.words}"
         else:

@@ -33,18 +33,18 @@ def read_outages(settings: Settings) -> Mapping[str, str]:
 
 
 def _look(services: "Services", max_age: timedelta | None, *, is_whole: bool) -> Overview:
-    now = services.database.now()
-    ticked_at = services.rounds.last().get("tick")
-    streams, closings = services.streams.by_location(), services.closings.standing()
+    now = services.store.database.now()
+    ticked_at = services.store.chores.last().get("tick")
+    streams, closings = services.store.streams.by_location(), services.store.closings.standing()
     reports = _under_way(services) if is_whole else {}
     ticks = is_ticking(ticked_at, now)
     views = []
-    for one in services.locations.watched():
+    for one in services.store.locations.watched():
         verdicts = judge_streams(one, streams.get(one.id, []), services.intervals, now, max_age)
-        counts = services.counts.known(one.id) if is_whole else ()
+        counts = services.store.counts.known(one.id) if is_whole else ()
         seen = LocationFacts(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
         views.append(view(one, verdicts, now, seen, is_ticking=ticks))
-    unhandled, since = services.notices.unhandled()
+    unhandled, since = services.store.notices.unhandled()
     return Overview(
         now=now,
         locations=views,
@@ -57,7 +57,7 @@ def _look(services: "Services", max_age: timedelta | None, *, is_whole: bool) ->
 
 def _under_way(services: "Services") -> dict[str, dict[str, ProgressReport]]:
     found: dict[str, dict[str, ProgressReport]] = {}
-    reports, _ = services.progress.of(services.syncs.open_ones())
+    reports, _ = services.store.progress.of(services.store.syncs.open_ones())
     for one in reports:
         if not one.is_over:
             found.setdefault(one.uid, {})[one.resource] = one

@@ -11,10 +11,9 @@ from redis.exceptions import RedisError
 from rich.live import Live
 from rich.table import Table
 
-from orchestration.decisions.retry import Trouble
 from storage.errors import DatabaseAway
 from storage.ledger.progress import ProgressReport
-from storage.schema import CrawlState
+from storage.schema import CrawlState, Trouble
 
 from ..embedded.servers import refuse_full
 from .advice import explain
@@ -53,7 +52,7 @@ class SyncFollower:
     """Waits for syncs, and shows how far their crawls are."""
 
     def __init__(self, living: "CommandContext", sync_ids: list[int]) -> None:
-        self._house: Services = living.services
+        self._services: Services = living.services
         self._worker = living.worker
         self._sync_ids = sync_ids
         now = time.monotonic()
@@ -73,7 +72,7 @@ class SyncFollower:
         """
         while True:
             try:
-                reports, is_over = self._house.syncing.report(self._sync_ids)
+                reports, is_over = self._services.syncer.report(self._sync_ids)
                 reports = [self._seen(report) for report in reports]
                 show(reports)
                 if is_over or (self._left and self._are_others_over(reports)):
@@ -103,7 +102,7 @@ class SyncFollower:
 
     def _are_others_over(self, reports: list[ProgressReport]) -> bool:
         left = {report.sync_id for report in reports if report.uid in self._left}
-        return self._house.syncing.report([one for one in self._sync_ids if one not in left])[1]
+        return self._services.syncer.report([one for one in self._sync_ids if one not in left])[1]
 
     def _check(self, reports: list[ProgressReport]) -> None:
         self._check_worker()
@@ -112,14 +111,14 @@ class SyncFollower:
             return
         self._tended = time.monotonic()
         self._check_outages()
-        self._house.reviving.tend(self._sync_ids)
+        self._services.reviver.tend(self._sync_ids)
         publishing = {report.uid for report in reports if report.state is CrawlState.SETTLED}
         for uid in {report.uid for report in reports if not report.is_over} - set(self._left):
             self._check_location(uid, is_publishing=uid in publishing)
 
     def _check_worker(self) -> None:
         if self._worker is not None and self._worker.poll() is not None:
-            refuse_full(self._house.settings)
+            refuse_full(self._services.settings)
             raise Failure("The embedded worker ended; servers.log in PAGETURNER_HOME says why.", Exit.FAILED)
 
     def _check_movement(self, reports: list[ProgressReport]) -> None:
@@ -130,7 +129,7 @@ class SyncFollower:
             if uid not in self._moved or self._moved[uid][1] != mine:
                 self._moved[uid] = now, mine
         if self._worker is None and now - max(self._asked, self._moved_last()) > _STILL_SECONDS:
-            self._house.gate.redis_answers()
+            self._services.gate.redis_answers()
             find_workers()
             self._asked = now
 
@@ -140,7 +139,7 @@ class SyncFollower:
     def _check_outages(self) -> None:
         """End where nothing moves since those who work cannot store anything: it would be waited for for ever."""
         try:
-            words = self._house.board.read().get("The database")
+            words = self._services.board.read().get("The database")
         except RedisError:
             return  # whoever looks next says so
         if words is None:
@@ -152,11 +151,11 @@ class SyncFollower:
 
     def _check_location(self, uid: str, *, is_publishing: bool) -> None:
         """Leave a location that would be waited for too long; not one that waits for us, behind others or itself."""
-        shut = self._house.gate.look(uid).shut_seconds
+        shut = self._services.gate.look(uid).shut_seconds
         still = time.monotonic() - self._moved_last()
         if shut <= LEAVE_SECONDS and still <= (_PUBLISH_SECONDS if is_publishing else LEAVE_SECONDS):
             return
-        closing = self._house.closings.standing().get(uid)
+        closing = self._services.store.closings.standing().get(uid)
         why = f" {closing.why}" if closing is not None else ""
         if shut > LEAVE_SECONDS:
             words = f"Apple wants no requests for {shut / 60:.0f} minutes."

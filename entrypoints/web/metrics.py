@@ -79,7 +79,7 @@ class MetricsCollector(Collector):
 
 
 def _of_redis(services: "Services") -> Iterator[Metric]:
-    counts = services.tally.read()
+    counts = services.metrics.read()
     for name, (labels, words) in COUNTERS.items():
         counter = CounterMetricFamily(f"pageturner_{name}", words, labels=labels)
         values = dict.fromkeys(_ZEROS.get(name, ()), 0.0)
@@ -101,7 +101,7 @@ def _of_gates(services: "Services") -> Iterator[Metric]:
         "admitted": GaugeMetricFamily("pageturner_gate_admitted", "Messages that were let through.", labels=_PLACE),
         "shut_seconds": GaugeMetricFamily("pageturner_gate_shut_seconds", "How long it stays shut.", labels=_PLACE),
     }
-    for location in services.locations.being_synced():
+    for location in services.store.locations.being_synced():
         sight = services.gate.look(location.uid)
         for name, gauge in gauges.items():
             gauge.add_metric([location.name, location.uid], getattr(sight, name))
@@ -116,14 +116,14 @@ def _of_database(services: "Services") -> Iterator[Metric]:
     )
     yield from _of_tokens(overview)
     yield from _of_streams(overview)
-    due = services.streams.oldest_due(now)
+    due = services.store.streams.oldest_due(now)
     late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
     yield GaugeMetricFamily("pageturner_oldest_due_seconds", "For how long the clock has wanted a stream.", late)
     rounds = GaugeMetricFamily("pageturner_round_timestamp_seconds", "When the clock's rounds were.", labels=["round"])
-    for name, moment in services.rounds.last().items():
+    for name, moment in services.store.chores.last().items():
         rounds.add_metric([name], moment.timestamp())
     yield rounds
-    unhandled, oldest = services.notices.unhandled()
+    unhandled, oldest = services.store.notices.unhandled()
     yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that nobody has acted on.", unhandled)
     waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
     yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)

@@ -12,7 +12,7 @@ from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
 from storage.schema import PageOutcome
 
 from .index import failure, is_askable
-from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFacts, Fail, Fetch, Restart, Settle
+from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFacts, Fail, Fetch, Restart, Seed, Settle
 
 
 def reconcile_batches(reading: CrawlFacts) -> CrawlDecision:
@@ -22,7 +22,9 @@ def reconcile_batches(reading: CrawlFacts) -> CrawlDecision:
         return failed
     batches = {page.index: page for page in reading.pages}
     first = batches.get(0)
-    if first is None or is_askable(first):
+    if first is None:
+        return Seed()
+    if is_askable(first):
         return Fetch(indexes=(0,))
     if first.outcome is not PageOutcome.STORED:
         return Fail(reason="Apple's first answer has neither a batchToken nor a sinceModifiedToken.")

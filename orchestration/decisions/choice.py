@@ -8,8 +8,7 @@ from apple.resources import RESOURCES
 from storage.ledger.crawls import Crawl
 from storage.ledger.streams import Stream
 from storage.ledger.syncs import Wanted
-from storage.mirror.outcome import Reason
-from storage.schema import CrawlKind, CrawlState
+from storage.schema import CrawlKind, CrawlState, Reason
 
 from .timetable import Timetable
 

@@ -12,8 +12,7 @@ from enum import IntEnum
 from storage.ledger.streams import Stream
 from storage.locations import Location
 from storage.mirror.counts import Disagreement, Look
-from storage.mirror.outcome import Reason
-from storage.schema import LocationState
+from storage.schema import LocationState, Reason
 
 from .freshness import Freshness, StreamFreshness, spell_age
 

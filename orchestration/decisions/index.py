@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from storage.ledger.pages import PageFact
 from storage.schema import PageOutcome
 
-from .model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFacts, Fail, Fetch, Settle
+from .model import (
+    LOST_LIMIT,
+    PAGE_LIMIT,
+    REREAD_LIMIT,
+    ROUND_LIMIT,
+    CrawlDecision,
+    CrawlFacts,
+    Fail,
+    Fetch,
+    Seed,
+    Settle,
+)
 
 
 def decide_index(reading: CrawlFacts) -> CrawlDecision:
@@ -20,7 +31,7 @@ def decide_index(reading: CrawlFacts) -> CrawlDecision:
         return failed
     first = pages.get(0)
     if first is None or is_askable(first):
-        return Fetch(indexes=(0,))
+        return Seed() if first is None else Fetch(indexes=(0,))
     if first.outcome is not PageOutcome.STORED:
         return _without_first(reading)
     total = _total(first, pages)

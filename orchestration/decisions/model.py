@@ -1,4 +1,4 @@
-"""What may be decided of a crawl whose pages were looked at, whichever way they are paged."""
+"""What may be decided about a crawl once its pages were looked at, however they are paged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 from storage.ledger.crawls import Scope
 from storage.ledger.pages import PageFact
 
-#: How often the pages are read again because the data moved, before the crawl settles for what can be proven.
+#: How many times the pages are read again because the data moved; then the crawl settles for what can be proven.
 REREAD_LIMIT = 3
 
-#: How often a page that came without being one is asked for.
+#: How many times to request a page whose answer contains no list.
 LOST_LIMIT = 3
 
-#: Chords of one crawl: far above what growth and re-reads need, and an end to data that grow faster than we read.
+#: The most rounds of one crawl: far above what growth and re-reads need, and an end to data that grow while we read.
 ROUND_LIMIT = 40
 
-#: A total beyond this is a mistake of a server's, not an organisation: it would be a hundred million records.
+#: A total beyond this is a server's mistake, not an organisation: it would be a hundred million records.
 PAGE_LIMIT = 200_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """Request the first page: it tells how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +29,13 @@ class Fetch:
     """Send a round for exactly these pages."""
 
     indexes: tuple[int, ...]
+    #: Whether the pages were read before, and the data moved since.
     is_reread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restart:
-    """Begin again with the first page, since nothing that was read goes with what is there now."""
+    """Begin again with the first page: nothing that was read fits what Apple has now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,29 +47,30 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Settle:
-    """Publish what is there; only a consistent reading may delete."""
+    """Publish what is stored; only what is consistent may delete."""
 
     is_consistent: bool
     version: str | None
     total: int | None
-    #: Of a spot: each asset, and whether its own pages are of one moment.
+    #: Of a spot crawl: each asset, and whether its own pages are consistent.
     scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fail:
-    """Give the crawl up, for a reason."""
+    """Give the crawl up."""
 
     reason: str
 
 
-CrawlDecision = Fetch | Restart | Step | Settle | Fail
+CrawlDecision = Seed | Fetch | Restart | Step | Settle | Fail
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrawlFacts:
-    """A crawl as far as a decision depends on it."""
+    """What a decision about a crawl depends on."""
 
+    #: Rounds since the crawl began, or began again.
     round: int
     rereads: int
     pages: Sequence[PageFact]

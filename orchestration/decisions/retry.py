@@ -1,8 +1,7 @@
-"""Retry: from an error and the attempts so far to what to do. The one retry loop there is, flat and bounded."""
+"""Retry: what an error means for a page, given the attempts so far. This is the only retry loop, flat and bounded."""
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 from apple.errors import (
     AppleError,
@@ -19,70 +18,59 @@ from apple.errors import (
     TokenRevoked,
     Unkeepable,
 )
-from storage.schema import LocationState
+from storage.schema import LocationState, Trouble
 
 from .health import rotating
 
-#: A page for which no answer came for so long is given up, and its crawl with it; the clock has it read again.
+#: A page that was not answered for this long is given up, and its crawl with it; the scheduler begins another.
 AWAY_LIMIT = timedelta(seconds=90)
 
-#: However long that was: a gate may have been shut meanwhile.
+#: But not before this many attempts, however long they took: a gate may have been shut meanwhile.
 LEAST_ATTEMPTS = 3
 
-#: The wait after a first failure, doubled by each further one, and at most short enough to notice Apple's return soon.
+#: The wait after a first failure. It doubles with each further failure, up to one that still notices Apple's return.
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 15.0
 
 
-class Trouble(StrEnum):
-    """Who can end a trouble."""
-
-    AWAY = "away"  #: it may end by itself: try again later
-    PERSON = "person"  #: a person has to act
-    BUG = "bug"  #: trying again will not help
-
-
 @dataclass(frozen=True, kw_only=True)
-class Wait:
-    """Park until the gate opens again; nobody's attempts are used up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Again:
-    """Ask again after a while."""
+class Postponed:
+    """Come again after some seconds; 0 means as soon as the gate lets the message through."""
 
     seconds: float
+    #: Whether this was one of the attempts that are bounded. Waiting for Apple's limits is not.
+    is_attempt: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoSuchPage:
-    """Note that Apple has no such page: reconcile will tell whether it should."""
+    """Apple has no such page; whether it should is for the decision about the crawl."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestartCrawl:
-    """Begin the crawl again: the version, cursor or batch token that it went on from is dead."""
+class Dead:
+    """The version, cursor or batch token that the crawl goes on from is dead at Apple: it must begin again."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class GiveUp:
-    """Fail the crawl."""
+class GaveUp:
+    """The page cannot be read."""
 
     reason: str
     trouble: Trouble
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stop:
-    """Fail the crawl and say of the location why nothing more can be read."""
+class Refused:
+    """Apple refuses everything of the location until a person acts."""
 
     reason: str
     state: LocationState
 
 
-RetryDecision = Wait | Again | NoSuchPage | RestartCrawl | GiveUp | Stop
+RetryDecision = Postponed | NoSuchPage | Dead | GaveUp | Refused
 
 _STATES: dict[type[AppleError], LocationState] = {
     TokenExpired: LocationState.EXPIRED,
@@ -92,33 +80,35 @@ _STATES: dict[type[AppleError], LocationState] = {
 }
 
 
-def decide_retry(error: AppleError, name: str, attempts: int, tried: timedelta = timedelta()) -> RetryDecision:  # noqa: PLR0911 - a table
+def decide_retry(  # noqa: PLR0911 - a table
+    error: AppleError, name: str, attempts: int, tried: timedelta = timedelta()
+) -> RetryDecision:
     """Decide what an error means for a page of the location of this name.
 
-    It was asked for so often, this time included, and for so long.
+    The page was requested `attempts` times, this time included, during the time `tried`.
     """
     match error:
         case SlowDown():
-            return Wait()
+            return Postponed(seconds=0.0)
         case BeyondEnd():
             return NoSuchPage()
         case TokenRefused() | NotOurs():
             state = _STATES.get(type(error), LocationState.WRONG)
             is_mended = state is not LocationState.FOREIGN
-            return Stop(reason=f"{error} {rotating(name)}" if is_mended else str(error), state=state)
+            return Refused(reason=f"{error} {rotating(name)}" if is_mended else str(error), state=state)
         case Forbidden() | Unkeepable():
-            return GiveUp(reason=str(error), trouble=Trouble.PERSON)
+            return GaveUp(reason=str(error), trouble=Trouble.PERSON)
         case Away() if tried < AWAY_LIMIT or attempts < LEAST_ATTEMPTS:
-            return Again(seconds=wait_after(attempts, error.retry_after))
+            return Postponed(seconds=wait_after(attempts, error.retry_after), is_attempt=True)
         case Away():
-            return GiveUp(reason=f"{error} It was tried for {AWAY_LIMIT.seconds} seconds.", trouble=Trouble.AWAY)
+            return GaveUp(reason=f"{error} It was tried for {AWAY_LIMIT.seconds} seconds.", trouble=Trouble.AWAY)
         case Stale():
-            return RestartCrawl(reason=str(error))
+            return Dead(reason=str(error))
         case _:
-            return GiveUp(reason=str(error), trouble=Trouble.BUG)
+            return GaveUp(reason=str(error), trouble=Trouble.BUG)
 
 
 def wait_after(attempts: int, retry_after: float | None) -> float:
-    """Tell how long to wait after so many attempts; what Apple names counts, if it is longer."""
+    """Return how many seconds to wait after this many attempts; a longer wait that Apple names counts."""
     wait: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempts - 1, 30))
     return max(wait, retry_after or 0.0)

@@ -1,4 +1,4 @@
-"""Tend: find the crawls that nothing is working on. The decision is pure; obeying it is another's."""
+"""Revival: what an unfinished crawl needs on which nothing is working any more."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,17 +6,17 @@ from enum import Enum, auto
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.streams import SKEW
-from storage.schema import CrawlKind, CrawlState
+from storage.schema import CrawlState
 
-#: A crawl that did nothing for so long, with nothing waiting for it at the gate, is stalled.
+#: A crawl is stalled that did nothing for this long and has no message at the gate.
 QUIET = timedelta(seconds=5)
 
-#: A settled crawl waits so long for its publish while messages to publish wait for a worker, for its own may be among
-#: them; without any, that was lost if nobody is at it, and is sent again sooner.
+#: A settled crawl waits this long for its publish while messages to publish wait for a worker: its own may be among
+#: them. If none wait, its message was lost unless a worker has it, and it is sent again sooner.
 PUBLISH_LOST = timedelta(minutes=10)
 PUBLISH_QUIET = timedelta(seconds=15)
 
-#: Revived so often, a crawl fails: something is wrong that sending it again does not mend.
+#: A crawl that was revived this many times fails: something is wrong that sending it again does not mend.
 REVIVAL_LIMIT = 10
 
 
@@ -24,42 +24,35 @@ class Revival(Enum):
     """What a crawl needs from whoever tends it."""
 
     NOTHING = auto()
-    SEED = auto()  #: its first page was never stored, and nobody is asking for it
-    ADVANCE = auto()  #: pages are missing, or all are there, and nobody noticed
-    FOLLOW = auto()  #: the next step of its chain was never sent, or never came
-    PUBLISH = auto()  #: settled, and not published
-    FAIL = auto()  #: revived too often
+    ADVANCE = auto()  #: something that it needs was never sent, or was lost
+    PUBLISH = auto()  #: it has settled, and its publish was lost
+    FAIL = auto()  #: it was revived too many times
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevivalFacts:
-    """How still a crawl is."""
+    """What the decision depends on."""
 
     crawl: Crawl
+    #: When a request for one of its pages was last answered; None if none was.
     last_page_at: datetime | None
-    has_first_page: bool
-    #: A message of its is parked or admitted: it is waited for, however long that takes.
+    #: Whether a message of the crawl is parked or admitted: it is waited for, however long that takes.
     is_at_gate: bool
-    #: Messages to publish wait for a worker.
+    #: Whether messages to publish wait for a worker.
     is_queued: bool = False
-    #: False where a stream waits for others to be read before it.
+    #: False while the crawl waits for others to be read before it.
     is_its_turn: bool = True
 
 
-def decide_revival(stillness: RevivalFacts, now: datetime) -> Revival:
+def decide_revival(facts: RevivalFacts, now: datetime) -> Revival:
     """Decide what a crawl needs."""
-    crawl = stillness.crawl
-    quiet = now - max(crawl.moved_at, stillness.last_page_at or crawl.moved_at)
-    if quiet < -SKEW:  # moments in the future are of a clock that was wrong: they say nothing
+    crawl = facts.crawl
+    quiet = now - max(crawl.moved_at, facts.last_page_at or crawl.moved_at)
+    if quiet < -SKEW:  # a moment in the future was written by a wrong clock, and says nothing
         quiet = PUBLISH_LOST
-    if crawl.state is CrawlState.SETTLED:  # it is whole: whatever keeps it waiting is not counted against it
-        patience = PUBLISH_LOST if stillness.is_queued else PUBLISH_QUIET
+    if crawl.state is CrawlState.SETTLED:  # every page is there: whatever delays the publish is not the crawl's fault
+        patience = PUBLISH_LOST if facts.is_queued else PUBLISH_QUIET
         return Revival.PUBLISH if quiet >= patience else Revival.NOTHING
-    if not crawl.is_unfinished or stillness.is_at_gate or not stillness.is_its_turn or quiet < QUIET:
+    if not crawl.is_unfinished or facts.is_at_gate or not facts.is_its_turn or quiet < QUIET:
         return Revival.NOTHING
-    if crawl.revivals >= REVIVAL_LIMIT:
-        return Revival.FAIL
-    if crawl.is_chained:
-        return Revival.FOLLOW
-    has_begun = stillness.has_first_page or crawl.kind is CrawlKind.SPOT
-    return Revival.ADVANCE if has_begun else Revival.SEED
+    return Revival.FAIL if crawl.revivals >= REVIVAL_LIMIT else Revival.ADVANCE

@@ -12,11 +12,10 @@ from storage.ledger.crawls import PAGES_A_SCOPE, Crawl, Scope
 from storage.ledger.pages import PageFact
 from storage.ledger.streams import SKEW
 from storage.mirror.counts import Disagreement, Look
-from storage.mirror.outcome import Reason
-from storage.schema import CrawlKind, PageOutcome
+from storage.schema import CrawlKind, PageOutcome, Reason
 
 from .index import decide_index, is_askable
-from .model import CrawlDecision, CrawlFacts, Fail, Fetch, Settle
+from .model import CrawlDecision, CrawlFacts, Fail, Fetch, Seed, Settle
 
 #: Looked into so often, an asset waits in any case: its numbers may be moving for no reason.
 EAGER_LIMIT = 6
@@ -41,7 +40,7 @@ def noted(differing: Sequence[Disagreement], now: datetime, *, is_after_look: bo
     return [*(replace(one, last=replace(last, counted=one.counted, listed=one.listed)) for one, last in looked), *news]
 
 
-def put_off(chosen: Sequence[Disagreement], until: datetime) -> list[Disagreement]:
+def postpone(chosen: Sequence[Disagreement], until: datetime) -> list[Disagreement]:
     """Look into assets no sooner than then."""
     return [replace(one, last=replace(one.last, again_at=until)) for one in chosen if one.last is not None]
 
@@ -88,7 +87,8 @@ def _decide(reading: CrawlFacts, place: int) -> CrawlDecision:
     is_none = first is not None and first.outcome in {PageOutcome.BEYOND, PageOutcome.LOST} and not is_askable(first)
     if is_none and reading.scopes[place].counted == 0:
         return Settle(is_consistent=True, version=None, total=0)  # Apple counts none, and has no first page of none
-    return decide_index(mine)
+    decision = decide_index(mine)
+    return Fetch(indexes=(0,)) if isinstance(decision, Seed) else decision  # all assets are read side by side
 
 
 def _settled(scope: Scope, decision: CrawlDecision) -> Scope:

@@ -29,41 +29,41 @@ class GatedClient:
     """Asks under a permit, which it gives back when the body is in."""
 
     def __init__(
-        self, client: Client, gate: Gate, limiting: ServiceLimits, memory: GateClosings, tally: Metrics
+        self, client: Client, gate: Gate, limits: ServiceLimits, closings: GateClosings, metrics: Metrics
     ) -> None:
         self._client = client
         self._gate = gate
-        self._memory = memory
-        self._limiting = limiting
-        self._tally = tally
+        self._limits = limits
+        self._closings = closings
+        self._metrics = metrics
 
-    def page(self, location: str, message_id: str, question: Question, token: Token) -> Answer:
+    def page(self, uid: str, message_id: str, question: Question, token: Token) -> Answer:
         """Ask for a page, as the task of a message."""
-        rate = self._limiting.rate()
+        rate = self._limits.rate()
         ask = self._client.prepare_page(question, token)
         sole = CHAIN if question.resource.paging is Paging.CURSOR else ""
         begun = time.monotonic()
-        permit = self._gate.permit(location, message_id, rate=rate, sole=sole)
+        permit = self._gate.permit(uid, message_id, rate=rate, sole=sole)
         try:
             return self._ask(permit, ask, lambda: self._note_wait(question, time.monotonic() - begun))
         except Moved:
-            self._limiting.forget(is_legacy=question.resource.is_legacy)
+            self._limits.forget(is_legacy=question.resource.is_legacy)
             raise
 
-    def hold(self, location: str) -> None:
+    def hold(self, uid: str) -> None:
         """Ask nothing of a location for a while: what Apple answers cannot be kept."""
-        self._gate.hold(location)
+        self._gate.hold(uid)
 
-    def client_config(self, location: str, token: Token, wait: float) -> Answer:
+    def client_config(self, uid: str, token: Token, wait: float) -> Answer:
         """Ask whose token this is."""
-        return self._once(location, self._client.prepare_client_config(token), wait)
+        return self._once(uid, self._client.prepare_client_config(token), wait)
 
-    def configure(self, location: str, token: Token, wanted: Mapping[str, Any], wait: float) -> Answer:
+    def configure(self, uid: str, token: Token, wanted: Mapping[str, Any], wait: float) -> Answer:
         """Set where the notices of a location go."""
-        return self._once(location, self._client.prepare_configuring(token, wanted), wait)
+        return self._once(uid, self._client.prepare_configuring(token, wanted), wait)
 
-    def _once(self, location: str, ask: Ask, wait: float) -> Answer:
-        return self._ask(self._gate.permit(location, rate=self._limiting.rate(), wait=wait), ask)
+    def _once(self, uid: str, ask: Ask, wait: float) -> Answer:
+        return self._ask(self._gate.permit(uid, rate=self._limits.rate(), wait=wait), ask)
 
     def _ask(
         self, permits: AbstractContextManager[Permit], ask: Ask, begun: Callable[[], None] = lambda: None
@@ -73,17 +73,17 @@ class GatedClient:
         try:
             with permits as permit:
                 begun()
-                return _heed(permit, ask)
+                return _send(permit, ask)
         except AppleError as error:
             if permit is not None and permit.shut_seconds:
-                self._memory.keep(permit, error)
+                self._closings.keep(permit, error)
             raise
 
     def _note_wait(self, question: Question, seconds: float) -> None:
-        self._tally.observe("permit_seconds", seconds, resource=question.resource.name)
+        self._metrics.observe("permit_seconds", seconds, resource=question.resource.name)
 
 
-def _heed(permit: Permit, ask: Ask) -> Answer:
+def _send(permit: Permit, ask: Ask) -> Answer:
     """Ask, and look at the answer before the permit goes back: what closes the gate must close it first."""
     try:
         answer = ask()

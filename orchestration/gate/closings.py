@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from redis.exceptions import RedisError
 
 from apple.errors import AppleError
-from storage.clock import Clock
-from storage.closings import Closings
 from storage.errors import DatabaseAway
-from storage.locations import Locations
+from storage.store import Store
 
 from . import Gate, Permit
 
@@ -21,11 +19,9 @@ _ORGANISATION = 9646
 class GateClosings:
     """Keeps closings, and tells them to a Redis that does not know them."""
 
-    def __init__(self, gate: Gate, closings: Closings, locations: Locations, clock: Clock) -> None:
+    def __init__(self, gate: Gate, store: Store) -> None:
         self._gate = gate
-        self._closings = closings
-        self._locations = locations
-        self._clock = clock
+        self._store = store
         #: What a Redis that was away could not be told: a gate, until when by this process' clock, and its step.
         self._unsaid: list[tuple[str, float, int]] = []
         self._has_told = False
@@ -36,8 +32,8 @@ class GateClosings:
         gates = [permit.location]
         try:
             if error.number == _ORGANISATION:
-                gates = sorted({*gates, *self._locations.of_organisation(permit.location)})
-            self._closings.keep(gates, permit.shut_seconds, permit.step, str(error))
+                gates = sorted({*gates, *self._store.locations.of_organisation(permit.location)})
+            self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error))
         except DatabaseAway:  # Redis is told all the same, and whoever is away has more to say of it
             gates = [permit.location]
         ends = time.monotonic() + permit.shut_seconds
@@ -51,8 +47,8 @@ class GateClosings:
         untold = self._gate.untold()
         if untold is None and self._has_told:
             return
-        now = self._clock.now()
-        for closing in self._closings.standing().values():
+        now = self._store.now()
+        for closing in self._store.closings.standing().values():
             self._gate.shut(closing.gate, (closing.until - now).total_seconds(), closing.step)
         self._has_told = True  # one that was not away may not have heard what another process had to say
         if untold is not None:

@@ -56,7 +56,7 @@ HOLD_LIMIT_SECONDS = 60.0
 TASK_SECONDS = 8.0
 
 
-class NotNow(Exception):
+class NoPermit(Exception):
     """No permit now; `seconds` says when to ask again."""
 
     def __init__(self, seconds: float) -> None:
@@ -164,7 +164,7 @@ class Gate:
     def permit(
         self, location: str, message_id: str = "", *, rate: int = 0, wait: float = WAIT_SECONDS, sole: str = ""
     ) -> Iterator[Permit]:
-        """Hold a permit for the length of the block; NotNow where none comes free in time, or the gate is shut.
+        """Hold a permit for the length of the block; NoPermit where none comes free in time, or the gate is shut.
 
         Of those that name the same `sole`, one at a time has a permit, however often a message is delivered.
         """
@@ -317,7 +317,7 @@ class Gate:
         elif not is_full and seconds <= left:
             time.sleep(seconds)
         else:
-            raise NotNow(0.0 if is_full else seconds)
+            raise NoPermit(0.0 if is_full else seconds)
 
     def _give_back(self, permit: Permit) -> None:
         wait = -1 if permit.retry_after is None else int(permit.retry_after * 1000)

@@ -1,6 +1,11 @@
-"""Crawls: one pass over a stream, as a state machine. A transition is one guarded UPDATE that tells if it happened."""
+"""Crawls: one pass over a stream, as a state machine.
 
-from dataclasses import asdict, dataclass
+Every transition is listed in `TRANSITIONS` and is one UPDATE guarded by the state before it. A method that makes a
+transition returns the crawl as it then stands, or None if the crawl was no longer as the caller had seen it: of several
+callers that saw the same crawl, exactly one gets it back.
+"""
+
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,16 +14,74 @@ import sqlalchemy as sa
 from apple.resources import RESOURCES, Paging
 
 from ..database import Database
-from ..schema import UNFINISHED, CrawlKind, CrawlState, crawls, locations, streams
+from ..schema import UNFINISHED, CrawlKind, CrawlState, Reason, Trouble, crawls, locations, streams
 from ..sql import Columns, own_columns, pick
 from .streams import lock_stream
 
-#: In the ledger of a spot, each asset has so many places; no list is as long.
+#: In the ledger of a spot crawl, each asset has this many places; no list of assignments is as long.
 PAGES_A_SCOPE = 1_000_000
 
-#: How long the clock lets a stream rest after a failure, doubled by each further one in a row.
+#: How long the scheduler lets a stream rest after a failure; doubled by each further failure in a row.
 FIRST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(hours=6)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """A move of a crawl from one of some states to a state."""
+
+    name: str
+    before: tuple[CrawlState, ...]
+    after: CrawlState
+
+
+def _transition(name: str, *before: CrawlState, to: CrawlState) -> Transition:
+    return Transition(name=name, before=before, after=to)
+
+
+#: The next chord, or the first page alone, is asked for.
+BEGIN_ROUND = _transition("begin round", CrawlState.OPEN, to=CrawlState.OPEN)
+#: What was read so far no longer counts.
+RESTART = _transition("restart", CrawlState.OPEN, to=CrawlState.OPEN)
+#: Tend sends what was lost again, in the same round.
+REVIVE = _transition("revive", CrawlState.OPEN, to=CrawlState.OPEN)
+#: Every page that counts is stored.
+SETTLE = _transition("settle", CrawlState.OPEN, to=CrawlState.SETTLED)
+#: The first page shows that nothing has changed.
+END_UNCHANGED = _transition("end unchanged", CrawlState.OPEN, to=CrawlState.UNCHANGED)
+#: The message to publish was lost, and is sent again.
+SEND_AGAIN = _transition("send again", CrawlState.SETTLED, to=CrawlState.SETTLED)
+#: The mirror has what was read.
+PUBLISH = _transition("publish", CrawlState.SETTLED, to=CrawlState.PUBLISHED)
+#: The crawl cannot be brought to its end; its reason says why.
+FAIL = _transition("fail", *UNFINISHED, to=CrawlState.FAILED)
+#: A later sync finds the crawl left unfinished for so long that its pages are of no use.
+EXPIRE = _transition("expire", CrawlState.OPEN, to=CrawlState.FAILED)
+#: A later sync goes on from what a failed crawl had stored a short time ago.
+REOPEN = _transition("reopen", CrawlState.FAILED, to=CrawlState.OPEN)
+
+#: Every transition there is; a crawl begins open.
+TRANSITIONS = (
+    BEGIN_ROUND,
+    RESTART,
+    REVIVE,
+    SETTLE,
+    END_UNCHANGED,
+    SEND_AGAIN,
+    PUBLISH,
+    FAIL,
+    EXPIRE,
+    REOPEN,
+)
+
+
+def move(
+    connection: sa.Connection, transition: Transition, chosen: sa.ColumnElement[bool], values: dict[str, Any]
+) -> "sa.Row[Any] | None":
+    """Make a transition of the chosen crawl; return its row as it now stands, or None if the guard let none through."""
+    guard = chosen & crawls.c.state.in_(transition.before)
+    moved = sa.update(crawls).where(guard).values(values | {"state": transition.after})
+    return connection.execute(moved.returning(*crawls.c)).one_or_none()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +113,8 @@ class Crawl:
     kind: CrawlKind
     since: str | None
     scopes: tuple[Scope, ...]
-    forced_by: str | None
+    #: Why it reads everything, whatever its first page says; None if the short cut may be taken.
+    forced_by: Reason | None
     round: int
     floor: int
     restarts: int
@@ -62,12 +126,12 @@ class Crawl:
     is_consistent: bool | None
     drift: int
     reason: str | None
-    trouble: str | None
+    trouble: Trouble | None
     opened_at: datetime
     moved_at: datetime
 
     def has_place(self, index: int) -> bool:
-        """Tell whether a place in the ledger is one of a page that still exists: of a spot, each asset has its own."""
+        """Return whether the page of this index counts: in a spot crawl, whether its asset still has so many pages."""
         if self.kind is not CrawlKind.SPOT:
             return True
         total = self.scopes[index // PAGES_A_SCOPE].total
@@ -75,12 +139,12 @@ class Crawl:
 
     @property
     def is_chained(self) -> bool:
-        """Tell whether it goes along cursors, one request after the other."""
+        """Whether the crawl follows cursors, one request after the other."""
         return RESOURCES[self.resource].paging is Paging.CURSOR
 
     @property
     def is_unfinished(self) -> bool:
-        """Tell whether anything remains to be done."""
+        """Whether anything remains to be done."""
         return self.state in UNFINISHED
 
 
@@ -91,57 +155,59 @@ class Crawls:
         self._database = database
 
     def get(self, crawl_id: int) -> Crawl:
-        """Give one crawl."""
+        """Return the crawl of this id, which must exist."""
         with self._database.once() as connection:
             return make_crawl(connection.execute(_select().where(crawls.c.id == crawl_id)).one())
 
-    def some(self, crawl_ids: list[int]) -> list[Crawl]:
-        """Give several crawls, in the order of their numbers."""
-        with self._database.once() as connection:
-            rows = connection.execute(_select().where(crawls.c.id.in_(crawl_ids)).order_by(crawls.c.id))
-            return [make_crawl(row) for row in rows]
-
-    def unfinished(self) -> list[Crawl]:
-        """Give every crawl that is still to be worked on."""
-        with self._database.once() as connection:
-            rows = connection.execute(_select().where(crawls.c.state.in_(UNFINISHED)).order_by(crawls.c.id))
-            return [make_crawl(row) for row in rows]
-
     def of_sync(self, sync_id: int) -> list[Crawl]:
-        """Give the crawls of a sync, in the order in which they were opened."""
+        """Return the crawls of a sync, in the order in which they were opened."""
         with self._database.once() as connection:
             rows = connection.execute(_select().where(crawls.c.sync_id == sync_id).order_by(crawls.c.id))
             return [make_crawl(row) for row in rows]
 
-    def note_first(self, crawl_id: int, version: str | None, total: int | None) -> None:
-        """Note what the first page says; the base version never moves once it is there."""
-        with self._database.write() as connection:
-            connection.execute(
-                sa.update(crawls)
-                .where(crawls.c.id == crawl_id)
-                .values(
-                    base_version=sa.func.coalesce(crawls.c.base_version, version),
-                    version=version,
-                    total=total,
-                    moved_at=self._database.now(),
-                )
+    def open_of(self, location_id: int) -> list[Crawl]:
+        """Return the open crawls of a location: those that still ask for pages."""
+        here = (streams.c.location_id == location_id) & (crawls.c.state == CrawlState.OPEN)
+        with self._database.once() as connection:
+            return [make_crawl(row) for row in connection.execute(_select().where(here).order_by(crawls.c.id))]
+
+    def last_total(self, stream_id: int) -> int | None:
+        """Return how many pages the last full crawl of a stream had; None if none of them came so far."""
+        here = (crawls.c.stream_id == stream_id) & (crawls.c.kind == CrawlKind.FULL) & crawls.c.total.is_not(None)
+        with self._database.once() as connection:
+            total: int | None = connection.scalar(
+                sa.select(crawls.c.total).where(here).order_by(crawls.c.id.desc()).limit(1)
             )
+            return total
 
-    def begin_round(self, crawl: Crawl, *, reread: bool = False, revival: bool = False) -> bool:
-        """Open -> open, one round on: true for exactly one of those who saw the same round."""
-        steps = {"rereads": int(reread), "revivals": int(revival), "drift": int(reread)}
-        return self._move(crawl, CrawlState.OPEN, {name: crawls.c[name] + step for name, step in steps.items()})
-
-    def restart(self, crawl: Crawl, *, reread: bool = False) -> bool:
-        """Open -> open, from nothing: what was read so far no longer counts, and a delta becomes a full crawl."""
-        values: dict[str, Any] = {
-            "floor": crawl.round + 1,
-            "restarts": crawls.c.restarts + 1,
-            "drift": crawls.c.drift + int(reread),
+    def note_first(self, crawl: Crawl, version: str | None, total: int | None) -> Crawl:
+        """Note what the first page shows. The base version is set by the very first answer and never moves."""
+        values = {
+            "base_version": sa.func.coalesce(crawls.c.base_version, version),
+            "version": version,
+            "total": total,
+            "moved_at": self._database.now(),
         }
-        if not reread:
+        noted = sa.update(crawls).where(crawls.c.id == crawl.id).values(values).returning(*crawls.c)
+        with self._database.write() as connection:
+            return _as_it_stands(crawl, connection.execute(noted).one())
+
+    def begin_round(self, crawl: Crawl, *, is_reread: bool = False, is_revival: bool = False) -> Crawl | None:
+        """Begin the next round."""
+        steps = {"rereads": int(is_reread), "revivals": int(is_revival), "drift": int(is_reread)}
+        return self._next_round(crawl, BEGIN_ROUND, {name: crawls.c[name] + step for name, step in steps.items()})
+
+    def restart(self, crawl: Crawl, *, is_drift: bool) -> Crawl | None:
+        """Begin again from nothing: with the same request if the data moved, else with a full crawl.
+
+        What a crawl went on from (a version, a cursor, a batch token) may be dead at Apple; then a delta is of no use.
+        """
+        values: dict[str, Any] = {"floor": crawls.c.round + 1, "restarts": crawls.c.restarts + 1}
+        if is_drift:
+            values["drift"] = crawls.c.drift + 1
+        else:
             values |= {"kind": CrawlKind.FULL, "since": None, "base_version": None}
-        return self._move(crawl, CrawlState.OPEN, values)
+        return self._next_round(crawl, RESTART, values)
 
     def settle(
         self,
@@ -151,90 +217,73 @@ class Crawls:
         version: str | None,
         total: int | None,
         scopes: tuple[Scope, ...] = (),
-    ) -> bool:
-        """Open -> settled."""
+    ) -> Crawl | None:
+        """Note that every page that counts is stored; the crawl is published next."""
         values = {"is_consistent": is_consistent, "version": version, "total": total, "scopes": dump_scopes(scopes)}
-        return self._move(crawl, CrawlState.SETTLED, values)
+        return self._next_round(crawl, SETTLE, values)
 
-    def revive(self, crawl: Crawl) -> bool:
-        """Count a revival that begins no round: true for exactly one of those who saw the same count."""
-        here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.OPEN)
+    def revive(self, crawl: Crawl) -> Crawl | None:
+        """Count a revival that begins no round."""
         seen = crawls.c.revivals == crawl.revivals
-        values = {"revivals": crawl.revivals + 1, "moved_at": self._database.now()}
-        with self._database.write() as connection:
-            row = connection.execute(sa.update(crawls).where(here & seen).values(values).returning(crawls.c.id))
-            return row.one_or_none() is not None
+        return self._move(crawl, REVIVE, seen, {"revivals": crawls.c.revivals + 1, "moved_at": self._database.now()})
 
-    def send_again(self, crawl: Crawl) -> bool:
-        """Note that a settled crawl is sent to be published once more; false where it is being published just now.
+    def send_again(self, crawl: Crawl) -> Crawl | None:
+        """Note that a settled crawl is sent to be published again; None if it is being published at the moment.
 
-        A publish holds the row of its crawl to its end: that is seen, and not waited for.
+        A publish holds the row of its crawl until it ends. That lock is skipped, not waited for.
         """
         here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.SETTLED)
         free = sa.select(crawls.c.id).where(here & (crawls.c.moved_at == crawl.moved_at))
-        mine = crawls.c.id.in_(free.with_for_update(skip_locked=True))
-        sent = sa.update(crawls).where(mine).values(moved_at=self._database.now())
-        with self._database.write() as connection:
-            return connection.execute(sent.returning(crawls.c.id)).one_or_none() is not None
+        is_free = crawls.c.id.in_(free.with_for_update(skip_locked=True))
+        return self._move(crawl, SEND_AGAIN, is_free, {"moved_at": self._database.now()})
 
-    def end_unchanged(self, crawl: Crawl, version: str | None) -> bool:
-        """Open -> unchanged: the mirror already is what Apple has. A delta moves the version all the same."""
+    def end_unchanged(self, crawl: Crawl, version: str | None) -> Crawl | None:
+        """End a crawl whose first page shows that the mirror is in step; a delta moves the version all the same.
+
+        None also if somebody has asked for everything since the crawl was looked at.
+        """
         now = self._database.now()
+        is_free = (crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)
         with self._database.write() as connection:
-            # Somebody may have asked for everything since the crawl was looked at.
-            is_free = (crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)
-            is_reading = is_free & (crawls.c.state == CrawlState.OPEN)
-            if not _end(connection, crawl, CrawlState.UNCHANGED, is_reading, {"version": version} | _ended(now)):
-                return False
-            values: dict[str, Any] = {"published_at": now, "problem": None} | in_step(crawl)
+            ended = {"version": version} | _ended(now)
+            row = move(connection, END_UNCHANGED, (crawls.c.id == crawl.id) & is_free, ended)
+            if row is None:
+                return None
+            values: dict[str, Any] = {"published_at": now, "problem": None, "failures": 0, "seen_at": crawl.opened_at}
             if version is not None:
                 values["version"] = version
             if crawl.kind is CrawlKind.FULL:
                 values["full_at"] = now
             connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
-            return True
+            return _as_it_stands(crawl, row)
 
-    def fail(self, crawl: Crawl, reason: str, trouble: str) -> bool:
-        """Open | settled -> failed, with its reason, which the stream shows until a crawl does better."""
+    def fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> Crawl | None:
+        """End a crawl in failure; its stream shows the reason until a later crawl succeeds."""
         now = self._database.now()
         with self._database.write() as connection:
-            values = {"reason": reason, "trouble": trouble} | _ended(now)
-            if not _end(connection, crawl, CrawlState.FAILED, crawls.c.state.in_(UNFINISHED), values):
-                return False
-            values = {"problem": reason} | _put_off(connection, crawl, now)
+            row = move(connection, FAIL, crawls.c.id == crawl.id, {"reason": reason, "trouble": trouble} | _ended(now))
+            if row is None:
+                return None
+            values = {"problem": reason} | _rest(connection, crawl, now)
             connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
-            return True
+            return _as_it_stands(crawl, row)
 
-    def last_total(self, stream_id: int) -> int | None:
-        """Tell how many pages the last full crawl of a stream found."""
-        here = (crawls.c.stream_id == stream_id) & (crawls.c.kind == CrawlKind.FULL) & crawls.c.total.is_not(None)
-        with self._database.once() as connection:
-            total: int | None = connection.scalar(
-                sa.select(crawls.c.total).where(here).order_by(crawls.c.id.desc()).limit(1)
-            )
-            return total
+    def _next_round(self, crawl: Crawl, transition: Transition, values: dict[str, Any]) -> Crawl | None:
+        seen = crawls.c.round == crawl.round
+        return self._move(
+            crawl, transition, seen, values | {"round": crawls.c.round + 1, "moved_at": self._database.now()}
+        )
 
-    def reading(self, location_id: int) -> list[Crawl]:
-        """Give the crawls of a location that still ask for pages."""
-        here = (streams.c.location_id == location_id) & (crawls.c.state == CrawlState.OPEN)
-        with self._database.once() as connection:
-            return [make_crawl(row) for row in connection.execute(_select().where(here).order_by(crawls.c.id))]
-
-    def _move(self, crawl: Crawl, state: CrawlState, values: dict[str, Any]) -> bool:
-        here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.OPEN) & (crawls.c.round == crawl.round)
-        values = values | {"state": state, "round": crawl.round + 1, "moved_at": self._database.now()}
+    def _move(
+        self, crawl: Crawl, transition: Transition, seen: sa.ColumnElement[bool], values: dict[str, Any]
+    ) -> Crawl | None:
         with self._database.write() as connection:
-            row = connection.execute(sa.update(crawls).where(here).values(values).returning(crawls.c.id))
-            return row.one_or_none() is not None
+            row = move(connection, transition, (crawls.c.id == crawl.id) & seen, values)
+            return None if row is None else _as_it_stands(crawl, row)
 
 
-def in_step(crawl: Crawl) -> dict[str, Any]:
-    """Say what a reading that left the mirror in step makes of its stream: it is as young as the reading's begin."""
-    return {"failures": 0, "seen_at": crawl.opened_at}
-
-
-def _put_off(connection: sa.Connection, crawl: Crawl, now: datetime) -> dict[str, Any]:
-    """Let a stream that fails rest, alone, and the longer the more often it does."""
+def _rest(connection: sa.Connection, crawl: Crawl, now: datetime) -> dict[str, Any]:
+    """Return the columns that let a stream rest, the longer the more often it failed; a spot crawl's rests by asset."""
     if crawl.kind is CrawlKind.SPOT:
         return {}
     failures = lock_stream(connection, crawl.stream_id).failures + 1
@@ -242,7 +291,7 @@ def _put_off(connection: sa.Connection, crawl: Crawl, now: datetime) -> dict[str
 
 
 def rest_after(failures: int) -> timedelta:
-    """Tell how long a stream rests after so many failures in a row."""
+    """Return how long a stream rests after this many failures in a row."""
     rest: timedelta = min(LONGEST_REST, FIRST_REST * 2 ** min(failures - 1, 16))
     return rest
 
@@ -251,15 +300,11 @@ def _ended(now: datetime) -> dict[str, Any]:
     return {"moved_at": now, "ended_at": now}
 
 
-def _end(connection: sa.Connection, crawl: Crawl, state: CrawlState, condition: Any, values: dict[str, Any]) -> bool:
-    here = (crawls.c.id == crawl.id) & condition
-    ended = sa.update(crawls).where(here).values(values | {"state": state})
-    return connection.execute(ended.returning(crawls.c.id)).one_or_none() is not None
+_OWN: Columns = own_columns(Crawl, crawls)
 
-
-#: Where the fields of a crawl come from.
+#: Which column each field of a crawl comes from.
 CRAWL: Columns = {
-    **own_columns(Crawl, crawls),
+    **_OWN,
     "location_id": streams.c.location_id,
     "resource": streams.c.resource,
     "uid": locations.c.uid,
@@ -267,14 +312,28 @@ CRAWL: Columns = {
 
 
 def make_crawl(row: Any) -> Crawl:
-    """Make a crawl of a row."""
-    values = pick(row, CRAWL)
-    scopes = tuple(Scope(**one) for one in values["scopes"] or ())
-    return Crawl(**values | {"state": CrawlState(values["state"]), "kind": CrawlKind(values["kind"]), "scopes": scopes})
+    """Build a crawl from a row that has the columns of `CRAWL`."""
+    return Crawl(**_typed(pick(row, CRAWL)))
+
+
+def _as_it_stands(crawl: Crawl, row: Any) -> Crawl:
+    """Return a crawl with the values that its own row has now."""
+    return replace(crawl, **_typed(pick(row, _OWN)))
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    forced_by, trouble = values["forced_by"], values["trouble"]
+    return values | {
+        "state": CrawlState(values["state"]),
+        "kind": CrawlKind(values["kind"]),
+        "scopes": tuple(Scope(**one) for one in values["scopes"] or ()),
+        "forced_by": None if forced_by is None else Reason(forced_by),
+        "trouble": None if trouble is None else Trouble(trouble),
+    }
 
 
 def dump_scopes(scopes: tuple[Scope, ...]) -> list[dict[str, Any]] | None:
-    """Write scopes as they are kept."""
+    """Return scopes as they are stored."""
     return [asdict(scope) for scope in scopes] or None
 
 

@@ -1,4 +1,4 @@
-"""Pages: the ledger of a crawl, and its staging area. What is stored here is never asked for again."""
+"""Pages: the ledger of a crawl, and its staging area. A page that is stored here is never asked for again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,17 +8,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from apple.resources import RESOURCES
+from apple.tokens import Token
 
 from ..database import Database
-from ..schema import UNFINISHED, PageOutcome, crawls, pages
+from ..locations import LOCATION, Location, make_location
+from ..schema import UNFINISHED, PageOutcome, crawls, locations, pages, streams
+from ..sealer import Sealer
 from ..sql import insert_or, own_columns, pick
-from .crawls import Crawl
+from .crawls import CRAWL, Crawl, make_crawl
 
-#: Pages of ended crawls are kept this long, for whoever wants to know what Apple said.
+#: Pages of ended crawls are kept this long, so that a person can see what Apple answered.
 PAGES_KEPT = timedelta(days=1)
 
-#: Places in the ledger of a legacy crawl for what is asked once more: the first batch at the end, a delta, the first
-#: batch as it was right after the last, and the last as it was after that.
+#: Indexes in the ledger of a legacy crawl for requests that are repeated: the first batch after all others, a delta,
+#: the first batch right after the last batch, and the last batch after that.
 AGAIN = -1
 CHECK = -2
 BASE = -3
@@ -26,13 +29,13 @@ END = -4
 
 _BODIES_AT_ONCE = 32
 
-#: A sweep takes so many at a time: each is some tens of kilobytes.
+#: A sweep deletes this many at a time: each is some tens of kilobytes.
 _SWEPT_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageFact:
-    """All that a decision needs to know of a page: everything but its body."""
+    """What a decision needs to know of a page: everything but its body."""
 
     index: int
     round: int
@@ -40,41 +43,75 @@ class PageFact:
     version: str | None = None
     total: int | None = None
     next_index: int | None = None
-    #: How many records Apple says there are, and how many came.
+    #: How many records Apple says the page has, and how many it has.
     size: int | None = None
     records: int | None = None
     attempts: int = 0
     reason: str | None = None
-    #: Since when it is asked for in vain.
+    #: When the first of its failed attempts was made.
     trying_since: datetime | None = None
 
     @property
     def is_last(self) -> bool:
-        """Tell whether Apple says that nothing comes after it."""
+        """Whether Apple says that no page follows."""
         return self.next_index is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What an answer brought, besides the fact that it came."""
+    """The content of an answer."""
 
-    #: Packed, as it came.
+    #: Compressed, otherwise as it came.
     body: bytes | None = None
-    #: What the next request has to bring, where that is not a number.
+    #: What the request for the next page must carry, if that is not a page number.
     cursor: str | None = field(default=None, repr=False)
     seconds: float | None = None
 
 
-class Pages:
-    """The ledger."""
+@dataclass(frozen=True, kw_only=True)
+class PageJob:
+    """One page to fetch: of which crawl and location, with which token, and what is known of the page."""
 
-    def __init__(self, database: Database) -> None:
+    crawl: Crawl
+    location: Location
+    #: None if the location is no longer watched.
+    token: Token | None
+    #: None if nothing is known of it yet.
+    page: PageFact | None
+
+
+class Pages:
+    """The pages of a database."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
+
+    def job(self, crawl_id: int, index: int) -> PageJob:
+        """Return everything that fetching a page needs, by one query."""
+        here = (pages.c.crawl_id == crawls.c.id) & (pages.c.index == index)
+        query = (
+            sa.select(*CRAWL.values(), *LOCATION.values(), *FACT.values(), locations.c.sealed_token)
+            .join(streams, streams.c.id == crawls.c.stream_id)
+            .join(locations, locations.c.id == streams.c.location_id)
+            .outerjoin(pages, here)
+            .where(crawls.c.id == crawl_id)
+        )
+        with self._database.once() as connection:
+            row = connection.execute(query).one()
+        location = make_location(row)
+        return PageJob(
+            crawl=make_crawl(row),
+            location=location,
+            token=None if row.sealed_token is None else location.token(self._sealer.open(row.sealed_token)),
+            page=None if row._mapping[pages.c.index] is None else make_fact(row),  # noqa: SLF001 - its public name
+        )
 
     def store(self, crawl_id: int, fact: PageFact, content: Content | None = None) -> bool:
-        """Store what became of a page. Only a lower round is replaced, or what was not yet the page itself.
+        """Store what became of a page, and return whether that was news.
 
-        What runs twice stores once, and a late duplicate never undoes a re-read: then this is false.
+        Only a page of a lower round is replaced, or one of the same round that was not stored. So a task that runs
+        twice stores once, and a late duplicate never undoes a re-read: then the result is False.
         """
         values = {name: getattr(fact, name) for name in PageFact.__dataclass_fields__}
         content = content or Content()
@@ -94,35 +131,35 @@ class Pages:
             return row.one_or_none() is not None
 
     def find(self, crawl_id: int, index: int) -> PageFact | None:
-        """Give what is known of one page."""
+        """Return what is known of one page; None if nothing is."""
         here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
         with self._database.once() as connection:
             row = connection.execute(_facts().where(here)).one_or_none()
         return None if row is None else make_fact(row)
 
     def cursor(self, crawl_id: int, index: int) -> str | None:
-        """Give what the request after a page has to bring."""
+        """Return what the request after a page must carry; None if nothing."""
         here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
         with self._database.once() as connection:
             cursor: str | None = connection.scalar(sa.select(pages.c.cursor).where(here))
             return cursor
 
     def facts(self, crawl_id: int, floor: int = 0) -> list[PageFact]:
-        """Give what is known of every page of a crawl, but for those of an earlier start."""
+        """Return what is known of the pages of a crawl, from the round of its last start on."""
         here = (pages.c.crawl_id == crawl_id) & (pages.c.round >= floor)
         with self._database.once() as connection:
             rows = connection.execute(_facts().where(here).order_by(pages.c.index))
             return [make_fact(row) for row in rows]
 
     def moved_at(self, crawl_id: int) -> datetime | None:
-        """Tell when a page was last heard of."""
+        """Return when a request for a page was last answered; None if none was."""
         with self._database.once() as connection:
             moment = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawl_id)
             moved_at: datetime | None = connection.scalar(moment)
             return moved_at
 
     def sweep(self, kept: timedelta) -> bool:
-        """Drop some pages of crawls that ended longer ago than they are kept; true where there may be more."""
+        """Delete some pages of crawls that ended longer ago than `kept`; return whether there may be more."""
         is_old = crawls.c.state.not_in(UNFINISHED) & (crawls.c.ended_at < self._database.now() - kept)
         place = (pages.c.crawl_id, pages.c.index)
         some = sa.select(*place).join(crawls, crawls.c.id == pages.c.crawl_id).where(is_old).limit(_SWEPT_AT_ONCE)
@@ -132,7 +169,7 @@ class Pages:
 
 
 def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, bytes]]]:
-    """Give the stored pages of a crawl in the order in which they were fetched, some at a time."""
+    """Yield the bodies that count in the order in which they were fetched, some at a time."""
     order = sa.select(pages.c.index).where(_counting(crawl)).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
     indexes = [index for index in connection.scalars(order) if crawl.has_place(index)]
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
@@ -144,15 +181,15 @@ def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, 
 
 
 def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
-    """Give the number of all records that the legacy service named at the end, where it named one."""
+    """Return the number of all records that the legacy service named at the end; None if it named none."""
     again = sa.select(pages.c.size, pages.c.records).where((pages.c.crawl_id == crawl.id) & (pages.c.index == AGAIN))
     row = connection.execute(again).one_or_none()
-    # Where it names none, the size is that of the batch alone.
+    # If it names none, the size is that of the batch alone.
     return None if row is None or row.size == row.records else row.size
 
 
-def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
-    """Tell whether the stored pages are still what was decided on: one may have come between that and the publish."""
+def is_consistent(connection: sa.Connection, crawl: Crawl) -> bool:
+    """Return whether all pages that count have one version and total: one may have come since the crawl settled."""
     moved = pages.c.total != crawl.total
     if not RESOURCES[crawl.resource].is_legacy:
         moved |= pages.c.version.is_distinct_from(crawl.version)
@@ -160,7 +197,7 @@ def is_of_one_moment(connection: sa.Connection, crawl: Crawl) -> bool:
 
 
 def _counting(crawl: Crawl) -> Any:
-    """Choose the pages that count: of the last start, within the total, and not there for a check alone."""
+    """Choose the pages that count: of the last start, within the total, and not fetched for a check alone."""
     stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == PageOutcome.STORED) & (pages.c.round >= crawl.floor)
     least = 0
     if RESOURCES[crawl.resource].is_legacy and (crawl.total or 0) > 1:
@@ -174,12 +211,12 @@ def _counting(crawl: Crawl) -> Any:
     return stored & (pages.c.index >= least) & below
 
 
-#: Where the fields of a fact come from.
+#: Which column each field of a fact comes from.
 FACT = own_columns(PageFact, pages)
 
 
 def make_fact(row: Any) -> PageFact:
-    """Make a fact of a row."""
+    """Build a fact from a row that has the columns of `FACT`."""
     values = pick(row, FACT)
     return PageFact(**values | {"outcome": PageOutcome(values["outcome"])})
 

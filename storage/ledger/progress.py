@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
-from ..schema import CrawlKind, CrawlState, PageOutcome, SyncState, crawls, locations, pages, streams, syncs
+from ..schema import CrawlKind, CrawlState, PageOutcome, SyncState, Trouble, crawls, locations, pages, streams, syncs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class ProgressReport:
     updated: int
     deleted: int
     reason: str | None
-    trouble: str | None
+    trouble: Trouble | None
     #: When anything was last heard of it: it moved, or an answer to one of its requests came.
     heard_at: datetime = field(compare=False)
 
@@ -115,6 +115,6 @@ def _report(row: Any) -> ProgressReport:
         updated=row.updated or 0,
         deleted=row.deleted or 0,
         reason=row.reason,
-        trouble=row.trouble,
+        trouble=None if row.trouble is None else Trouble(row.trouble),
         heard_at=max(row.moved_at, row.answered_at or row.moved_at),
     )

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
-from ..schema import UNFINISHED, crawls, locations, streams, wants
+from ..locks import lock_streams
+from ..schema import UNFINISHED, Reason, crawls, locations, streams, wants
 from ..sql import Moment, insert_or, own_columns, pick
 
 #: A location that was sent for and not read since is sent for again after this.
@@ -33,7 +34,7 @@ class Stream:
     records: int
     published_at: datetime | None
     problem: str | None
-    full_wanted: str | None
+    full_wanted: Reason | None
     full_after: datetime | None
     full_at: datetime | None
     torn_fulls: int
@@ -121,7 +122,7 @@ class Streams:
         with self._database.write() as connection:
             want(connection, dict.fromkeys(connection.scalars(sa.select(streams.c.id).where(mine)), now))
 
-    def put_off(self, location_id: int, until: datetime) -> None:
+    def postpone(self, location_id: int, until: datetime) -> None:
         """Let a location rest: nothing of it is due before, whatever wanted it; what a notice wanted is due then."""
         mine = streams.c.location_id == location_id
         is_wanted = sa.exists().where(wants.c.stream_id == streams.c.id)
@@ -225,14 +226,10 @@ def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
     return _stream(connection.execute(mine).one())
 
 
-def lock_streams(connection: sa.Connection, location_ids: Sequence[int]) -> None:
-    """Lock all streams of locations, in one order: whoever changes several of them begins with this."""
-    mine = sa.select(streams.c.id).where(streams.c.location_id.in_(location_ids)).order_by(streams.c.id)
-    connection.execute(mine.with_for_update(key_share=True))
-
-
 _STREAM = own_columns(Stream, streams)
 
 
 def _stream(row: Any) -> Stream:
-    return Stream(**pick(row, _STREAM))
+    values = pick(row, _STREAM)
+    wanted = values["full_wanted"]
+    return Stream(**values | {"full_wanted": None if wanted is None else Reason(wanted)})

@@ -9,12 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
+from ..locks import lock_crawls_of
 from ..schema import (
     UNFINISHED,
     CrawlKind,
     CrawlState,
     PageOutcome,
+    Reason,
     SyncState,
+    Trouble,
     crawls,
     locations,
     pages,
@@ -23,7 +26,7 @@ from ..schema import (
     wants,
 )
 from ..sql import insert_or, own_columns, pick
-from .crawls import Scope, dump_scopes
+from .crawls import EXPIRE, REOPEN, Scope, dump_scopes, move
 from .streams import Stream
 
 #: Crawls are kept this long; those that found nothing to read, of which there are many, not so long.
@@ -42,7 +45,7 @@ class Wanted:
     kind: CrawlKind = CrawlKind.FULL
     since: str | None = None
     scopes: tuple[Scope, ...] = ()
-    forced_by: str | None = None
+    forced_by: Reason | None = None
     #: When the clock wants it read again; None where this is no reading that the clock counts.
     next_due: datetime | None = None
 
@@ -110,7 +113,7 @@ class Syncs:
         wanted = sorted(wanted, key=_number)
         now = self._database.now()
         with self._database.write() as connection:
-            _lock(connection, wanted)
+            lock_crawls_of(connection, [one.stream.id for one in wanted])
             sync_id = _join(connection, location_id, [one.stream.resource for one in wanted], now)
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(sent_at=None))
             return sync_id, [_open_crawl(connection, sync_id, one, now, too_old) for one in wanted]
@@ -123,7 +126,7 @@ class Syncs:
         wanted = sorted(wanted, key=_number)
         now = self._database.now()
         with self._database.write() as connection:
-            _lock(connection, wanted)
+            lock_crawls_of(connection, [one.stream.id for one in wanted])
             if not _move(connection, sync, {"step": sync.step + 1}, syncs.c.step == sync.step):
                 return []
             return [_open_crawl(connection, sync.id, one, now) for one in wanted]
@@ -156,19 +159,6 @@ def _number(wanted: Wanted) -> int:
     return wanted.stream.id
 
 
-def _lock(connection: sa.Connection, wanted: Sequence[Wanted]) -> None:
-    """Lock crawls, then their streams, then what else there is: in any other order, two would wait for each other.
-
-    Other streams of the location are left alone: one may be published just now, which can take a while.
-    """
-    mine = [one.stream.id for one in wanted]
-    here = crawls.c.stream_id.in_(mine) & crawls.c.state.in_(UNFINISHED)
-    connection.execute(sa.select(crawls.c.id).where(here).order_by(crawls.c.id).with_for_update())
-    connection.execute(
-        sa.select(streams.c.id).where(streams.c.id.in_(mine)).order_by(streams.c.id).with_for_update(key_share=True)
-    )
-
-
 def _join(connection: sa.Connection, location_id: int, resources: list[str], now: datetime) -> int:
     row = connection.execute(
         insert_or(connection, syncs)
@@ -189,7 +179,7 @@ def _open_crawl(
 ) -> Opened:
     mine = crawls.c.stream_id == wanted.stream.id
     if too_old is not None:
-        _give_up(connection, mine, too_old)
+        _expire(connection, mine, too_old)
     values: dict[str, Any] = {"sync_id": sync_id}
     if wanted.forced_by is not None:
         values["forced_by"] = wanted.forced_by
@@ -247,31 +237,26 @@ def _sweep(connection: sa.Connection, now: datetime) -> bool:
     return max(swept, emptied) == SWEPT_AT_ONCE
 
 
-def _give_up(connection: sa.Connection, mine: Any, too_old: datetime) -> None:
-    """Open -> failed, where nothing has moved for so long that what was read is of another time."""
+def _expire(connection: sa.Connection, mine: Any, too_old: datetime) -> None:
+    """Fail a crawl of which nothing has moved for so long that what was read is out of date."""
     is_still = crawls.c.moved_at < too_old
     is_still &= ~sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= too_old))
-    values = {"state": CrawlState.FAILED, "reason": "Left unfinished too long ago.", "trouble": "away"}
-    stale = sa.update(crawls).where(mine & (crawls.c.state == CrawlState.OPEN) & is_still)
-    connection.execute(stale.values(values | {"ended_at": crawls.c.moved_at}))
+    values = {"reason": "Left unfinished too long ago.", "trouble": Trouble.AWAY, "ended_at": crawls.c.moved_at}
+    move(connection, EXPIRE, mine & is_still, values)
 
 
 def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values: dict[str, Any]) -> int | None:
-    """Failed -> open, where the last crawl of a stream read the same, lately, and read something."""
+    """Open the last crawl of a stream again if it asked for the same, failed lately, and stored something."""
     if wanted.kind is CrawlKind.SPOT:
         return None
     last = sa.select(sa.func.max(crawls.c.id)).where(crawls.c.stream_id == wanted.stream.id).scalar_subquery()
     same = (crawls.c.kind == wanted.kind) & crawls.c.since.is_not_distinct_from(wanted.since)
-    is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_(("away", "person"))
+    is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_((Trouble.AWAY, Trouble.PERSON))
     stored = pages.c.outcome == PageOutcome.STORED
     has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
-    afresh = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}
-    row = connection.execute(
-        sa.update(crawls)
-        .where((crawls.c.id == last) & (crawls.c.state == CrawlState.FAILED) & same & is_young & has_pages)
-        .values(values | afresh | {"state": CrawlState.OPEN, "round": crawls.c.round + 1})
-        .returning(crawls.c.id)
-    ).one_or_none()
+    cleared = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}
+    values = values | cleared | {"round": crawls.c.round + 1}
+    row = move(connection, REOPEN, (crawls.c.id == last) & same & is_young & has_pages, values)
     if row is None:
         return None
     connection.execute(sa.delete(pages).where((pages.c.crawl_id == row.id) & ~stored))

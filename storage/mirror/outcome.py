@@ -1,98 +1,115 @@
-"""The ending of a crawl: what its publish makes of the stream. Pure."""
+"""Outcome: the stream as it stands after a publish, from what the publish found. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
 
-from ..ledger.crawls import Crawl, in_step
+from ..ledger.crawls import Crawl
 from ..ledger.streams import Stream
-from ..schema import CrawlKind
+from ..schema import CrawlKind, Reason
 
-#: How long another full crawl waits after the second torn one in a row, doubled by each further one. The first is
-#: followed by another with the next sync.
+#: How long the next full crawl waits after the second torn one in a row; doubled by each further torn one. After the
+#: first, the next sync reads everything again.
 _TORN_SECONDS = 300.0
 _TORN_LIMIT_SECONDS = 6 * 3600.0
 
-#: When the clock has deletes that are held looked at again.
+#: How soon the scheduler looks at held deletes again.
 HELD_REST = timedelta(minutes=5)
 LONGEST_HELD_REST = timedelta(minutes=20)
 
 
-class Reason(StrEnum):
-    """Why a full crawl is wanted, whatever its first page says."""
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How many records a publish inserted, updated and deleted."""
 
-    ASKED = "asked for"
-    TORN = "torn"
-    HELD = "deletes held"
-    RETIRED = "retired users"
-    COUNTS = "counts disagree"
-    DEEP = "due"
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many changes there are in all."""
+        return self.inserted + self.updated + self.deleted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What a publish found out about what was read."""
+class Findings:
+    """What a publish found and did."""
 
-    #: Whether it is of one moment.
-    is_sound: bool
-    #: Deletes that were not let through, and the name of exactly those.
-    held: int
-    digest: str | None
-    #: Retired users that a delta showed.
-    retired: int
+    #: Whether everything that was read is of one version.
+    is_consistent: bool
+    changes: Changes
+    #: How many records the mirror holds of the stream now.
+    records: int
+    #: How many deletes were not made, and the digest of exactly those.
+    held: int = 0
+    digest: str | None = None
+    #: How many retired users a crawl showed that could not count them.
+    retired: int = 0
 
 
-def ending(crawl: Crawl, stream: Stream, reading: Reading, now: datetime) -> dict[str, Any]:
-    """Say what becomes of the stream's columns."""
+def stream_after(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -> Stream:
+    """Return the stream as it stands after a crawl of it was published."""
+    after = replace(
+        stream,
+        records=found.records,
+        published_at=now,
+        problem=None,
+        failures=0,
+        moves=stream.moves + (found.changes.total > 0),
+    )
     match crawl.kind:
         case CrawlKind.FULL:
-            return _after_full(crawl, stream, reading, now)
+            return _after_full(crawl, after, found, now)
         case CrawlKind.DELTA:
-            return _after_delta(crawl, stream, reading)
+            return _after_delta(crawl, after, found)
         case CrawlKind.SPOT:
-            return _held(stream, reading, now) if reading.held else {}
+            return _with_held(after, found, now) if found.held else after
 
 
-def _after_full(crawl: Crawl, stream: Stream, reading: Reading, now: datetime) -> dict[str, Any]:
-    # What the next delta goes on from: a torn reading starts where its very first answer stood.
-    base = crawl.version if reading.is_sound or crawl.base_version is None else crawl.base_version
-    values: dict[str, Any] = {"version": base}
-    if not reading.is_sound:
+def _after_full(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -> Stream:
+    if not found.is_consistent:
         torn = stream.torn_fulls + 1
-        values |= {"full_wanted": Reason.TORN, "torn_fulls": torn, "full_after": now + _wait(torn)}
-        return values
-    values |= {"torn_fulls": 0, "full_wanted": None, "full_after": None, "deep_at": now} | _held(stream, reading, now)
-    if not reading.held:
-        values |= {"complete_version": crawl.version, "full_at": now} | in_step(crawl)
-    return values
+        # The next delta begins at the version of the very first answer: whatever moved since is in it.
+        base = crawl.version if crawl.base_version is None else crawl.base_version
+        full_after = now + _wait_after(torn)
+        return replace(stream, version=base, full_wanted=Reason.TORN, torn_fulls=torn, full_after=full_after)
+    after = replace(stream, version=crawl.version, torn_fulls=0, full_wanted=None, full_after=None, deep_at=now)
+    after = _with_held(after, found, now)
+    if found.held:
+        return after
+    return replace(after, complete_version=crawl.version, full_at=now, seen_at=crawl.opened_at)
 
 
-def _after_delta(crawl: Crawl, stream: Stream, reading: Reading) -> dict[str, Any]:
-    # One that is not of one moment may lack what moved between its pages: the next goes on from the same base.
-    values: dict[str, Any] = {}
-    if reading.is_sound:
-        values |= {"version": crawl.version or stream.version} | in_step(crawl)
-    # A list of what changed may hold what was there already: at the version of the last whole reading, all of it is.
+def _after_delta(crawl: Crawl, stream: Stream, found: Findings) -> Stream:
+    after = stream
+    if found.is_consistent:  # a torn one may lack what moved between its pages: the next begins at the same base
+        after = replace(after, version=crawl.version or stream.version, seen_at=crawl.opened_at)
+    # A delta may show what was there before. At the version of the last consistent full crawl, all of it was.
     is_news = crawl.version is None or crawl.version != stream.complete_version
-    if reading.retired and is_news and stream.full_wanted is None:
-        values |= {"full_wanted": Reason.RETIRED, "full_after": None}
-    return values
+    if found.retired and is_news and stream.full_wanted is None:
+        after = replace(after, full_wanted=Reason.RETIRED, full_after=None)
+    return after
 
 
-def _held(stream: Stream, reading: Reading, now: datetime) -> dict[str, Any]:
-    if not reading.held:
-        return {"held_deletes": None, "held_digest": None, "held_at": None, "accepted_deletes": None}
-    values: dict[str, Any] = {"held_deletes": reading.held, "held_digest": reading.digest, "held_at": now}
-    # Soon, so that what the second reading shows is the same story; if it never does, not so soon.
-    rest = HELD_REST
+def _with_held(stream: Stream, found: Findings, now: datetime) -> Stream:
+    if not found.held:
+        return replace(stream, held_deletes=None, held_digest=None, held_at=None, accepted_deletes=None)
+    rest = HELD_REST  # soon, so that a second crawl can confirm them; later and later if none does
     if stream.held_at is not None:
         rest = min(max(HELD_REST, 2 * (now - stream.held_at)), LONGEST_HELD_REST)
-    wanted = {"full_wanted": Reason.HELD, "full_after": None, "due_at": now + rest}
-    return values | wanted | {"accepted_deletes": None}
+    return replace(
+        stream,
+        held_deletes=found.held,
+        held_digest=found.digest,
+        held_at=now,
+        accepted_deletes=None,
+        full_wanted=Reason.HELD,
+        full_after=None,
+        due_at=now + rest,
+    )
 
 
-def _wait(torn: int) -> timedelta:
+def _wait_after(torn: int) -> timedelta:
     if torn < 2:  # noqa: PLR2004 - the second in a row
         return timedelta()
     return timedelta(seconds=min(_TORN_LIMIT_SECONDS, _TORN_SECONDS * 2 ** (torn - 2)))

@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from storage.database import open_database
-from tests.storage.store import make_store
 from tests.support.crew import bare_crew
+from tests.support.filled_store import make_store
 from tests.support.grants import granted
 from tests.support.notifier import make_notice, send
 from tests.support.processes import COMMAND, running_workers

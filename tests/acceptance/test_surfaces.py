@@ -14,8 +14,18 @@ import sqlalchemy as sa
 
 from apple.tokens import parse_token
 from orchestration.gate.board import OutageBoard
-from storage.mirror.outcome import Reason
-from storage.schema import CrawlKind, CrawlState, LocationState, crawls, locations, notices, rounds, streams, syncs
+from storage.schema import (
+    CrawlKind,
+    CrawlState,
+    LocationState,
+    Reason,
+    crawls,
+    locations,
+    notices,
+    rounds,
+    streams,
+    syncs,
+)
 from tests.support.crew import bare_crew
 from tests.support.processes import COMMAND, running_doorman
 from tests.support.servers import free_port, redis_server

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestration.fetch import RESTART_LIMIT
+from orchestration.crawl import RESTART_LIMIT
 from storage.mirror.counts import Counts
-from storage.schema import CrawlKind
+from storage.schema import CrawlKind, Trouble
 
 from .world import World
 
@@ -29,9 +29,9 @@ def test_a_removal_after_the_look_of_a_sync(world):
     world.remove(2, "c")
     assert world.open("assets", "assignments") == sync
     world.read()
-    assert world.crew.sent.count("sync") == 0
+    assert world.use_cases.sent.count("sync") == 0
     world.end_chain()
-    assert world.crew.sent.count("sync") == 1
+    assert world.use_cases.sent.count("sync") == 1
     world.sync()
     assert world.mirror() == world.truth()
 
@@ -40,7 +40,7 @@ def test_a_removal_beside_a_list_that_needs_a_person(world):
     """A list of the same sync that is not for this token keeps no removal of another from being looked into."""
     world.remove(1, "a")
     world.open("assets", "assignments", "subscriptions")
-    world.crew.crawling.fail(world.chain(), "Not allowed.", "person")
+    world.use_cases.crawl_tasks.fail(world.chain().id, "Not allowed.", Trouble.PERSON)
     world.read()
     assert world.mirror() == world.truth()
 
@@ -56,7 +56,7 @@ def test_counts_are_compared_once_after_each_publish(world, monkeypatch):
     world.read()
     once = len(compared)
     for _ in range(10):
-        world.crew.reviving.tend()
+        world.use_cases.reviver.tend()
     assert len(compared) == once
 
 
@@ -70,12 +70,12 @@ def test_a_look_that_fails_wherever_is_one(world):
     world.open("assets", "assignments")
     spot = None
     while spot is None:
-        paged = [one for one in world.store.crawls.unfinished() if not one.is_chained]
+        paged = [one for one in world.unfinished() if not one.is_chained]
         spot = next((one for one in paged if one.kind is CrawlKind.SPOT), None)
         for crawl in paged if spot is None else ():
             world._finish(crawl)
-    world.crew.crawling._fetching._start_over(replace(spot, restarts=RESTART_LIMIT), "Its base is gone.")
-    [one] = world.crew.counts.known(world.location.id)
+    world.use_cases.crawler.restart(replace(spot, restarts=RESTART_LIMIT), "Its base is gone.")
+    [one] = world.store.counts.known(world.location.id)
     assert one.last.attempts == 1
 
 
@@ -89,6 +89,6 @@ def test_counts_that_never_agree_end(world):
     world.sync()
     for _ in range(3):
         world.sync()
-    assert world.crew.sent.count("sync") <= 1
-    [one] = world.crew.counts.known(world.location.id)
+    assert world.use_cases.sent.count("sync") <= 1
+    [one] = world.store.counts.known(world.location.id)
     assert (one.counted, one.listed, one.last.attempts) == (3, 2, 1)

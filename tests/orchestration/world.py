@@ -8,26 +8,22 @@ import msgspec
 
 from apple.answers import pack
 from apple.client import Client
-from orchestration.crawl import Crawler, Hands, Stores
+from orchestration.crawl import Crawler
+from orchestration.crawl_tasks import CrawlTasks
 from orchestration.decisions.timetable import Intervals
-from orchestration.fetch import Fetcher, FetchStores
+from orchestration.fetch import Fetcher
 from orchestration.gate import Gate
 from orchestration.gate.client import GatedClient
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import ServiceLimits
 from orchestration.metrics import Metrics
-from orchestration.revival import Reviver, ReviveStores
-from orchestration.sync import Syncer, SyncStores
-from storage.closings import Closings
+from orchestration.revival import Reviver
+from orchestration.sync import Syncer
 from storage.database import Database
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
-from storage.ledger.orders import Orders
 from storage.ledger.pages import Content, PageFact
-from storage.ledger.progress import Progress
-from storage.mirror.counts import Counts
 from storage.schema import CrawlKind, PageOutcome
-from storage.sealer import Sealer, make_key
-from tests.storage.store import Store, make_store
+from tests.support.filled_store import FilledStore, make_store
 
 #: Nothing is asked here; what would be goes nowhere.
 _NOWHERE = "http://127.0.0.1:9"
@@ -40,25 +36,25 @@ class Sent:
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     do_wait: bool = False
 
-    def sync(self, location: str) -> None:
+    def sync(self, uid: str) -> None:
         """Keep it."""
-        self.calls.append(("sync", (location,)))
+        self.calls.append(("sync", (uid,)))
 
-    def refresh(self, location: str) -> None:
+    def refresh(self, uid: str) -> None:
         """Keep it."""
-        self.calls.append(("refresh", (location,)))
+        self.calls.append(("refresh", (uid,)))
 
-    def seed(self, location: str, crawl_id: int, round_: int) -> None:
+    def seed(self, crawl: Crawl) -> None:
         """Keep it."""
-        self.calls.append(("seed", (location, crawl_id, round_)))
+        self.calls.append(("seed", (crawl.id, crawl.round)))
 
-    def round(self, location: str, crawl_id: int, round_: int, indexes: Sequence[int]) -> None:
+    def round(self, crawl: Crawl, indexes: Sequence[int]) -> None:
         """Keep it."""
-        self.calls.append(("round", (location, crawl_id, round_, tuple(indexes))))
+        self.calls.append(("round", (crawl.id, crawl.round, tuple(indexes))))
 
-    def follow(self, location: str, crawl_id: int, round_: int, index: int) -> None:
+    def follow(self, crawl: Crawl, index: int) -> None:
         """Keep it."""
-        self.calls.append(("follow", (location, crawl_id, round_, index)))
+        self.calls.append(("follow", (crawl.id, crawl.round, index)))
 
     def reconcile(self, crawl_id: int) -> None:
         """Keep it."""
@@ -78,64 +74,40 @@ class Sent:
 
 
 @dataclass(kw_only=True)
-class Crew:
+class UseCases:
     """The use cases over one store, and what they sent."""
 
-    store: Store
-    counts: Counts
+    store: FilledStore
     sent: Sent
-    syncing: Syncer
-    crawling: Crawler
-    reviving: Reviver
+    crawler: Crawler
+    syncer: Syncer
+    crawl_tasks: CrawlTasks
+    reviver: Reviver
 
 
-def make_crew(database: Database, gate: Gate) -> Crew:
-    """Wire the use cases."""
-    store, sent, counts = make_store(database), Sent(), Counts(database)
-    tally, client = Metrics(gate._redis), Client(_NOWHERE)
-    syncing = Syncer(
-        SyncStores(
-            locations=store.locations,
-            streams=store.streams,
-            syncs=store.syncs,
-            crawls=store.crawls,
-            pages=store.pages,
-            counts=counts,
-            progress=Progress(database),
-            clock=database,
-        ),
-        gate,
-        sent,
-        Intervals(delta={}, full={}, deep={}),
+def make_use_cases(database: Database, gate: Gate) -> UseCases:
+    """Wire the use cases; what they send is kept."""
+    store, sent = make_store(database), Sent()
+    metrics, apple = Metrics(gate._redis), Client(_NOWHERE)
+    client = GatedClient(apple, gate, ServiceLimits(apple), GateClosings(gate, store), metrics)
+    crawler = Crawler(store, gate, sent, metrics)
+    syncer = Syncer(store, crawler, gate, sent, Intervals(delta={}, full={}, deep={}))
+    return UseCases(
+        store=store,
+        sent=sent,
+        crawler=crawler,
+        syncer=syncer,
+        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, sent),
+        reviver=Reviver(store, crawler, syncer, gate, sent),
     )
-    memory, limiting = GateClosings(gate, Closings(database), store.locations, database), ServiceLimits(client)
-    fetching = Fetcher(
-        FetchStores(locations=store.locations, crawls=store.crawls, pages=store.pages, counts=counts, clock=database),
-        GatedClient(client, gate, limiting, memory, tally),
-        tally,
-    )
-    crawling = Crawler(
-        Stores(
-            streams=store.streams,
-            crawls=store.crawls,
-            pages=store.pages,
-            orders=Orders(database, Sealer([make_key()])),
-            counts=counts,
-            publishing=store.publishing,
-        ),
-        Hands(fetching=fetching, syncing=syncing, gate=gate, sending=sent, tally=tally),
-    )
-    stores = ReviveStores(syncs=store.syncs, crawls=store.crawls, pages=store.pages, clock=database)
-    reviving = Reviver(stores, crawling, syncing, gate, sent)
-    return Crew(store=store, counts=counts, sent=sent, syncing=syncing, crawling=crawling, reviving=reviving)
 
 
 class World:
     """One location, its assets and their assignments."""
 
     def __init__(self, database: Database, gate: Gate) -> None:
-        self.crew = make_crew(database, gate)
-        self.store = self.crew.store
+        self.use_cases = make_use_cases(database, gate)
+        self.store = self.use_cases.store
         self.location = self.store.add()
         self.given = {1: ["a", "b"], 2: ["c", "d"]}
         self.moves = 1
@@ -147,7 +119,7 @@ class World:
 
     def open(self, *resources: str) -> int | None:
         """Open a sync, or join it."""
-        return self.crew.syncing.open(self.store.locations.find("1"), list(resources), full=False)
+        return self.use_cases.syncer.open(self.store.locations.find("1"), list(resources), full=False)
 
     def sync(self) -> None:
         """Sync assets and assignments to the end."""
@@ -156,19 +128,24 @@ class World:
 
     def read(self) -> None:
         """Read what is open of Apple as it is now, until nothing paged is."""
-        while paged := [one for one in self.store.crawls.unfinished() if not one.is_chained]:
+        while paged := [one for one in self.unfinished() if not one.is_chained]:
             for crawl in paged:
                 self._finish(crawl)
 
+    def unfinished(self) -> list[Crawl]:
+        """Give every crawl that is still to be worked on."""
+        of_syncs = (self.store.crawls.of_sync(sync_id) for sync_id in self.store.syncs.open_ones())
+        return [crawl for some in of_syncs for crawl in some if crawl.is_unfinished]
+
     def chain(self) -> Crawl:
         """Give the chain that is being walked."""
-        return next(one for one in self.store.crawls.unfinished() if one.is_chained)
+        return next(one for one in self.unfinished() if one.is_chained)
 
     def end_chain(self) -> None:
         """Come to the end of the chain."""
         chain = self.chain()
         self.store.crawls.settle(chain, is_consistent=True, version="s1", total=0)
-        self.crew.crawling.publish(chain.id)
+        self.use_cases.crawl_tasks.publish(chain.id)
 
     def mirror(self) -> list[tuple[str, str]]:
         """Give what is mirrored of assignments."""
@@ -188,12 +165,12 @@ class World:
         else:
             version = f"{crawl.resource}{self.moves}"
             fact = self._keep(crawl, 0, self._records(crawl), version)
-            self.store.crawls.note_first(crawl.id, version, 1)
-            crawl = self.store.crawls.get(crawl.id)
-            if self.crew.crawling._ends_here(crawl, fact):
+            crawl = self.store.crawls.note_first(crawl, version, 1)
+            if self.use_cases.crawler.end_if_unchanged(crawl, fact):
+                self.use_cases.syncer.advance(crawl.sync_id)
                 return
             self.store.crawls.settle(crawl, is_consistent=True, version=version, total=1)
-        self.crew.crawling.publish(crawl.id)
+        self.use_cases.crawl_tasks.publish(crawl.id)
 
     def _records(self, crawl: Crawl) -> list[dict[str, Any]]:
         if crawl.resource == "assets":

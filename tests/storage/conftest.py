@@ -1,11 +1,10 @@
 import pytest
 
 from storage.database import Database
-
-from .store import Store, make_store
+from tests.support.filled_store import FilledStore, make_store
 
 
 @pytest.fixture
-def store(database: Database) -> Store:
+def store(database: Database) -> FilledStore:
     """A store over either database."""
     return make_store(database)

@@ -10,8 +10,7 @@ from storage.ledger.syncs import Wanted
 from storage.mirror.counts import Counts, Disagreement, Look, Moves
 from storage.schema import CrawlKind, PageOutcome
 from tests.apple.test_resources import RECORDS
-
-from .store import LONG_AGO, Store
+from tests.support.filled_store import LONG_AGO, FilledStore
 
 DELTA = CrawlKind.DELTA
 
@@ -21,13 +20,13 @@ def assignment(number: int, adam_id: str = "1", **more) -> dict[str, object]:
     return {"adamId": adam_id, "pricingParam": "STDQ", "serialNumber": f"S{number}", **more}
 
 
-def delta(store: Store, stream, *lists, **more):
+def delta(store: FilledStore, stream, *lists, **more):
     """Make a settled delta of some pages."""
     stream = store.streams.get(stream.id)
     return store.read(stream, *lists, wanted=Wanted(stream=stream, kind=DELTA, since=stream.version), **more)
 
 
-def test_every_resource_has_its_mirror(store: Store):
+def test_every_resource_has_its_mirror(store: FilledStore):
     """Each resource is published under its own key, and changed by it."""
     location = store.add()
     record: dict[str, object]
@@ -35,14 +34,14 @@ def test_every_resource_has_its_mirror(store: Store):
         stream = store.stream(location, name)
         more = {"batchToken": "b"} if name in {"licenses", "legacy-users"} else {}
         crawl = store.read(stream, [record], **more)
-        assert store.publish(crawl).inserted == 1
+        assert store.publish(crawl).changes.inserted == 1
         assert store.mirror(stream) == [record]
-        assert store.publish(store.read(stream, [record | {"novelty": 1}], version="v2", **more)).updated == 1
+        assert store.publish(store.read(stream, [record | {"novelty": 1}], version="v2", **more)).changes.updated == 1
         keys = [change.key for change in store.feed.after(0) if change.resource == name]
         assert keys[0] == keys[1]
 
 
-def test_a_number_is_a_text(store: Store):
+def test_a_number_is_a_text(store: FilledStore):
     """An Adam id is a text in every table, though some come as numbers; the record keeps Apple's way."""
     location = store.add()
     stream = store.stream(location, "subscriptions")
@@ -52,17 +51,17 @@ def test_a_number_is_a_text(store: Store):
     assert rows == [("6450000002", "6450000001")]
 
 
-def test_a_delta_deletes_nothing(store: Store):
+def test_a_delta_deletes_nothing(store: FilledStore):
     """A delta inserts and updates, moves the version, and leaves the rest as it is."""
     stream = store.stream(store.add(), "assignments")
     store.publish(store.read(stream, [assignment(1), assignment(2)]))
     published = store.publish(delta(store, stream, [assignment(3), assignment(2, idHash="h")], version="v2"))
-    assert (published.inserted, published.updated, published.deleted) == (1, 1, 0)
+    assert (published.changes.inserted, published.changes.updated, published.changes.deleted) == (1, 1, 0)
     after = store.streams.get(stream.id)
     assert (after.version, after.complete_version, after.records) == ("v2", "v1", 3)
 
 
-def test_a_torn_delta_keeps_its_base(store: Store):
+def test_a_torn_delta_keeps_its_base(store: FilledStore):
     """What moved between the pages of a delta is asked for again: the next goes on from the same version."""
     stream = store.stream(store.add(), "assignments")
     store.publish(store.read(stream, [assignment(1)]))
@@ -74,7 +73,7 @@ def test_a_torn_delta_keeps_its_base(store: Store):
     assert len(store.mirror(stream)) == 3
 
 
-def test_a_delta_of_users(store: Store):
+def test_a_delta_of_users(store: FilledStore):
     """A delta touches active users alone, and a retired one wants all of them read."""
     stream = store.stream(store.add(), "users")
     old: dict[str, object] = {"clientUserId": "a", "status": "Retired"}
@@ -85,7 +84,7 @@ def test_a_delta_of_users(store: Store):
     assert store.streams.get(stream.id).full_wanted == "retired users"
 
 
-def test_a_spot_deletes_its_own(store: Store):
+def test_a_spot_deletes_its_own(store: FilledStore):
     """A spot settles the assets that it read whole, and leaves the others, and the versions, alone."""
     stream = store.stream(store.add(), "assignments")
     store.publish(store.read(stream, [assignment(1), assignment(2), assignment(3, "2"), assignment(4, "3")]))
@@ -98,13 +97,13 @@ def test_a_spot_deletes_its_own(store: Store):
     crawl = store.crawls.get(crawl_id)
     assert store.crawls.settle(crawl, is_consistent=True, version=None, total=None, scopes=scopes)
     published = store.publish(store.crawls.get(crawl_id))
-    assert (published.inserted, published.deleted) == (0, 1)
+    assert (published.changes.inserted, published.changes.deleted) == (0, 1)
     assert store.mirror(stream) == [assignment(1), assignment(3, "2"), assignment(4, "3")]
     after = store.streams.get(stream.id)
     assert (after.version, after.complete_version, after.records) == ("v1", "v1", 3)
 
 
-def batches(store: Store, stream, first, again, *others, consistent=True, version="v1"):
+def batches(store: FilledStore, stream, first, again, *others, consistent=True, version="v1"):
     """Make a settled crawl of batches whose first answer was asked for again."""
     crawl_id = store.open(stream).crawl_id
     store.keep(crawl_id, "licenses", first, *others, version=version, batchToken="b")
@@ -119,7 +118,7 @@ def batches(store: Store, stream, first, again, *others, consistent=True, versio
     return store.crawls.get(crawl_id)
 
 
-def test_the_first_answer_as_it_was_asked_for_again(store: Store):
+def test_the_first_answer_as_it_was_asked_for_again(store: FilledStore):
     """What the first answer says when asked again counts, whether or not it is batch 1 as well."""
     stream = store.stream(store.add(), "licenses")
     old, *new = ({"licenseIdStr": str(number)} for number in range(5))
@@ -127,11 +126,11 @@ def test_the_first_answer_as_it_was_asked_for_again(store: Store):
     assert store.mirror(stream) == new
     assert store.streams.get(stream.id).complete_version == "v1"
     twice = batches(store, stream, new[:1], new[:1], new[1:2], new[1:2], version="v2")
-    assert store.publish(twice).deleted == 0
+    assert store.publish(twice).changes.deleted == 0
     assert store.streams.get(stream.id).complete_version == "v1"
 
 
-def test_a_torn_reading_keeps_both_first_answers(store: Store):
+def test_a_torn_reading_keeps_both_first_answers(store: FilledStore):
     """Torn, each of the two may hold what slipped past the other."""
     stream = store.stream(store.add(), "licenses")
     one, two, three = ({"licenseIdStr": str(number)} for number in range(3))
@@ -139,7 +138,7 @@ def test_a_torn_reading_keeps_both_first_answers(store: Store):
     assert store.mirror(stream) == [one, two, three]
 
 
-def test_an_asset_that_is_gone(store: Store):
+def test_an_asset_that_is_gone(store: FilledStore):
     """Assignments of an asset that Apple no longer lists are counted as none."""
     location = store.add()
     store.publish(
@@ -151,7 +150,7 @@ def test_an_asset_that_is_gone(store: Store):
     ]
 
 
-def test_counts(store: Store):
+def test_counts(store: FilledStore):
     """An asset whose count is not the number of its assignments is found, and forgotten once they agree."""
     location = store.add()
     counts = Counts(store.database)

@@ -15,10 +15,9 @@ from storage.errors import DatabaseAway, DatabaseFull, Refused, WrongDatabase
 from storage.ledger.streams import lock_stream
 from storage.limits import allow
 from storage.mirror.publication import Publisher
+from tests.support.filled_store import make_store
 from tests.support.proxy import proxied
 from tests.support.servers import make_database
-
-from .store import make_store
 
 
 def test_a_database_that_falls_silent(copied_database):

@@ -7,11 +7,10 @@ from storage.errors import LocationExists, SealedAway, UnknownLocation
 from storage.locations import Locations
 from storage.schema import LocationState
 from storage.sealer import Sealer, make_key
+from tests.support.filled_store import FilledStore, make_token
 
-from .store import Store, make_token
 
-
-def test_a_token_is_sealed(store: Store):
+def test_a_token_is_sealed(store: FilledStore):
     """The database never holds the token itself, and the right key opens it."""
     location = store.add()
     with store.database.read() as connection:
@@ -21,35 +20,35 @@ def test_a_token_is_sealed(store: Store):
     assert store.locations.token(location).text == "c2VjcmV0"
 
 
-def test_a_lost_key_is_told(store: Store):
+def test_a_lost_key_is_told(store: FilledStore):
     """A token that no key opens is an error that names the setting."""
     location = store.add()
     with pytest.raises(SealedAway, match="PAGETURNER_SECRET_KEYS"):
         Locations(store.database, Sealer([make_key()])).token(location)
 
 
-def test_keys_rotate(store: Store):
+def test_keys_rotate(store: FilledStore):
     """A newer key seals, an older one still opens."""
     old, new = make_key(), make_key()
     location = Locations(store.database, Sealer([old])).add("hq", "1", make_token(), None, ["assets"])
     assert Locations(store.database, Sealer([new, old])).token(location).text == "c2VjcmV0"
 
 
-def test_known_by_its_uid(store: Store):
+def test_known_by_its_uid(store: FilledStore):
     """A second token of one location is refused, with the name it has."""
     store.add("hq")
     with pytest.raises(LocationExists, match="'hq'"):
         store.add("other")
 
 
-def test_names_are_unique(store: Store):
+def test_names_are_unique(store: FilledStore):
     """Two locations cannot have one name."""
     store.add("hq", "1")
     with pytest.raises(LocationExists, match="with `--name`"):
         store.add("hq", "2")
 
 
-def test_removed_is_unwatched(store: Store):
+def test_removed_is_unwatched(store: FilledStore):
     """What is removed loses its token and keeps its row, and comes back with everything."""
     location = store.add("hq")
     store.locations.remove("hq")
@@ -59,14 +58,14 @@ def test_removed_is_unwatched(store: Store):
     assert store.add("hq").id == location.id
 
 
-def test_an_unknown_name(store: Store):
+def test_an_unknown_name(store: FilledStore):
     """A name that is not there is answered with those that are."""
     store.add("hq")
     with pytest.raises(UnknownLocation, match="hq"):
         store.locations.watched(["elsewhere"])
 
 
-def test_rotated(store: Store):
+def test_rotated(store: FilledStore):
     """A newer token takes the old one's place, and its trouble is over."""
     location = store.add()
     store.locations.mark(location.id, LocationState.REVOKED, "revoked")
@@ -76,7 +75,7 @@ def test_rotated(store: Store):
     assert store.locations.token(after).text == "bmV3"
 
 
-def test_found_by_its_token(store: Store):
+def test_found_by_its_token(store: FilledStore):
     """The holder of a token is found without asking Apple."""
     store.add("hq")
     assert store.locations.holder_of("c2VjcmV0").name == "hq"

@@ -10,11 +10,10 @@ from storage.closings import Closings
 from storage.errors import StillRead, StillWatched, UnknownLocation
 from storage.purge import Holdings, Purge
 from storage.schema import crawls, metadata
+from tests.support.filled_store import FilledStore
 
-from .store import Store
 
-
-def fill(store: Store, name: str, uid: str) -> int:
+def fill(store: FilledStore, name: str, uid: str) -> int:
     """Mirror some assets of a location, and leave traces of it elsewhere."""
     location = store.add(name, uid)
     stream = store.stream(location, "assets")
@@ -24,7 +23,7 @@ def fill(store: Store, name: str, uid: str) -> int:
     return location.id
 
 
-def rows(store: Store) -> dict[str, int]:
+def rows(store: FilledStore) -> dict[str, int]:
     """Count the rows of every table there is."""
     with store.database.read() as connection:
         return {

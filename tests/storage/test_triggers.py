@@ -7,15 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from apple.notices import Notice, wanted_by
-from orchestration.decisions.retry import Trouble
 from storage.chores import Chores
 from storage.ledger.crawls import LONGEST_REST, rest_after
 from storage.ledger.syncs import UNCHANGED_KEPT, Wanted
 from storage.notice_secrets import NoticeSecrets, digest_of_secret
 from storage.notices import NOTICES_KEPT, Notices
-from storage.schema import crawls, locations, notices, syncs
-
-from .store import make_store
+from storage.schema import Trouble, crawls, locations, notices, syncs
+from tests.support.filled_store import make_store
 
 SOON = timedelta(minutes=5)
 
@@ -77,8 +75,8 @@ def test_a_notice_wants_its_streams(store, database):
     kept = Notices(database)
     kept.store([notice(number, "ASSET_MANAGEMENT") for number in range(1000)])
     assert due(store) == []
-    assert kept.heed(wanted_by) == 1000
-    assert kept.heed(wanted_by) == 0
+    assert kept.handle(wanted_by) == 1000
+    assert kept.handle(wanted_by) == 0
     assert sorted(due(store)) == ["assets", "assignments", "licenses"]
     assert store.streams.is_wanted(store.location.id)
     assert store.streams.due_locations(datetime.now(UTC), 10) == ["1"]
@@ -89,12 +87,12 @@ def test_what_comes_while_a_stream_is_read_wants_the_next(store, database):
     read_all(store)
     kept = Notices(database)
     kept.store([notice(1)])
-    kept.heed(wanted_by)
+    kept.handle(wanted_by)
     stream = store.stream(store.location, "assets")
     opened = store.open(stream)
     assert not store.streams.is_wanted(store.location.id)
     kept.store([notice(2)])
-    kept.heed(wanted_by)
+    kept.handle(wanted_by)
     assert due(store) == []  # it is being read
     assert store.open(stream).crawl_id == opened.crawl_id  # joining it is not reading it again
     store.crawls.end_unchanged(store.crawls.get(opened.crawl_id), "v1")
@@ -106,7 +104,7 @@ def test_notices_of_nobody(database):
     """A notice of a location that is not kept wants nothing, and can be found."""
     kept = Notices(database)
     kept.store([notice(1, uid="999"), notice(2, "SOMETHING_NEW"), notice(3, "TEST_NOTIFICATION")])
-    assert kept.heed(wanted_by) == 3
+    assert kept.handle(wanted_by) == 3
     unknown = kept.last(None, 10, unhandled=False, unknown=True)
     assert [(one.uid, one.location, one.wanted) for one in unknown] == [("999", None, None)]
     wanted = {one.type: one.wanted for one in kept.last(["hq"], 10, unhandled=False, unknown=False)}
@@ -123,11 +121,11 @@ def test_notices_are_handled_again_when_asked(store, database):
     """Replayed notices want their streams once more."""
     kept = Notices(database)
     kept.store([notice(1), notice(2, "USER_ASSOCIATED"), notice(3, uid="2")])
-    kept.heed(wanted_by)
+    kept.handle(wanted_by)
     read_all(store)
     assert kept.again(["hq"], None, ["2"]) == ["1"]
     assert kept.again(None, datetime.now(UTC) + SOON, None) == []
-    kept.heed(wanted_by)
+    kept.handle(wanted_by)
     assert sorted(due(store)) == ["legacy-users", "users"]
 
 
@@ -162,8 +160,8 @@ def test_a_stream_that_fails_rests_alone(store):
 def test_a_location_can_be_put_off(store, database):
     """Nothing of it is due before, whatever wanted it."""
     Notices(database).store([notice(1)])
-    Notices(database).heed(wanted_by)
-    store.streams.put_off(store.location.id, datetime.now(UTC) + SOON)
+    Notices(database).handle(wanted_by)
+    store.streams.postpone(store.location.id, datetime.now(UTC) + SOON)
     assert due(store) == []
 
 

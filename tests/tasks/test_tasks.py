@@ -6,11 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 from celery import Celery
 
 from entrypoints.embedded import processes
 from settings import celery_url
-from storage.ledger.crawls import Crawls
+from storage.schema import crawls
 from storage.sealer import make_key
 from tasks.configuration import VISIBILITY_SECONDS, settings
 from tests.support.flower import running_flower
@@ -53,14 +54,15 @@ _FAN_OUT = """
 import threading
 from tasks import app
 from tasks.wiring import services
-from tasks.queue import CelerySending
+from types import SimpleNamespace
 services().gate.open_epoch()
-services().memory.restore()
-sending, barrier, done = CelerySending(), threading.Barrier(16), []
+services().closings.restore()
+barrier, done = threading.Barrier(16), []
 def fan_out(thread):
     barrier.wait()
     for number in range(thread, 40, 16):
-        sending.round(f"location-{number}", number, 1, range(1, 41))
+        crawl = SimpleNamespace(uid=f"location-{number}", id=number, round=1)
+        services().queue.round(crawl, range(1, 41))
         done.append(number)
 threads = [threading.Thread(target=fan_out, args=(thread,)) for thread in range(16)]
 [thread.start() for thread in threads]
@@ -92,7 +94,8 @@ def test_thousands_of_messages_do_not_collapse(crew):
         app.control.cancel_consumer("page", reply=True)  # so that the queue grows, however quick the workers are
         with crew.database() as database:
             place.sync("--resource", "assets")
-            crawl = max(one.id for one in Crawls(database).some(list(range(10_000))))
+            with database.read() as connection:
+                crawl = connection.scalar(sa.select(sa.func.max(crawls.c.id)))
         for number in range(4000):
             app.send_task("pageturner.page", (place.uid, crawl, 0, number), queue="page")
         assert redis.llen("page") == 4000
@@ -145,10 +148,10 @@ import sqlalchemy as sa
 from tasks import app
 from tasks.wiring import services
 services().gate.open_epoch()
-services().memory.restore()
-services().sending.sync("1")
+services().closings.restore()
+services().queue.sync("1")
 assert services().gate.knows("1", "sync.")
-with services().database.write() as connection:
+with services().store.database.write() as connection:
     connection.execute(sa.text("ALTER TABLE locations RENAME TO gone"))
 app.tasks["pageturner.sync"].apply(("1",), task_id="sync.1")
 services().gate.renew()

@@ -24,19 +24,19 @@ def accept(
     if resource is not None:
         check_resources([resource])
     with with_store() as services:
-        location = services.locations.watched([name])[0]
+        location = services.store.locations.watched([name])[0]
         held = [
             stream
-            for stream in services.streams.watched(location.id)
+            for stream in services.store.streams.watched(location.id)
             if stream.held_deletes and resource in {None, stream.resource}
         ]
         is_foreign = location.state is LocationState.FOREIGN and resource is None
         if not held and not is_foreign:
             raise Failure(f"Nothing of '{name}' waits to be accepted.", Exit.USAGE)
         for stream in held:
-            services.streams.accept_deletes(stream.id)
+            services.store.streams.accept_deletes(stream.id)
             say(f"{name} {stream.resource}: {stream.held_deletes} deletes are accepted.")
         if is_foreign:
-            services.locations.disown(location.id)
+            services.store.locations.disown(location.id)
             say(f"{name}: whichever service manages it now is accepted.")
         say(f"Next: pageturner sync {shlex.quote(name)}")

@@ -64,10 +64,10 @@ def apply(
 
 
 def _kept(services: "Services") -> list[KeptLocation]:
-    streams = services.streams.by_location()
+    streams = services.store.streams.by_location()
     return [
-        KeptLocation(location=one, token=services.locations.token(one).text, streams=streams.get(one.id, []))
-        for one in services.locations.watched()
+        KeptLocation(location=one, token=services.store.locations.token(one).text, streams=streams.get(one.id, []))
+        for one in services.store.locations.watched()
     ]
 
 
@@ -104,7 +104,7 @@ def _ask(services: "Services", entry: LocationEntry, names: dict[str, str]) -> C
         words = f"The token in {entry.file} expired on {entry.token.expires:%Y-%m-%d}: download a new one from Apple."
         raise Failure(words, Exit.PERSON)
     gate = entry.uid if entry.uid in names else newcomer(entry.token)
-    return read_client_config(services.asking.client_config(gate, entry.token, TERMINAL_WAIT_SECONDS))
+    return read_client_config(services.client.client_config(gate, entry.token, TERMINAL_WAIT_SECONDS))
 
 
 def newcomer(token: Token) -> str:
@@ -142,8 +142,8 @@ def _do_all(services: "Services", steps: Sequence[PlanStep]) -> None:
     renamed = {step.uid: step.name for step in steps if step.verb == "rename"}
     for step in steps:
         if step.verb == "remove":
-            services.locations.remove(step.name)
-    services.locations.rename(renamed)
+            services.store.locations.remove(step.name)
+    services.store.locations.rename(renamed)
     rest = [step for step in steps if step.verb not in {"remove", "rename"}]
     for uid, mine in itertools.groupby(rest, lambda step: step.uid):
         for step in mine:
@@ -152,14 +152,14 @@ def _do_all(services: "Services", steps: Sequence[PlanStep]) -> None:
 
 
 def _do(services: "Services", step: PlanStep) -> None:
-    locations, declared = services.locations, step.declared
+    locations, declared = services.store.locations, step.declared
     match step.verb, declared:
         case "time", _:
             locations.time(step.uid, step.resource or "", step.every)
         case "add", DeclaredLocation():
             added = locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
             if declared.config is not None:
-                services.refreshing.note(added, declared.config)
+                services.token_checker.note(added, declared.config)
         case "rotate", DeclaredLocation():
             locations.rotate(declared.name, declared.token)
         case "watch", DeclaredLocation():

@@ -28,16 +28,16 @@ def changes(
     Example: pageturner changes --after 1200 --json
     """
     with with_store() as services:
-        services.feed.recognise()
-        extent = services.feed.extent()
+        services.store.feed.recognise()
+        extent = services.store.feed.extent()
         if bookmark:
             give(_bookmark(extent, extent.last))
             return
         seq = extent.pruned if after is None else _read(after, extent)
         if after is None and extent.pruned:
             say(f"Changes up to {extent.pruned} are no longer kept.")
-        uid = None if location is None else services.locations.kept(location).uid
-        for change in services.feed.after(seq, uid):
+        uid = None if location is None else services.store.locations.kept(location).uid
+        for change in services.store.feed.after(seq, uid):
             if json:
                 give_json({"bookmark": _bookmark(extent, change.seq), **asdict(change)})
             else:

@@ -118,23 +118,25 @@ def _run(apple: _Apple) -> bool:
 
 
 def _sync(living: CommandContext, location: Location) -> list[ProgressReport]:
-    sync_id = living.services.syncing.open(location, None, full=False)
+    sync_id = living.services.syncer.open(location, None, full=False)
     assert sync_id is not None  # noqa: S101 - the location watches something
     with showing(lambda uid: living.services.gate.look(uid).in_flight) as show:
         return SyncFollower(living, [sync_id]).follow(show)
 
 
 def _add(services: "Services", apple: _Apple) -> Location:
-    return services.locations.add("demo", apple.uid, parse_token(apple.token.encode()), None, list(RESOURCES))
+    return services.store.locations.add("demo", apple.uid, parse_token(apple.token.encode()), None, list(RESOURCES))
 
 
 def _compare(services: "Services", apple: _Apple, first: list[ProgressReport], again: list[ProgressReport]) -> bool:
     """Compare the mirror with the truth, record by record."""
-    location = services.locations.find(apple.uid)
+    location = services.store.locations.find(apple.uid)
     is_exact = all(report.is_in_step for report in [*first, *again])
     for resource in RESOURCES:
         truth = collections.Counter(_canonical(line) for line in apple.truth(resource))
-        mirror = collections.Counter(_canonical(line) for line in services.exporting.records(resource, location.id))
+        mirror = collections.Counter(
+            _canonical(line) for line in services.store.exporter.records(resource, location.id)
+        )
         wrong = (truth - mirror).total() + (mirror - truth).total()
         is_exact &= wrong == 0
         reads = f"{_told(first, resource)}; then {_told(again, resource)}"

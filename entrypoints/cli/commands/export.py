@@ -54,7 +54,7 @@ def export(
     """
     check_resources([resource])
     with with_store() as services:
-        records = services.exporting.records(resource, _choose(services, location).id)
+        records = services.store.exporter.records(resource, _choose(services, location).id)
         if _format(format_, output) is Format.CSV:
             write_to(output, lambda file: _write_csv(file, resource, records, is_defused=for_spreadsheets))
         else:
@@ -70,8 +70,8 @@ def _format(given: Format | None, output: Path | None) -> Format:
 
 def _choose(services: "Services", name: str | None) -> Location:
     if name is not None:
-        return services.locations.kept(name)
-    known = services.locations.watched()
+        return services.store.locations.kept(name)
+    known = services.store.locations.watched()
     if len(known) != 1:
         names = ", ".join(one.name for one in known) or "none yet"
         raise Failure(f"Say which location, with --location: {names}.", Exit.USAGE)

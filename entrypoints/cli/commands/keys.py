@@ -20,5 +20,5 @@ def reseal() -> None:
     Example: pageturner reseal
     """
     with with_store() as services:
-        count = services.locations.reseal()
+        count = services.store.locations.reseal()
     say(f"Sealed with the first key: {count} tokens. Restart everything before you take the others away.")

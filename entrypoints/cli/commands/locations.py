@@ -56,12 +56,14 @@ def add(
     check_name(name)
     token = _read(file)
     with with_gate() as services:
-        holder = services.locations.holder_of(token.text)
+        holder = services.store.locations.holder_of(token.text)
         if holder is not None:
             raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
         config = _check(services, apply.newcomer(token), token)
-        location = services.locations.add(name or config.name or config.uid, config.uid, token, config.owner, wanted)
-        services.refreshing.note(location, config)
+        location = services.store.locations.add(
+            name or config.name or config.uid, config.uid, token, config.owner, wanted
+        )
+        services.token_checker.note(location, config)
         wake(services, location.uid)
         say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
 
@@ -120,7 +122,7 @@ def watch(
     """Choose which resources of a location are mirrored. What is left out stays as it was mirrored last."""
     wanted = _resources(resources)
     with with_store() as services:
-        services.locations.watch(name, wanted)
+        services.store.locations.watch(name, wanted)
         say(f"'{name}': {', '.join(wanted)} from now on. What else was mirrored is kept.")
         say(f"Next: pageturner sync {shlex.quote(name)}")
 
@@ -129,7 +131,7 @@ def watch(
 def remove(name: Annotated[str, typer.Argument(help="The name it has here.")]) -> None:
     """Stop watching a location: its token is erased, what was mirrored is kept."""
     with with_store() as services:
-        services.locations.remove(name)
+        services.store.locations.remove(name)
         say(f"'{name}' is no longer watched. Its token is erased; what was mirrored is kept.")
 
 
@@ -141,13 +143,13 @@ def purge(
 ) -> None:
     """Erase for ever what was mirrored of a location that was removed: its records, their changes and its notices."""
     with with_store() as services:
-        location = services.locations.kept(name)
-        held = services.purging.measure(location.id, location.uid)
+        location = services.store.locations.kept(name)
+        held = services.store.purge.measure(location.id, location.uid)
         words = f"{held.records:,} records, {held.changes:,} changes and {held.notices:,} notices of '{name}'"
-        services.purging.refuse_watched(location.id)
+        services.store.purge.refuse_watched(location.id)
         if not yes and not _is_sure(f"This erases {words} ({location.uid}) for ever. Go on?"):
             raise Failure(f"Nothing was erased of {words}: if it is meant to be, say so with --yes.", Exit.PERSON)
-        services.purging.purge(location.id, location.uid)
+        services.store.purge.purge(location.id, location.uid)
         say(f"Erased: {words}.")
 
 
@@ -161,11 +163,11 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
     """Put a newer token of the same location in the place of the old one."""
     token = _read(file)
     with with_gate() as services:
-        location = services.locations.watched([name])[0]
+        location = services.store.locations.watched([name])[0]
         config = _check(services, location.uid, token)
         if config.uid != location.uid:
             raise OtherLocation(f"('{name}' is {location.uid}; this token opens {config.uid})")
-        services.locations.rotate(name, token)
+        services.store.locations.rotate(name, token)
         wake(services, location.uid)
         say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
 
@@ -173,7 +175,10 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
 def _of_removed(services: "Services") -> list[dict[str, Any]]:
     """Describe the locations that were removed: of these, nothing is read, and nothing can be wrong."""
     seen = LocationFacts(reports={}, counts=(), closing=None)
-    views = [view(one, [], services.database.now(), seen, is_ticking=False) for one in services.locations.removed()]
+    views = [
+        view(one, [], services.store.database.now(), seen, is_ticking=False)
+        for one in services.store.locations.removed()
+    ]
     return [_described(one) | {"state": "removed", "problem": None} for one in views]
 
 
@@ -222,7 +227,7 @@ def _read(file: Path) -> Token:
 
 
 def _check(services: "Services", location: str, token: Token) -> ClientConfig:
-    return read_client_config(services.asking.client_config(location, token, TERMINAL_WAIT_SECONDS))
+    return read_client_config(services.client.client_config(location, token, TERMINAL_WAIT_SECONDS))
 
 
 def _resources(text: str | None) -> list[str]:

@@ -47,9 +47,9 @@ def subscribe(
     if unknown:
         raise Failure(f"There is no type {', '.join(unknown)}; there are {', '.join(TYPES)}.", Exit.USAGE)
     with with_gate() as services:
-        location = services.locations.watched([name])[0]
+        location = services.store.locations.watched([name])[0]
         try:
-            now = services.subscribing.subscribe(location, url, tuple(type_ or ()), claim=claim)
+            now = services.subscriber.subscribe(location, url, tuple(type_ or ()), claim=claim)
         except HeldElsewhere as error:
             raise Failure(str(error), Exit.PERSON) from None
         except NotTaken as error:
@@ -66,7 +66,7 @@ def unsubscribe(
     """Have Apple send no more notices of a location; its secret is good no longer."""
     with with_gate() as services:
         try:
-            were_sent = services.subscribing.unsubscribe(services.locations.watched([name])[0], claim=claim)
+            were_sent = services.subscriber.unsubscribe(services.store.locations.watched([name])[0], claim=claim)
         except HeldElsewhere as error:
             raise Failure(str(error), Exit.PERSON) from None
         except NotTaken as error:
@@ -89,8 +89,8 @@ def list_(
     """List the notices that came, the newest first."""
     with with_store() as services:
         if names:
-            services.locations.watched(names)
-        kept = services.notices.last(names, limit, unhandled=unhandled, unknown=unknown)
+            services.store.locations.watched(names)
+        kept = services.store.notices.last(names, limit, unhandled=unhandled, unknown=unknown)
     if json:
         give_json([asdict(one) for one in kept])
         return
@@ -122,8 +122,8 @@ def replay(
         except ValueError as error:
             raise Failure(f"--since: {error}", Exit.USAGE) from None
     with with_store() as services:
-        locations = services.locations.watched(names) if names else []
-        uids = services.notices.again([one.name for one in locations], moment, id_)
+        locations = services.store.locations.watched(names) if names else []
+        uids = services.store.notices.again([one.name for one in locations], moment, id_)
     if not uids:
         raise Failure("There are no such notices.", Exit.USAGE)
     say(f"To be acted on again in the next round of the clock: {len(uids)} notices, locations: {len(set(uids))}.")

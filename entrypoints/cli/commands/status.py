@@ -42,7 +42,7 @@ def status(
         return
     with with_store() as services:
         overview = look_closely(services)
-        tallies = services.notices.tallies()
+        tallies = services.store.notices.tallies()
     if json:
         give_json(
             {

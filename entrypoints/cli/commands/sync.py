@@ -47,7 +47,7 @@ def sync(
     if resource:
         check_resources(resource)
     with with_workers() as living:
-        locations = living.services.locations.watched(names)
+        locations = living.services.store.locations.watched(names)
         if not locations:
             raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
         sync_ids, unsynced = _open(living.services, locations, resource, full=full)
@@ -56,9 +56,9 @@ def sync(
         following = SyncFollower(living, sync_ids)
         with showing(lambda uid: living.services.gate.look(uid).in_flight) as show:
             reports = following.follow(show)
-        while living.services.pages.sweep(PAGES_KEPT):
+        while living.services.store.pages.sweep(PAGES_KEPT):
             continue
-        kept = living.services.locations.watched([one.name for one in locations])
+        kept = living.services.store.locations.watched([one.name for one in locations])
     _give(reports, unsynced, json=json)
     for one in kept:
         standing = of_token(one, datetime.now(UTC))
@@ -91,7 +91,7 @@ def _open(
     unsynced = []
     for location in locations:
         try:
-            sync_id = services.syncing.open(location, resources, full=full)
+            sync_id = services.syncer.open(location, resources, full=full)
         except NeedsPerson as error:
             say(f"{location.name}: {error}")
             unsynced.append(Unsynced(location=location.name, uid=location.uid, problem=str(error)))

@@ -43,24 +43,24 @@ def webhook(
 
     def build() -> Door:
         kept = services()
-        bearing = BearerCheck(kept.bearers.digests, settings.webhook_secrets)
+        bearing = BearerCheck(kept.store.notice_secrets.digests, settings.webhook_secrets)
         intake = Intake(
-            kept.notices.store,
-            kept.sending.sync,
+            kept.store.notices.store,
+            kept.queue.sync,
             lambda notice: bearing.knows(notice.uid) and bool(wanted_by(notice.type)),
-            kept.tally,
+            kept.metrics,
         )
 
         def is_ready() -> bool:
             """Tell whether a notice could be kept now: nothing else is needed to take one."""
             try:
-                kept.rounds.last()
+                kept.store.chores.last()
             except StorageError:
                 return False
             return True
 
         intake.start()
-        return Door(receiver=Receiver(bearing, intake, kept.tally), intake=intake, is_ready=is_ready)
+        return Door(receiver=Receiver(bearing, intake, kept.metrics), intake=intake, is_ready=is_ready)
 
     listener = listen(host, port)
     address = listener.getsockname()

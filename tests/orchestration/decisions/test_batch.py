@@ -3,7 +3,17 @@
 import pytest
 
 from orchestration.decisions.batch import reconcile_batches
-from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Fetch, Restart, Settle
+from orchestration.decisions.model import (
+    LOST_LIMIT,
+    PAGE_LIMIT,
+    REREAD_LIMIT,
+    CrawlFacts,
+    Fail,
+    Fetch,
+    Restart,
+    Seed,
+    Settle,
+)
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
 from storage.schema import PageOutcome
 
@@ -27,10 +37,14 @@ def decide(*batches, **more):
     return reconcile_batches(CrawlFacts(**{"round": 1, "rereads": 0, "pages": batches} | more))
 
 
+def test_nothing_is_there():
+    """A crawl without batches requests the first, which tells how many there are."""
+    assert decide() == Seed()
+
+
 @pytest.mark.parametrize(
     ("batches", "indexes"),
     [
-        ((), (0,)),
         ((FIRST,), (3,)),
         ((FIRST, LAST), (BASE,)),
         ((FIRST, LAST, START), (END,)),
@@ -43,7 +57,7 @@ def decide(*batches, **more):
     ],
     ids=str,
 )
-def test_what_is_asked_for(batches, indexes):
+def test_what_is_requested(batches, indexes):
     """First the first, then the last alone, then the others, then what proves that nothing changed meanwhile."""
     assert decide(*batches) == Fetch(indexes=indexes)
 

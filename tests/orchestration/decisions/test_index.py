@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.decisions.index import decide_index
-from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Fetch, Settle
+from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Fetch, Seed, Settle
 from storage.ledger.pages import PageFact
 from storage.schema import PageOutcome
 
@@ -27,8 +27,8 @@ def decide(*pages, round_=1, rereads=0):
 
 
 def test_nothing_is_there():
-    """A crawl without pages asks for the first."""
-    assert decide() == Fetch(indexes=(0,))
+    """A crawl without pages requests the first, which tells how many there are."""
+    assert decide() == Seed()
 
 
 def test_the_rest_is_missing():
@@ -219,6 +219,8 @@ def crawl(server: Server, schedule: dict[int, tuple[str, int]], order: int) -> t
     round_ = rereads = requests = 0
     while True:
         decision = decide_index(CrawlFacts(round=round_, rereads=rereads, pages=list(facts.values())))
+        if isinstance(decision, Seed):
+            decision = Fetch(indexes=(0,))
         if not isinstance(decision, Fetch):
             assert isinstance(decision, Settle)
             kept = [body for index, body in bodies.items() if index < (decision.total or 0)]

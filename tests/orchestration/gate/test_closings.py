@@ -8,18 +8,17 @@ from redis import Redis
 from apple.answers import Answer
 from apple.client import Client
 from apple.errors import ServerError, SlowDown, Unreachable
-from orchestration.gate import Gate, NotNow
+from orchestration.gate import Gate, NoPermit
 from orchestration.gate.client import GatedClient
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import UNKNOWN_RATE, ServiceLimits
 from orchestration.metrics import Metrics
-from storage.closings import Closings
-from tests.storage.store import Store, make_store, make_token
+from tests.support.filled_store import FilledStore, make_store, make_token
 from tests.support.proxy import proxied
 
 
 @pytest.fixture
-def store(database) -> Store:
+def store(database) -> FilledStore:
     """A store with two locations of one organisation, and one of another."""
     store = make_store(database)
     for name in ("one", "two"):
@@ -30,65 +29,65 @@ def store(database) -> Store:
 
 
 @pytest.fixture
-def memory(gate, store) -> GateClosings:
-    """The memory of a gate."""
-    return GateClosings(gate, Closings(store.database), store.locations, store.database)
+def closings(gate, store) -> GateClosings:
+    """The closings of a gate."""
+    return GateClosings(gate, store)
 
 
 @pytest.fixture
-def asking(gate, memory, redis) -> GatedClient:
+def client(gate, closings, redis) -> GatedClient:
     """Whoever asks, of an Apple that the test plays."""
-    client = Client("http://127.0.0.1:9")
-    return GatedClient(client, gate, ServiceLimits(client), memory, Metrics(redis))
+    apple = Client("http://127.0.0.1:9")
+    return GatedClient(apple, gate, ServiceLimits(apple), closings, Metrics(redis))
 
 
-def answer(asking, status, body=b"{}", retry_after=None, location="one"):
+def answer(client, status, body=b"{}", retry_after=None, location="one"):
     """Ask, and have it answered like this."""
     given = Answer(status=status, body=body, packed=b"", retry_after=retry_after, seconds=0.0)
-    return asking._ask(asking._gate.permit(location, wait=0.0), lambda: given)
+    return client._ask(client._gate.permit(location, wait=0.0), lambda: given)
 
 
-def test_a_closing_outlives_its_redis(asking, memory, gate, redis):
+def test_a_closing_outlives_its_redis(client, closings, gate, redis):
     """A Redis that was emptied is told how long Apple wants a location left alone, before it lets anybody through."""
     with pytest.raises(SlowDown):
-        answer(asking, 429, retry_after=1800.0)
+        answer(client, 429, retry_after=1800.0)
     redis.flushall()
-    with pytest.raises(NotNow), gate.permit("one", wait=0.0):
+    with pytest.raises(NoPermit), gate.permit("one", wait=0.0):
         pass
-    memory.restore()
+    closings.restore()
     assert 1790 < gate.look("one").shut_seconds <= 1800
     assert gate.look("two").shut_seconds <= 15
 
 
-def test_it_is_told_with_why(asking, store):
+def test_it_is_told_with_why(client, store):
     """What is kept says why, for whoever asks when it goes on."""
     with pytest.raises(SlowDown):
-        answer(asking, 429, retry_after=60.0)
-    closing = Closings(store.database).standing()["one"]
+        answer(client, 429, retry_after=60.0)
+    closing = store.closings.standing()["one"]
     assert "Apple asks for fewer requests" in closing.why
     left = closing.until - store.database.now()
     assert timedelta(seconds=50) < left <= timedelta(seconds=60)
 
 
-def test_the_wait_goes_on_growing(asking, memory, gate, redis):
+def test_the_wait_goes_on_growing(client, closings, gate, redis):
     """How often in a row Apple asked for less is remembered too."""
     for _ in range(3):
         redis.hdel("gate:{one}:state", "closed_until")
         with pytest.raises(SlowDown):
-            answer(asking, 429)
+            answer(client, 429)
     redis.flushall()
-    memory.restore()
+    closings.restore()
     redis.set("gate:epoch", redis.get("gate:epoch").split()[0] + b" 0 1")  # a lease later
     redis.hdel("gate:{one}:state", "closed_until")
     with pytest.raises(SlowDown):
-        answer(asking, 429)
+        answer(client, 429)
     assert 7 < gate.look("one").shut_seconds <= 8
 
 
-def test_an_organisation_is_left_alone(asking, gate):
+def test_an_organisation_is_left_alone(client, gate):
     """9646 is about the whole organisation: its other locations wait as well, and no other organisation's."""
     with pytest.raises(SlowDown):
-        answer(asking, 200, b'{"errorNumber": 9646}', retry_after=30.0)
+        answer(client, 200, b'{"errorNumber": 9646}', retry_after=30.0)
     assert 29 < gate.look("two").shut_seconds <= 30
     assert gate.look("other").shut_seconds == 0
 
@@ -97,54 +96,54 @@ def test_an_organisation_is_left_alone(asking, gate):
     ("status", "error", "seconds"),
     [(503, ServerError, 1), (500, ServerError, 1), (429, SlowDown, 1)],
 )
-def test_what_closes_a_gate(asking, gate, status, error, seconds):
-    """Trouble on Apple's side closes the gate too: asking for the next page at once is of no use to anybody."""
+def test_what_closes_a_gate(client, gate, status, error, seconds):
+    """Trouble on Apple's side closes the gate too: client for the next page at once is of no use to anybody."""
     with pytest.raises(error):
-        answer(asking, status, retry_after=0.0)
+        answer(client, status, retry_after=0.0)
     assert seconds - 0.2 < gate.look("one").shut_seconds <= seconds
 
 
-def test_nobody_there_closes_the_gate(asking, gate):
+def test_nobody_there_closes_the_gate(client, gate):
     """Where Apple cannot be reached, a location asks once a time, and not for each of its pages."""
 
     def refuse():
         raise Unreachable
 
     with pytest.raises(Unreachable):
-        asking._ask(gate.permit("one", wait=0.0), refuse)
+        client._ask(gate.permit("one", wait=0.0), refuse)
     assert gate.look("one").shut_seconds > 0.8
 
 
-def test_limits_that_cannot_be_read(asking):
+def test_limits_that_cannot_be_read(client):
     """While Apple's limits are not known, its own sample counts."""
-    assert asking._limiting.rate() == UNKNOWN_RATE == 15
+    assert client._limits.rate() == UNKNOWN_RATE == 15
 
 
 def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
     """What Apple asked for while Redis was away is kept, and told to it as soon as it answers again."""
     with proxied(redis_url) as (proxy, url), Redis.from_url(url, retry=None) as far:
         hurt = Gate(far, longest_request=60.0)
-        memory = GateClosings(hurt, Closings(store.database), store.locations, store.database)
-        client = Client("http://127.0.0.1:9")
-        asking = GatedClient(client, hurt, ServiceLimits(client), memory, Metrics(far))
+        closings = GateClosings(hurt, store)
+        apple = Client("http://127.0.0.1:9")
+        client = GatedClient(apple, hurt, ServiceLimits(apple), closings, Metrics(far))
 
         def busy():
             proxy.refuse()
             return Answer(status=429, body=b"{}", packed=b"", retry_after=1800.0, seconds=0.0)
 
         with pytest.raises(SlowDown):
-            asking._ask(hurt.permit("one", wait=0.0), busy)
-        left = Closings(store.database).standing()["one"].until - store.database.now()
+            client._ask(hurt.permit("one", wait=0.0), busy)
+        left = store.closings.standing()["one"].until - store.database.now()
         assert left > timedelta(minutes=29)
         assert gate.look("one").shut_seconds == 0.0
         proxy.accept()
-        memory.restore()
+        closings.restore()
         assert gate.look("one").shut_seconds > 1740
 
 
-def test_a_process_that_comes_after_one_that_could_not_say_it(gate, store, memory):
+def test_a_process_that_comes_after_one_that_could_not_say_it(gate, store, closings):
     """What another process kept and could not tell is told by the first that comes, though Redis never forgot."""
-    Closings(store.database).keep(["one"], 1800.0, 1, "Slow down.")
+    store.closings.keep(["one"], 1800.0, 1, "Slow down.")
     assert gate.look("one").shut_seconds == 0.0
-    memory.restore()
+    closings.restore()
     assert gate.look("one").shut_seconds > 1740

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestration.gate import AlreadyRunning, Gate, Message, NotNow
+from orchestration.gate import AlreadyRunning, Gate, Message, NoPermit
 from orchestration.gate.gate import HEAD_START, IN_FLIGHT_LIMIT, LEASE_SECONDS, PATIENCE_SECONDS, TASK_SECONDS
 from orchestration.gate.scripts import DUE_KEY, key_of
 from tests.support.proxy import proxied
@@ -74,7 +74,7 @@ def test_locations_are_apart(gate):
 def test_never_a_sixth(gate, hold):
     """Five permits, and no more until one is given back."""
     permits = hold(gate, IN_FLIGHT_LIMIT)
-    with pytest.raises(NotNow), gate.permit("1", wait=0.0):
+    with pytest.raises(NoPermit), gate.permit("1", wait=0.0):
         pass
     permits[0].__exit__(None, None, None)
     with gate.permit("1", wait=0.0):
@@ -196,7 +196,7 @@ def test_a_retry_after_shuts(gate):
     with gate.permit("1") as permit:
         permit.closes, permit.retry_after = True, 30.0
     assert 29 < gate.look("1").shut_seconds <= 30
-    with pytest.raises(NotNow) as caught, gate.permit("1"):
+    with pytest.raises(NoPermit) as caught, gate.permit("1"):
         pass
     assert 28 < caught.value.seconds <= 30
     assert park(gate, 3) == []
@@ -292,7 +292,7 @@ def test_a_redis_that_forgot(gate, redis, hold):
     """An emptied Redis lets nobody through for one lease; those who are at Apple come back into the count."""
     held = hold(gate, 3)
     redis.flushall()
-    with pytest.raises(NotNow) as caught, gate.permit("1"):
+    with pytest.raises(NoPermit) as caught, gate.permit("1"):
         pass
     assert caught.value.seconds > 10
     gate.renew()
@@ -308,7 +308,7 @@ def test_no_more_than_apples_rate(gate):
         try:
             with gate.permit("1", rate=5, wait=0.2):
                 granted.append(time.monotonic())
-        except NotNow:
+        except NoPermit:
             continue
     assert all(later - earlier >= 1.15 for earlier, later in zip(granted, granted[5:], strict=False))
     assert len(granted) >= 10
@@ -331,7 +331,7 @@ def test_a_message_is_never_recoded(gate):
 def test_one_of_a_kind(gate):
     """Of those that name the same chain, one at a time has a permit; others are not kept from theirs."""
     with gate.permit("1", sole="chain", wait=0.0):
-        with pytest.raises(NotNow), gate.permit("1", sole="chain", wait=0.0):
+        with pytest.raises(NoPermit), gate.permit("1", sole="chain", wait=0.0):
             pass
         with gate.permit("1", wait=0.0), gate.permit("2", sole="chain", wait=0.0):
             assert gate.look("1").in_flight == 2
@@ -382,7 +382,7 @@ def test_a_redis_is_told_before_its_gates_open(redis):
     """A Redis that knows who is at Apple, and not what Apple asked for, lets nobody through until it is told."""
     gate = Gate(redis, longest_request=60.0)
     gate.open_epoch()
-    with pytest.raises(NotNow), gate.permit("1", wait=0.0):
+    with pytest.raises(NoPermit), gate.permit("1", wait=0.0):
         pass
     untold = gate.untold()
     gate.shut("1", 50.0, step=3)
@@ -402,7 +402,7 @@ def test_another_server_with_the_same_data(gate, redis, hold):
     known = redis.get("gate:epoch")
     redis.set("gate:epoch", b"0" * 40 + known[40:])  # as a snapshot of another run has it
     redis.delete(key_of("1", "permits"))
-    with pytest.raises(NotNow) as caught, gate.permit("1", wait=0.0):
+    with pytest.raises(NoPermit) as caught, gate.permit("1", wait=0.0):
         pass
     assert caught.value.seconds > 10
     gate.renew()
@@ -477,5 +477,5 @@ def test_whoever_does_not_know_the_rate_counts_too(gate):
     for _ in range(3):
         with gate.permit("1", wait=0.0):
             pass
-    with pytest.raises(NotNow), gate.permit("1", rate=3, wait=0.0):
+    with pytest.raises(NoPermit), gate.permit("1", rate=3, wait=0.0):
         pass

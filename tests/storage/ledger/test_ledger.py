@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from storage.ledger.pages import PageFact
 from storage.ledger.syncs import Origin, Wanted
 from storage.schema import CrawlKind, CrawlState, PageOutcome, SyncState, crawls
-
-from ..store import LONG_AGO, Store
+from tests.support.filled_store import LONG_AGO, FilledStore
 
 
 def fact(index: int = 0, *, round_: int = 0, outcome: PageOutcome = PageOutcome.STORED, **more) -> PageFact:
@@ -14,13 +13,13 @@ def fact(index: int = 0, *, round_: int = 0, outcome: PageOutcome = PageOutcome.
     return PageFact(index=index, round=round_, outcome=outcome, **more)
 
 
-def opened(store: Store):
+def opened(store: FilledStore):
     """Open a crawl of assignments."""
     stream = store.stream(store.add(), "assignments")
     return stream, store.crawls.get(store.open(stream).crawl_id)
 
 
-def test_stored_once(store: Store):
+def test_stored_once(store: FilledStore):
     """A page that is stored twice in one round is stored once."""
     _, crawl = opened(store)
     assert store.pages.store(crawl.id, fact(version="v1"))
@@ -28,7 +27,7 @@ def test_stored_once(store: Store):
     assert store.pages.find(crawl.id, 0).version == "v1"
 
 
-def test_a_later_round_replaces(store: Store):
+def test_a_later_round_replaces(store: FilledStore):
     """A re-read replaces what an earlier round stored."""
     _, crawl = opened(store)
     store.pages.store(crawl.id, fact(version="v1"))
@@ -36,7 +35,7 @@ def test_a_later_round_replaces(store: Store):
     assert store.pages.find(crawl.id, 0).version == "v2"
 
 
-def test_a_late_duplicate_undoes_nothing(store: Store):
+def test_a_late_duplicate_undoes_nothing(store: FilledStore):
     """What an earlier round brings late never undoes a re-read."""
     _, crawl = opened(store)
     store.pages.store(crawl.id, fact(version="v2", round_=2))
@@ -44,7 +43,7 @@ def test_a_late_duplicate_undoes_nothing(store: Store):
     assert store.pages.find(crawl.id, 0).version == "v2"
 
 
-def test_an_attempt_becomes_a_page(store: Store):
+def test_an_attempt_becomes_a_page(store: FilledStore):
     """What was tried in vain is replaced by the page, in the same round."""
     _, crawl = opened(store)
     store.pages.store(crawl.id, fact(outcome=PageOutcome.TRYING, attempts=2))
@@ -52,14 +51,14 @@ def test_an_attempt_becomes_a_page(store: Store):
     assert store.pages.find(crawl.id, 0).outcome is PageOutcome.STORED
 
 
-def test_a_round_begins_once(store: Store):
+def test_a_round_begins_once(store: FilledStore):
     """Of two that saw the same round, one begins the next."""
     _, crawl = opened(store)
     assert store.crawls.begin_round(crawl)
     assert not store.crawls.begin_round(crawl)
 
 
-def test_settled_once(store: Store):
+def test_settled_once(store: FilledStore):
     """Of two that decide to settle, one does."""
     _, crawl = opened(store)
     assert store.crawls.settle(crawl, is_consistent=True, version="v1", total=1)
@@ -67,30 +66,30 @@ def test_settled_once(store: Store):
     assert store.crawls.get(crawl.id).is_consistent
 
 
-def test_the_base_version_never_moves(store: Store):
+def test_the_base_version_never_moves(store: FilledStore):
     """The version of the first answer stays, whatever a re-read shows."""
     _, crawl = opened(store)
     for version in ("v1", "v2"):
-        store.crawls.note_first(crawl.id, version, 3)
+        store.crawls.note_first(crawl, version, 3)
     after = store.crawls.get(crawl.id)
     assert (after.base_version, after.version) == ("v1", "v2")
 
 
-def test_one_open_crawl_a_stream(store: Store):
+def test_one_open_crawl_a_stream(store: FilledStore):
     """A second sync takes the unfinished crawl over."""
     stream, crawl = opened(store)
     again = store.open(stream)
     assert (again.crawl_id, again.origin) == (crawl.id, Origin.FOUND)
 
 
-def test_a_second_sync_may_force(store: Store):
+def test_a_second_sync_may_force(store: FilledStore):
     """A crawl that is taken over reads everything if the second sync must."""
     stream, crawl = opened(store)
     store.open(stream, forced_by="asked for")
     assert store.crawls.get(crawl.id).forced_by == "asked for"
 
 
-def test_a_crawl_from_long_ago_is_given_up(store: Store):
+def test_a_crawl_from_long_ago_is_given_up(store: FilledStore):
     """An unfinished crawl that is too old makes way for a new one."""
     stream, crawl = opened(store)
     again = store.open(stream, too_old=datetime.now(UTC) + timedelta(seconds=1))
@@ -98,7 +97,7 @@ def test_a_crawl_from_long_ago_is_given_up(store: Store):
     assert store.crawls.get(crawl.id).state is CrawlState.FAILED
 
 
-def test_a_crawl_that_moves_is_not_given_up(store: Store):
+def test_a_crawl_that_moves_is_not_given_up(store: FilledStore):
     """However long ago a crawl was opened: one that stores pages is not too old."""
     stream, crawl = opened(store)
     with store.database.write() as connection:
@@ -108,7 +107,7 @@ def test_a_crawl_that_moves_is_not_given_up(store: Store):
     assert (again.crawl_id, again.origin) == (crawl.id, Origin.FOUND)
 
 
-def test_what_was_asked_for_is_not_skipped(store: Store):
+def test_what_was_asked_for_is_not_skipped(store: FilledStore):
     """Where somebody asks for everything meanwhile, a crawl does not end as unchanged, and a delta is not all."""
     stream, crawl = opened(store)
     store.open(stream, forced_by="asked for")
@@ -119,7 +118,7 @@ def test_what_was_asked_for_is_not_skipped(store: Store):
     assert store.streams.get(stream.id).full_wanted == "asked for"
 
 
-def test_a_failure_is_told(store: Store):
+def test_a_failure_is_told(store: FilledStore):
     """A crawl that fails leaves its reason with the stream, and can be followed by another."""
     stream, crawl = opened(store)
     assert store.crawls.fail(crawl, "Apple could not be reached.", "away")
@@ -127,7 +126,7 @@ def test_a_failure_is_told(store: Store):
     assert store.open(stream).origin is Origin.NEW
 
 
-def test_an_ended_crawl_stays_ended(store: Store):
+def test_an_ended_crawl_stays_ended(store: FilledStore):
     """Nothing leads out of a state that is final."""
     _, crawl = opened(store)
     store.crawls.end_unchanged(crawl, "v1")
@@ -136,7 +135,7 @@ def test_an_ended_crawl_stays_ended(store: Store):
     assert not store.crawls.begin_round(crawl)
 
 
-def test_a_sync_ends_with_its_last_crawl(store: Store):
+def test_a_sync_ends_with_its_last_crawl(store: FilledStore):
     """A sync is open as long as one of its crawls is."""
     _, crawl = opened(store)
     assert not store.syncs.end(store.syncs.get(crawl.sync_id))
@@ -145,7 +144,7 @@ def test_a_sync_ends_with_its_last_crawl(store: Store):
     assert store.syncs.get(crawl.sync_id).state is SyncState.ENDED
 
 
-def test_only_one_sees_a_sync_on(store: Store):
+def test_only_one_sees_a_sync_on(store: FilledStore):
     """Of several who decide to read more, or to hand over, exactly one does; one who joins keeps a sync from ending."""
     stream, crawl = opened(store)
     sync = store.syncs.get(crawl.sync_id)
@@ -157,7 +156,7 @@ def test_only_one_sees_a_sync_on(store: Store):
     assert not store.syncs.end(sync)
 
 
-def test_a_failed_crawl_is_gone_on_from(store: Store):
+def test_a_failed_crawl_is_gone_on_from(store: FilledStore):
     """What was read of a crawl that failed for a while is not read again; what was not, is tried anew."""
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())
@@ -170,7 +169,7 @@ def test_a_failed_crawl_is_gone_on_from(store: Store):
     assert store.open(stream).origin is Origin.NEW
 
 
-def test_a_sync_does_not_open_its_own_failures_again(store: Store):
+def test_a_sync_does_not_open_its_own_failures_again(store: FilledStore):
     """What a sync reads besides what it set out to is read anew: a crawl that failed could fail for ever."""
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())
@@ -179,19 +178,19 @@ def test_a_sync_does_not_open_its_own_failures_again(store: Store):
     assert again.origin is Origin.NEW
 
 
-def test_a_restart_forgets_what_was_read(store: Store):
+def test_a_restart_forgets_what_was_read(store: FilledStore):
     """Pages of an earlier start no longer count, and a delta becomes a full crawl."""
     stream = store.stream(store.add(), "assignments")
     crawl = store.crawls.get(store.open(stream, Wanted(stream=stream, kind=CrawlKind.DELTA, since="v0")).crawl_id)
     store.pages.store(crawl.id, fact())
-    assert store.crawls.restart(crawl)
-    assert not store.crawls.restart(crawl)
+    assert store.crawls.restart(crawl, is_drift=False)
+    assert not store.crawls.restart(crawl, is_drift=False)
     again = store.crawls.get(crawl.id)
     assert (again.kind, again.since, again.restarts) == (CrawlKind.FULL, None, 1)
     assert store.pages.facts(crawl.id, again.floor) == []
 
 
-def test_old_pages_are_swept(store: Store):
+def test_old_pages_are_swept(store: FilledStore):
     """The pages of an ended crawl go after their time; those of an open one stay."""
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())

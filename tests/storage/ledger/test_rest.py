@@ -11,19 +11,17 @@ import sqlalchemy as sa
 
 from apple.notices import Notice, wanted_by
 from orchestration.decisions import choice
-from orchestration.decisions.retry import Trouble
 from orchestration.decisions.timetable import Timetable
 from storage.chores import Chores
 from storage.database import Database
 from storage.errors import DatabaseAway
 from storage.ledger.streams import lock_stream
 from storage.ledger.syncs import Wanted
-from storage.mirror.outcome import HELD_REST, LONGEST_HELD_REST, Reason
-from storage.mirror.publication import Verdict
+from storage.mirror.hold import Verdict
+from storage.mirror.outcome import HELD_REST, LONGEST_HELD_REST
 from storage.notices import Notices
-from storage.schema import rounds, streams
-
-from ..store import LONG_AGO, make_store, make_token
+from storage.schema import Reason, Trouble, rounds, streams
+from tests.support.filled_store import LONG_AGO, make_store, make_token
 
 DAY = timedelta(days=1)
 
@@ -48,7 +46,7 @@ def fail(store, resource: str) -> None:
 def tell(store, database, number: int = 1) -> list[str]:
     """Have a notice want the assets, and give what is due."""
     Notices(database).store([Notice(uid="1", id=str(number), type="ASSET_COUNT")])
-    Notices(database).heed(wanted_by)
+    Notices(database).handle(wanted_by)
     return [one.resource for one in store.streams.due(store.location.id, datetime.now(UTC))]
 
 
@@ -80,8 +78,8 @@ def test_putting_off_never_brings_forward(store):
     """What rests for longer goes on to."""
     fail(store, "assets")
     far = datetime.now(UTC) + DAY
-    store.streams.put_off(store.location.id, far)
-    store.streams.put_off(store.location.id, datetime.now(UTC))
+    store.streams.postpone(store.location.id, far)
+    store.streams.postpone(store.location.id, datetime.now(UTC))
     assert store.stream(store.location, "assets").due_at == far
 
 
@@ -186,14 +184,14 @@ def test_nobody_locks_up(copied_database):
         for opened in store.syncs.open(location.id, some, LONG_AGO)[1]:
             store.crawls.fail(store.crawls.get(opened.crawl_id), "x", Trouble.AWAY)
 
-    def heed(count) -> None:
+    def handle(count) -> None:
         Notices(database).store([Notice(uid="1", id=f"{threading.get_ident()}-{count}", type="USER_MANAGEMENT")])
-        Notices(database).heed(wanted_by)
+        Notices(database).handle(wanted_by)
 
     acts = [
         open_all,
-        heed,
-        lambda _: store.streams.put_off(location.id, datetime.now(UTC)),
+        handle,
+        lambda _: store.streams.postpone(location.id, datetime.now(UTC)),
         lambda count: store.locations.watch("hq", names if count % 2 else names[::-1]),
         lambda count: store.locations.rotate("hq", make_token(f"c2VjcmV0{count:04d}")),
         lambda _: store.locations.disown(location.id),
@@ -222,7 +220,7 @@ def test_what_a_notice_wanted_is_due_after_a_rest(store, database):
     with database.write() as connection:
         connection.execute(sa.update(streams).values(due_at=now + DAY))
     assert tell(store, database) == ["assets"]
-    store.streams.put_off(store.location.id, now + timedelta(minutes=10))
+    store.streams.postpone(store.location.id, now + timedelta(minutes=10))
     assert store.streams.due(store.location.id, now + timedelta(minutes=5)) == []
     assert [one.resource for one in store.streams.due(store.location.id, now + timedelta(minutes=11))] == ["assets"]
 

@@ -3,10 +3,10 @@
 import threading
 
 from storage.database import open_database
-from storage.mirror.publication import Verdict
+from storage.mirror.hold import Verdict
+from tests.support.filled_store import make_store
 from tests.support.servers import drop_database, make_database
 
-from ..store import make_store
 from .test_publication import assignment
 
 LOCATIONS = 4

@@ -1,6 +1,5 @@
-"""A store with one location in it, and crawls that were read by hand."""
+"""A store that tests fill by hand: locations, and crawls whose pages are given."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -9,16 +8,16 @@ from apple.answers import pack
 from apple.resources import RESOURCES
 from apple.tokens import Token
 from storage.database import Database
-from storage.ledger.crawls import Crawl, Crawls
-from storage.ledger.pages import Content, PageFact, Pages
-from storage.ledger.streams import Stream, Streams
-from storage.ledger.syncs import Opened, Syncs, Wanted
-from storage.locations import Location, Locations
-from storage.mirror.export import Exporter
-from storage.mirror.feed import Feed
-from storage.mirror.publication import Judge, Published, Publisher, Verdict
+from storage.ledger.crawls import Crawl
+from storage.ledger.pages import Content, PageFact
+from storage.ledger.streams import Stream
+from storage.ledger.syncs import Opened, Wanted
+from storage.locations import Location
+from storage.mirror.hold import Judge, Verdict
+from storage.mirror.publication import Published
 from storage.schema import PageOutcome
 from storage.sealer import Sealer, make_key
+from storage.store import Store
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -28,24 +27,13 @@ def make_token(text: str = "c2VjcmV0") -> Token:
     return Token(text=text, expires=datetime.now(UTC) + timedelta(days=100), organisation="Example")
 
 
-def let_through(_deletes, _stream) -> Verdict:
+def let_through(*_) -> Verdict:
     """Judge nothing."""
     return Verdict(may_delete=True)
 
 
-@dataclass(kw_only=True)
-class Store:
-    """Everything that is remembered."""
-
-    database: Database
-    locations: Locations
-    streams: Streams
-    syncs: Syncs
-    crawls: Crawls
-    pages: Pages
-    feed: Feed
-    exporting: Exporter
-    publishing: Publisher
+class FilledStore(Store):
+    """A store, and what fills it by hand."""
 
     def add(self, name: str = "hq", uid: str = "1") -> Location:
         """Keep a location."""
@@ -79,10 +67,10 @@ class Store:
         """Make a settled crawl of some pages."""
         crawl_id = self.open(stream, wanted).crawl_id
         self.keep(crawl_id, stream.resource, *lists, version=version, **envelope)
-        self.crawls.note_first(crawl_id, version, len(lists))
-        crawl = self.crawls.get(crawl_id)
-        assert self.crawls.settle(crawl, is_consistent=consistent, version=version, total=len(lists))
-        return self.crawls.get(crawl_id)
+        crawl = self.crawls.note_first(self.crawls.get(crawl_id), version, len(lists))
+        settled = self.crawls.settle(crawl, is_consistent=consistent, version=version, total=len(lists))
+        assert settled is not None
+        return settled
 
     def keep(
         self, crawl_id: int, resource: str, *lists: list[dict[str, object]], version: str = "v1", **envelope
@@ -95,24 +83,14 @@ class Store:
 
     def publish(self, crawl: Crawl, judge: Judge = let_through) -> Published | None:
         """Publish a crawl."""
-        return self.publishing.publish(crawl, judge)
+        return self.publisher.publish(crawl, judge)
 
     def mirror(self, stream: Stream) -> list[dict[str, object]]:
         """Read the mirror."""
-        texts = self.exporting.records(stream.resource, stream.location_id)
+        texts = self.exporter.records(stream.resource, stream.location_id)
         return sorted((msgspec.json.decode(text) for text in texts), key=str)
 
 
-def make_store(database: Database) -> Store:
-    """Make a store over a database."""
-    return Store(
-        database=database,
-        locations=Locations(database, Sealer([make_key()])),
-        streams=Streams(database),
-        syncs=Syncs(database),
-        crawls=Crawls(database),
-        pages=Pages(database),
-        feed=Feed(database),
-        exporting=Exporter(database),
-        publishing=Publisher(database),
-    )
+def make_store(database: Database) -> FilledStore:
+    """Make a store over a database, with a key of its own."""
+    return FilledStore(database, Sealer([make_key()]))

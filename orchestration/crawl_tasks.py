@@ -1,0 +1,139 @@
+"""The tasks of a crawl: what seed, page, follow, reconcile and publish do. Each looks at the ledger first."""
+
+import time
+
+from storage.ledger.crawls import Crawl
+from storage.ledger.pages import PageFact, PageJob
+from storage.schema import CrawlState, Trouble
+from storage.store import Store
+
+from .crawl import Crawler
+from .decisions.cursor import goes_straight_on
+from .decisions.index import is_askable
+from .decisions.retry import Dead, GaveUp, Postponed, Refused
+from .fetch import Fetcher, Stored
+from .queue import TaskQueue, message_id
+from .sync import Syncer
+
+#: A step of a chain whose answer contained no list is requested again after this.
+STEP_AGAIN_SECONDS = 1.0
+
+
+class CrawlTasks:
+    """The tasks of a crawl. Those that fetch return when they must come again; None if they are done."""
+
+    def __init__(self, store: Store, fetcher: Fetcher, crawler: Crawler, syncer: Syncer, queue: TaskQueue) -> None:
+        self._store = store
+        self._fetcher = fetcher
+        self._crawler = crawler
+        self._syncer = syncer
+        self._queue = queue
+
+    def seed(self, crawl_id: int, round_: int) -> Postponed | None:
+        """Fetch the first page, and go on from what it tells; stop there if nothing has changed."""
+        job = self._store.pages.job(crawl_id, 0)
+        if not _is_current(job.crawl, round_):
+            return None
+        outcome = self._fetcher.fetch(job, 0)
+        if not isinstance(outcome, Stored):
+            return self._obey(job, outcome)
+        crawl = self._note_first(job.crawl, outcome.page)
+        if crawl is not None:
+            self._advance(crawl, message_id(crawl, 0))
+        return None
+
+    def page(self, crawl_id: int, round_: int, index: int) -> Postponed | None:
+        """Fetch one page of a round, unless the ledger has it or the crawl has moved on."""
+        job = self._store.pages.job(crawl_id, index)
+        if not _is_current(job.crawl, round_):
+            return None
+        outcome = self._fetcher.fetch(job, index)
+        if not isinstance(outcome, Stored):
+            return self._obey(job, outcome)
+        if index == 0:
+            self._store.crawls.note_first(job.crawl, outcome.page.version, outcome.page.total)
+        return None
+
+    def follow(self, crawl_id: int, round_: int, index: int) -> Postponed | None:
+        """Take one step of the chain, and send the next."""
+        job = self._store.pages.job(crawl_id, index)
+        if not _is_current(job.crawl, round_):
+            return None
+        outcome = self._fetcher.fetch(job, index)
+        if not isinstance(outcome, Stored):
+            return self._obey(job, outcome)
+        crawl = self._note_first(job.crawl, outcome.page) if index == 0 else job.crawl
+        if crawl is None:
+            return None
+        if goes_straight_on(crawl, outcome.page):
+            self._queue.follow(crawl, index + 1)
+            return None
+        if is_askable(outcome.page):  # the same step is next, and its message is still here
+            return Postponed(seconds=STEP_AGAIN_SECONDS)
+        self._advance(crawl, message_id(crawl, index))
+        return None
+
+    def reconcile(self, crawl_id: int) -> None:
+        """Decide what an open crawl needs next: the callback of every chord. It is harmless at any time."""
+        crawl = self._store.crawls.get(crawl_id)
+        if crawl.state is CrawlState.OPEN:
+            self._advance(crawl)
+
+    def publish(self, crawl_id: int) -> None:
+        """Publish a settled crawl, once."""
+        crawl = self._store.crawls.get(crawl_id)
+        if crawl.state is not CrawlState.SETTLED:
+            return
+        begun = time.monotonic()
+        published = self._store.publisher.publish(crawl)
+        if published is not None:
+            self._crawler.note_published(crawl, published, time.monotonic() - begun)
+            self._syncer.advance(crawl.sync_id)
+
+    def fail(self, crawl_id: int, reason: str, trouble: Trouble) -> None:
+        """Fail a crawl whose task cannot go on."""
+        self._fail(self._store.crawls.get(crawl_id), reason, trouble)
+
+    def _note_first(self, crawl: Crawl, first: PageFact) -> Crawl | None:
+        """Note what the first page shows; return None if that ends the crawl."""
+        noted = self._store.crawls.note_first(crawl, first.version, first.total)
+        if not self._crawler.end_if_unchanged(noted, first):
+            return noted
+        self._syncer.advance(crawl.sync_id)
+        return None
+
+    def _obey(self, job: PageJob, outcome: Postponed | Dead | GaveUp | Refused) -> Postponed | None:
+        """Do what follows from a page that could not be stored; return when its task must come again."""
+        match outcome:
+            case Postponed():
+                return outcome
+            case Dead(reason=reason):
+                if self._crawler.restart(job.crawl, reason):
+                    self._syncer.advance(job.crawl.sync_id)
+            case GaveUp(reason=reason, trouble=trouble):
+                self._fail(job.crawl, reason, trouble)
+            case Refused():
+                return self._refuse(job, outcome)
+        return None
+
+    def _refuse(self, job: PageJob, refused: Refused) -> Postponed | None:
+        """Stop reading a location. Its pages stay, and a later crawl goes on from them once a person has acted."""
+        if job.token is not None and not self._store.locations.has_token(job.location.id, job.token):
+            return Postponed(seconds=0.0)  # a newer token has taken the place of the one that was refused
+        self._store.locations.mark(job.location.id, refused.state, refused.reason)
+        for crawl in self._store.crawls.open_of(job.location.id):
+            self._fail(crawl, refused.reason, Trouble.PERSON)
+        return None
+
+    def _advance(self, crawl: Crawl, own_message_id: str = "") -> None:
+        if self._crawler.advance(crawl, message_id=own_message_id):
+            self._syncer.advance(crawl.sync_id)
+
+    def _fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> None:
+        if self._crawler.fail(crawl, reason, trouble):
+            self._syncer.advance(crawl.sync_id)
+
+
+def _is_current(crawl: Crawl, round_: int) -> bool:
+    """Return whether a message is of the round that the crawl is in: late and repeated messages are not."""
+    return crawl.state is CrawlState.OPEN and round_ == crawl.round

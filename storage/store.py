@@ -1,0 +1,49 @@
+"""The store: every repository of one database, under one name each."""
+
+from datetime import datetime
+
+from .chores import Chores
+from .closings import Closings
+from .database import Database
+from .ledger.crawls import Crawls
+from .ledger.pages import Pages
+from .ledger.progress import Progress
+from .ledger.streams import Streams
+from .ledger.syncs import Syncs
+from .locations import Locations
+from .mirror.counts import Counts
+from .mirror.export import Exporter
+from .mirror.feed import Feed
+from .mirror.publication import Publisher
+from .notice_secrets import NoticeSecrets
+from .notices import Notices
+from .purge import Purge
+from .sealer import Sealer
+
+
+class Store:
+    """Everything that is kept in a database; tokens are opened with the sealer's keys."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self.database = database
+        self.locations = Locations(database, sealer)
+        self.notice_secrets = NoticeSecrets(database)
+        self.notices = Notices(database)
+        self.chores = Chores(database)
+        self.closings = Closings(database)
+        # The ledger: what is being read.
+        self.syncs = Syncs(database)
+        self.streams = Streams(database)
+        self.crawls = Crawls(database)
+        self.pages = Pages(database, sealer)
+        self.progress = Progress(database)
+        # The mirror: what was read.
+        self.publisher = Publisher(database)
+        self.counts = Counts(database)
+        self.feed = Feed(database)
+        self.exporter = Exporter(database)
+        self.purge = Purge(database)
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock, which all hosts share."""
+        return self.database.now()

@@ -1,0 +1,47 @@
+"""How a sync ended, as the exit status of `pageturner sync` says it."""
+
+import pytest
+
+from entrypoints.cli.commands.sync import Unsynced, verdict
+from entrypoints.cli.exits import Exit
+from storage.schema import CrawlKind, CrawlState, Trouble
+from tests.support.examples import make_report
+
+FAILED = CrawlState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("reports", "status"),
+    [
+        ([make_report(), make_report(CrawlState.UNCHANGED, resource="users")], Exit.IN_STEP),
+        ([make_report(), make_report(held_deletes=3, resource="users")], Exit.PERSON),
+        ([make_report(), make_report(FAILED, trouble=Trouble.AWAY, resource="users")], Exit.PARTLY),
+        ([make_report(FAILED, trouble=Trouble.AWAY)], Exit.AWAY),
+        ([make_report(FAILED, trouble=Trouble.BUG)], Exit.FAILED),
+        (
+            [
+                make_report(FAILED, trouble=Trouble.AWAY),
+                make_report(FAILED, trouble=Trouble.PERSON, resource="users"),
+            ],
+            Exit.PERSON,
+        ),
+    ],
+)
+def test_how_a_sync_ended(reports, status):
+    """The exit status says what to do about it."""
+    assert verdict(reports, []) is status
+
+
+def test_the_last_crawl_of_a_stream_counts():
+    """A failed crawl that a better one followed is forgotten; a spot crawl is another thing."""
+    failed = make_report(FAILED, trouble=Trouble.AWAY)
+    assert verdict([failed, make_report()], []) is Exit.IN_STEP
+    spot = make_report(FAILED, trouble=Trouble.AWAY, kind=CrawlKind.SPOT)
+    assert verdict([make_report(), spot], []) is Exit.PARTLY
+
+
+def test_a_location_that_was_not_synced():
+    """A token that is out of date needs a person, or makes a part of several."""
+    unsynced = [Unsynced(location="hq", uid="1", problem="expired")]
+    assert verdict([], unsynced) is Exit.PERSON
+    assert verdict([make_report()], unsynced) is Exit.PARTLY
