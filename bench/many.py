@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from entrypoints.embedded import processes
 from orchestration.metrics import Metrics
-from tests.support.crew import Crew, bare_crew
+from tests.support.cluster import Cluster, bare_cluster
 from tests.support.processes import running_workers
 from tests.support.servers import redis_server
 
@@ -51,29 +51,29 @@ _IN_STEP = """
 class Bench:
     """An installation with two workers and a beat."""
 
-    crew: Crew
+    cluster: Cluster
     workers: list["subprocess.Popen[bytes]"]
     tokens: dict[str, str] = field(default_factory=dict)
 
     def grow(self, uid: str, pages: int) -> None:
         """Have a location hold so many pages of assignments."""
         if pages > 1:
-            self.crew.apple.change(uid, resource="assignments", insert=(pages - 1) * PAGE, where="end")
+            self.cluster.apple.change(uid, resource="assignments", insert=(pages - 1) * PAGE, where="end")
 
     def keep(self, uids: list[str]) -> None:
         """Add locations, as a person with many does."""
         for uid in uids:
-            (self.crew.home / f"{uid}.vpptoken").write_text(self.tokens[uid])
+            (self.cluster.home / f"{uid}.vpptoken").write_text(self.tokens[uid])
         entries = [f'[[location]]\nname = "{uid}"\ntoken = "{uid}.vpptoken"' for uid in uids]
-        file = self.crew.home / "locations.toml"
+        file = self.cluster.home / "locations.toml"
         file.write_text('resources = ["assignments"]\n' + "\n".join(entries))
-        done = self.crew.run("locations", "apply", str(file))
+        done = self.cluster.run("locations", "apply", str(file))
         if done.returncode:
             sys.exit(done.stderr)
 
     def ask(self, query: str, *values: object) -> list[Any]:
         """Ask the database."""
-        with psycopg.connect(self.crew.env["PAGETURNER_DATABASE_URL"]) as connection:
+        with psycopg.connect(self.cluster.env["PAGETURNER_DATABASE_URL"]) as connection:
             return connection.execute(query, values).fetchall()
 
     def await_in_step(self, uids: list[str], after: int = 0) -> dict[str, tuple[float, float]]:
@@ -89,7 +89,7 @@ class Bench:
 
     def slots(self) -> dict[str, float]:
         """Tell how long slots waited for Apple, and for a permit, since the workers began to count."""
-        with Redis.from_url(self.crew.env["PAGETURNER_REDIS_URL"]) as redis:
+        with Redis.from_url(self.cluster.env["PAGETURNER_REDIS_URL"]) as redis:
             counts = Metrics(redis).read()
         return {
             name: sum(one.value for one in counts if one.name == f"{name}_sum")
@@ -98,11 +98,11 @@ class Bench:
 
     def most_in_flight(self, uids: list[str]) -> int:
         """Tell how many requests any location ever had in flight."""
-        return max(int(self.crew.apple.traffic(uid)["most_in_flight"]) for uid in uids)
+        return max(int(self.cluster.apple.traffic(uid)["most_in_flight"]) for uid in uids)
 
     def memory(self) -> dict[str, float]:
         """Tell how much memory each part uses, in MB: what is its own, and its part of what is shared."""
-        with Redis.from_url(self.crew.env["PAGETURNER_REDIS_URL"]) as redis:
+        with Redis.from_url(self.cluster.env["PAGETURNER_REDIS_URL"]) as redis:
             broker: Any = redis.info("memory")
         backends = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "postgres"]
         return {
@@ -127,14 +127,14 @@ def running(locations: int) -> Iterator[Bench]:
     with (
         tempfile.TemporaryDirectory() as home,
         redis_server() as redis,
-        bare_crew(Path(home), *size, redis=redis) as crew,
-        running_workers(crew.env, processes_=PROCESSES, threads=THREADS, log=Path(home) / "workers.log") as workers,
+        bare_cluster(Path(home), *size, redis=redis) as cluster,
+        running_workers(cluster.env, processes_=PROCESSES, threads=THREADS, log=Path(home) / "workers.log") as workers,
     ):
         command = [str(Path(sys.executable).with_name("pageturner")), "beat"]
-        beat = processes.start(command, log=subprocess.DEVNULL, env=crew.env)
+        beat = processes.start(command, log=subprocess.DEVNULL, env=cluster.env)
         try:
-            tokens = {one["uid"]: one["token"] for one in crew.apple.locations}
-            yield Bench(crew=crew, workers=workers, tokens=tokens)
+            tokens = {one["uid"]: one["token"] for one in cluster.apple.locations}
+            yield Bench(cluster=cluster, workers=workers, tokens=tokens)
         finally:
             processes.stop(beat)
 

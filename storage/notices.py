@@ -35,8 +35,8 @@ class StoredNotice:
     deliveries: int
     handled_at: datetime | None
     wanted: list[str] | None
-    #: What the location is called here; None where there is none, or none that is watched.
-    location: str | None
+    #: The name of its location; None if there is none, or none that is watched.
+    name: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class NoticeCounts:
     """How many notices there are of one uId and type, and when the last came."""
 
     uid: str
-    location: str | None
+    name: str | None
     type: str
     count: int
     unhandled: int
@@ -114,16 +114,16 @@ class Notices:
             here &= notices.c.handled_at.is_(None)
         if unknown:
             here &= locations.c.id.is_(None)
-        query = _with_locations(*_NOTICE.values(), locations.c.name.label("location"))
+        query = _with_locations(*_NOTICE.values(), locations.c.name)
         with self._database.once() as connection:
             rows = connection.execute(query.where(here).order_by(notices.c.id.desc()).limit(limit))
-            return [StoredNotice(**pick(row, _NOTICE), location=row.location) for row in rows]
+            return [StoredNotice(**pick(row, _NOTICE), name=row.name) for row in rows]
 
-    def tallies(self) -> list[NoticeCounts]:
+    def counts(self) -> list[NoticeCounts]:
         """Count all notices by uId and type."""
         unhandled = sa.func.count().filter(notices.c.handled_at.is_(None)).label("unhandled")
         counts = (sa.func.count().label("count"), unhandled, sa.func.max(notices.c.received_at).label("last_at"))
-        query = _with_locations(notices.c.uid, locations.c.name.label("location"), notices.c.type, *counts)
+        query = _with_locations(notices.c.uid, locations.c.name, notices.c.type, *counts)
         query = query.group_by(notices.c.uid, locations.c.name, notices.c.type)
         with self._database.once() as connection:
             return [

@@ -22,6 +22,7 @@ from orchestration.gate.client import GatedClient
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import ServiceLimits
 from orchestration.gate.refusals import tell
+from orchestration.gate.server import RedisServer
 from orchestration.metrics import Metrics
 from orchestration.revival import Reviver
 from orchestration.scheduler import Scheduler
@@ -59,6 +60,7 @@ class Services:
     store: Store
     intervals: Intervals
     queue: CeleryQueue
+    redis: RedisServer
     gate: Gate
     closings: GateClosings
     apple: Client
@@ -74,7 +76,7 @@ class Services:
     subscriber: Subscriber
 
 
-class _Site:
+class _Builder:
     """Builds this process' services once, however many threads ask for them at its start."""
 
     def __init__(self) -> None:
@@ -97,12 +99,12 @@ class _Site:
             return self._services
 
 
-_site = _Site()
+_builder = _Builder()
 
 
 def services() -> Services:
     """Return this process' services, built on the first call."""
-    return _site.services()
+    return _builder.services()
 
 
 def build(settings: Settings) -> Services:
@@ -125,6 +127,7 @@ def build(settings: Settings) -> Services:
         store=store,
         intervals=intervals,
         queue=queue,
+        redis=RedisServer(redis),
         gate=gate,
         closings=closings,
         apple=apple,

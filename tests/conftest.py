@@ -11,7 +11,7 @@ from redis import Redis
 from orchestration.gate import Gate
 from storage.database import Database, open_database
 
-from .support.crew import Crew, running_crew
+from .support.cluster import Cluster, running_cluster
 from .support.processes import Apple, running_simulator
 from .support.servers import drop_database, make_database, open_gates, postgresql_server, redis_server
 
@@ -91,7 +91,7 @@ def simulate() -> Iterator[Callable[..., Apple]]:
 
 
 @pytest.fixture(scope="session")
-def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Everything that production has: PostgreSQL, Redis, two workers, and a simulator of many locations."""
-    with running_crew(tmp_path_factory.mktemp("crew"), locations=120) as running:
+    with running_cluster(tmp_path_factory.mktemp("cluster"), locations=120) as running:
         yield running

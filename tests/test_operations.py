@@ -22,7 +22,7 @@ from settings import Settings
 from storage.sealer import make_key
 from tasks.wiring import build
 from tests.support.servers import missing
-from tests.support.station import read_procfile
+from tests.support.site import read_procfile
 
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -11,7 +11,7 @@ from orchestration.sync import NeedsPerson
 from settings import WrongSettings
 from storage.errors import DatabaseAway, Refused, StillRead, StillWatched, StorageError, UnknownLocation
 
-from .exits import Exit, Failure
+from ..exits import Exit, Failure
 
 #: The first class that fits decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (

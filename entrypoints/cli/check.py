@@ -11,8 +11,8 @@ from orchestration.decisions.freshness import spell_age
 from orchestration.decisions.health import Alarm
 from orchestration.decisions.overview import Overview, Problem
 
+from ..terminal import give, give_json
 from .advice import KNOWN, explain
-from .terminal import give, give_json
 
 #: So many are named in the line; the others are counted.
 _NAMED = 3

@@ -14,7 +14,7 @@ from settings import read_settings
 
 from ..embedded.processes import terminating
 from ..embedded.servers import refuse_full, servers
-from .exits import Exit, Failure
+from ..exits import Exit, Failure
 
 if TYPE_CHECKING:
     from tasks.wiring import Services
@@ -60,7 +60,7 @@ def with_gate() -> Iterator["Services"]:
         from tasks.wiring import secret_keys, services
 
         secret_keys(settings)
-        services().gate.redis_answers()
+        services().redis.ping()
         services().closings.restore()
         pump = Pump()
         pump.start()
@@ -79,7 +79,7 @@ def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
         from tasks.wiring import secret_keys, services
 
         secret_keys(settings)
-        services().gate.redis_answers()
+        services().redis.ping()
         services().closings.restore()
         if worker is None:
             find_workers()

@@ -22,8 +22,8 @@ from storage.schema import REVISIONS
 
 from ..embedded.processes import terminating
 from ..embedded.servers import servers
+from ..overview import look
 from .advice import KNOWN, explain
-from .overview import look
 
 if TYPE_CHECKING:
     from tasks.wiring import Services
@@ -122,15 +122,15 @@ class _Diagnosis:
             yield Finding(mark="fail", part=part, words=explain(error)[0])
 
     def _redis(self) -> Iterator[tuple[str, str]]:
-        sight = self._services.gate.server()
-        yield "ok", f"{sight.name} {sight.version} answers"
-        if abs(sight.now - datetime.now(UTC)) > _SKEW:
+        server = self._services.redis.facts()
+        yield "ok", f"{server.name} {server.version} answers"
+        if abs(server.now - datetime.now(UTC)) > _SKEW:
             yield "warn", "its clock and this host's differ by more than 2 s: run NTP on both"
         if self._services.settings.is_embedded:
             return
-        if sight.policy not in {"noeviction", ""}:
-            yield "fail", f"maxmemory-policy is {sight.policy}: what is evicted is lost. Set it to noeviction"
-        if not sight.is_durable:
+        if server.policy not in {"noeviction", ""}:
+            yield "fail", f"maxmemory-policy is {server.policy}: what is evicted is lost. Set it to noeviction"
+        if not server.is_durable:
             words = "it keeps nothing on disk (appendonly no): after its restart each gate stays shut for 15 s"
             yield "warn", f"{words}, and crawls begin again from the ledger. Set appendonly yes"
 

@@ -14,7 +14,7 @@ from apple.tokens import MalformedToken, Token, parse_token
 from orchestration.decisions.plan import KINDS, Every
 from settings import read_duration
 
-from .exits import Exit, Failure
+from ..exits import Exit, Failure
 
 
 class _Every(msgspec.Struct, forbid_unknown_fields=True):

@@ -13,8 +13,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from settings import unknown_settings
 
-from .exits import Exit
-from .terminal import give, say
+from ..exits import Exit
+from ..terminal import give, say
 
 _INTERRUPTED = 130
 

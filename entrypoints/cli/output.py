@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from .exits import Exit, Failure
+from ..exits import Exit, Failure
 
 #: Standard output, as everybody spells it.
 _STANDARD = Path("-")

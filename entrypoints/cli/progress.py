@@ -16,10 +16,10 @@ from storage.ledger.progress import ProgressReport
 from storage.schema import CrawlState, Trouble
 
 from ..embedded.servers import refuse_full
+from ..exits import Exit, Failure
+from ..terminal import make_table, messages, say
 from .advice import explain
 from .context import NoWorker, find_workers
-from .exits import Exit, Failure
-from .terminal import make_table, messages, say
 
 if TYPE_CHECKING:
     from tasks.wiring import Services
@@ -51,9 +51,9 @@ _BLINK_SECONDS = 1.0
 class SyncFollower:
     """Waits for syncs, and shows how far their crawls are."""
 
-    def __init__(self, living: "CommandContext", sync_ids: list[int]) -> None:
-        self._services: Services = living.services
-        self._worker = living.worker
+    def __init__(self, context: "CommandContext", sync_ids: list[int]) -> None:
+        self._services: Services = context.services
+        self._worker = context.worker
         self._sync_ids = sync_ids
         now = time.monotonic()
         self._tended = self._asked = now
@@ -129,7 +129,7 @@ class SyncFollower:
             if uid not in self._moved or self._moved[uid][1] != mine:
                 self._moved[uid] = now, mine
         if self._worker is None and now - max(self._asked, self._moved_last()) > _STILL_SECONDS:
-            self._services.gate.redis_answers()
+            self._services.redis.ping()
             find_workers()
             self._asked = now
 
@@ -188,7 +188,7 @@ def draw(reports: list[ProgressReport], in_flight: InFlight) -> Table:
         first = report.uid != shown
         shown = report.uid
         table.add_row(
-            report.location if first else "",
+            report.name if first else "",
             report.resource,
             report.kind,
             describe(report),
@@ -202,13 +202,13 @@ def draw(reports: list[ProgressReport], in_flight: InFlight) -> Table:
 
 def describe(report: ProgressReport) -> str:
     """Say in a word or two where a crawl is."""
-    if report.state == "open":
+    if report.state is CrawlState.OPEN:
         return "reading"
-    if report.state == "settled":
+    if report.state is CrawlState.SETTLED:
         return "publishing"
-    if report.state == "published" and report.held_deletes:
+    if report.state is CrawlState.PUBLISHED and report.held_deletes:
         return f"published, {report.held_deletes} deletes held"
-    if report.state == "published" and not report.is_consistent:
+    if report.state is CrawlState.PUBLISHED and not report.is_consistent:
         return "published, torn"
     return str(report.state)
 
@@ -223,7 +223,7 @@ class _Lines:
         for report in reports:
             if report.is_over and report.crawl_id not in self._said:
                 self._said.add(report.crawl_id)
-                say(f"{report.location} {report.resource}: {describe(report)}, {report.records} records read")
+                say(f"{report.name} {report.resource}: {describe(report)}, {report.records} records read")
 
 
 def causes(reports: list[ProgressReport]) -> list[str]:
@@ -231,7 +231,7 @@ def causes(reports: list[ProgressReport]) -> list[str]:
     found: dict[tuple[str, str], list[str]] = {}
     for report in reports:
         if report.reason:
-            found.setdefault((report.location, _cause(report)), []).append(report.resource)
+            found.setdefault((report.name, _cause(report)), []).append(report.resource)
     return [f"{location} {', '.join(dict.fromkeys(names))}: {cause}" for (location, cause), names in found.items()]
 
 

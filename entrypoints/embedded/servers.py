@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 
 from settings import Settings
 
-from ..cli.exits import Exit, Failure
-from ..cli.terminal import say
+from ..exits import Exit, Failure
+from ..terminal import say
 from . import processes
 
 #: Tells the workers that a command starts where the server of that command listens.

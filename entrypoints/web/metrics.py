@@ -14,7 +14,7 @@ from orchestration.metrics import BUCKETS, Count
 from storage.errors import StorageError
 from storage.schema import CrawlKind
 
-from ..cli.overview import look
+from ..overview import look
 
 if TYPE_CHECKING:
     from tasks.wiring import Services

@@ -3,7 +3,7 @@
 import socket
 from typing import Any
 
-from ..cli.exits import Exit, Failure
+from ..exits import Exit, Failure
 
 #: Beyond this, connections are answered 503 at once.
 _CONCURRENCY = 2_000

@@ -29,13 +29,13 @@ class GateClosings:
 
     def keep(self, permit: Permit, error: AppleError) -> None:
         """Keep that Apple closed a gate; those of the same organisation are closed with it, where it is about that."""
-        gates = [permit.location]
+        gates = [permit.uid]
         try:
             if error.number == _ORGANISATION:
-                gates = sorted({*gates, *self._store.locations.of_organisation(permit.location)})
+                gates = sorted({*gates, *self._store.locations.of_organisation(permit.uid)})
             self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error))
         except DatabaseAway:  # Redis is told all the same, and whoever is away has more to say of it
-            gates = [permit.location]
+            gates = [permit.uid]
         ends = time.monotonic() + permit.shut_seconds
         self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have forgotten it since
 

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
@@ -86,23 +85,11 @@ class GateState:
     shut_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """The Redis that the gates are kept in."""
-
-    name: str
-    version: str
-    #: What it does when its memory is full.
-    policy: str
-    is_durable: bool
-    now: datetime
-
-
 @dataclass(kw_only=True)
 class Permit:
     """The right to one request, for one execution; renewed until `ends`."""
 
-    location: str
+    uid: str
     message_id: str
     execution: str
     closings: int
@@ -121,7 +108,7 @@ class Permit:
 class _Started:
     """A message that is being worked on in this process, however often."""
 
-    location: str
+    uid: str
     times: int
     #: Until when it is believed to be at work.
     ends: float
@@ -145,30 +132,30 @@ class Gate:
         self._orphans: set[tuple[str, str]] = set()
         self._started: dict[str, _Started] = {}
 
-    def park(self, location: str, message: Message, rank: int) -> list[Message]:
+    def park(self, uid: str, message: Message, rank: int) -> list[Message]:
         """Park a message, once by its id, and give what may go to the broker now."""
-        return self._park(location, message.id, rank, 0.0, message.payload, "0")
+        return self._park(uid, message.id, rank, 0.0, message.payload, "0")
 
-    def park_again(self, location: str, message_id: str, delay: float) -> list[Message]:
+    def park_again(self, uid: str, message_id: str, delay: float) -> list[Message]:
         """Park the message of a running task for a while; its place in the queue stays."""
         self.leave(message_id)
         self._disown(self._redis)
-        return self._park(location, message_id, 0, delay, "", "1")
+        return self._park(uid, message_id, 0, delay, "", "1")
 
-    def finish(self, location: str, message_id: str) -> list[Message]:
+    def finish(self, uid: str, message_id: str) -> list[Message]:
         """Note that a task has ended, and give what may go to the broker in its place."""
         self.leave(message_id)
-        return _messages(self._run("finish", location, message_id))
+        return _messages(self._run("finish", uid, message_id))
 
     @contextmanager
     def permit(
-        self, location: str, message_id: str = "", *, rate: int = 0, wait: float = WAIT_SECONDS, sole: str = ""
+        self, uid: str, message_id: str = "", *, rate: int = 0, wait: float = WAIT_SECONDS, sole: str = ""
     ) -> Iterator[Permit]:
         """Hold a permit for the length of the block; NoPermit where none comes free in time, or the gate is shut.
 
         Of those that name the same `sole`, one at a time has a permit, however often a message is delivered.
         """
-        permit = self._take(location, message_id, sole, wait, rate)
+        permit = self._take(uid, message_id, sole, wait, rate)
         try:
             yield permit
         finally:
@@ -183,21 +170,21 @@ class Gate:
         due: Any = self._redis.zrangebyscore(DUE_KEY, "-inf", now[0] * 1000 + now[1] // 1000, withscores=True)
         messages = []
         for name, seen in due:
-            location = name.decode()
-            result = self._run("admit", location)
-            self._scripts.reschedule(location, seen, int(result[0]))
+            uid = name.decode()
+            result = self._run("admit", uid)
+            self._scripts.reschedule(uid, seen, int(result[0]))
             messages += _messages(result)
         return messages
 
     def renew(self) -> None:
         """Renew the permits and tasks that live in this process, but for those that take longer than they may."""
-        for location, (executions, ids) in self._living().items():
+        for uid, (executions, ids) in self._living().items():
             arguments = (*self._common, len(executions), *executions, *ids)
-            self._scripts.run("renew", location, *arguments, client=self._renewing)
+            self._scripts.run("renew", uid, *arguments, client=self._renewing)
             with self._lock:
                 over = [one for one in executions if one not in self._permits]
             if over:  # it was given back between the two: nobody else would take it away again
-                self._redis.zrem(key_of(location, "permits"), *over)
+                self._redis.zrem(key_of(uid, "permits"), *over)
         self._disown(self._renewing)
 
     def _living(self) -> dict[str, tuple[list[str], list[str]]]:
@@ -206,51 +193,35 @@ class Gate:
         with self._lock:
             for permit in self._permits.values():
                 if now < permit.ends:
-                    living[permit.location][0].append(permit.execution)
+                    living[permit.uid][0].append(permit.execution)
             for message_id, started in self._started.items():
                 if now < started.ends:
-                    living[started.location][1].append(message_id)
+                    living[started.uid][1].append(message_id)
         return living
 
-    def look(self, location: str) -> GateState:
+    def look(self, uid: str) -> GateState:
         """See how a gate stands."""
-        in_flight, waiting, admitted, shut = self._run("look", location)
+        in_flight, waiting, admitted, shut = self._run("look", uid)
         return GateState(in_flight=in_flight, waiting=waiting, admitted=admitted, shut_seconds=int(shut) / 1000)
 
-    def knows(self, location: str, prefix: str, *, but: str = "") -> bool:
+    def knows(self, uid: str, prefix: str, *, but: str = "") -> bool:
         """Tell whether a message whose id begins so is parked or admitted."""
-        names: Any = self._redis.hkeys(key_of(location, "messages"))
+        names: Any = self._redis.hkeys(key_of(uid, "messages"))
         ids = (one.decode() for one in names)
         return any(one.startswith(prefix) and one != but for one in ids)
 
-    def touch(self, location: str) -> None:
+    def touch(self, uid: str) -> None:
         """Have a gate looked at, in case nobody else remembers to."""
-        self._redis.zadd(DUE_KEY, {location: 0}, nx=True)
+        self._redis.zadd(DUE_KEY, {uid: 0}, nx=True)
 
-    def shut(self, location: str, seconds: float, step: int = 0) -> None:
+    def shut(self, uid: str, seconds: float, step: int = 0) -> None:
         """Shut a gate for so long, since Apple wanted that; and how often in a row it did."""
-        self._scripts.wake(location, int(self._run("shut", location, int(seconds * 1000), step)))
+        self._scripts.wake(uid, int(self._run("shut", uid, int(seconds * 1000), step)))
 
-    def hold(self, location: str) -> None:
+    def hold(self, uid: str) -> None:
         """Let a location wait, since what Apple answers cannot be kept: the longer, the more often that is so."""
         limits = (int(BACKOFF_SECONDS * 1000), int(HOLD_LIMIT_SECONDS * 1000))
-        self._scripts.wake(location, int(self._run("hold", location, *limits)))
-
-    def redis_answers(self) -> bool:
-        """Ask Redis for a sign of life; its own error says that there is none."""
-        return bool(self._redis.ping())
-
-    def server(self) -> Server:
-        """See what kind of Redis this is, and whether it may lose what it is given."""
-        info: Any = self._redis.info()
-        now: Any = self._redis.time()
-        return Server(
-            name="Valkey" if info.get("server_name") == "valkey" else "Redis",
-            version=str(info.get("valkey_version", info.get("redis_version", "?"))),
-            policy=str(info.get("maxmemory_policy", "")),
-            is_durable=bool(info.get("aof_enabled", 0)),
-            now=datetime.fromtimestamp(now[0] + now[1] / 1e6, UTC),
-        )
+        self._scripts.wake(uid, int(self._run("hold", uid, *limits)))
 
     def open_epoch(self) -> None:
         """Say that this Redis, which was started empty just now, knows who is at Apple: nobody yet."""
@@ -269,10 +240,10 @@ class Gate:
         """Note that this Redis was told what Apple asked for, unless it forgot that again meanwhile."""
         self._scripts.tell(untold)
 
-    def start(self, location: str, message_id: str) -> None:
+    def start(self, uid: str, message_id: str) -> None:
         """Note that a task runs here, so that its message is not taken for lost."""
         with self._lock:
-            started = self._started.setdefault(message_id, _Started(location=location, times=0, ends=0.0))
+            started = self._started.setdefault(message_id, _Started(uid=uid, times=0, ends=0.0))
             started.times += 1
             started.ends = time.monotonic() + TASK_SECONDS
 
@@ -285,22 +256,20 @@ class Gate:
                 if not started.times:
                     del self._started[message_id]
 
-    def _take(self, location: str, message_id: str, sole: str, wait: float, rate: int) -> Permit:
+    def _take(self, uid: str, message_id: str, sole: str, wait: float, rate: int) -> Permit:
         twin = f"{sole}|{message_id}|" if message_id else ""
         execution = f"{twin or sole + '|'}{uuid.uuid4().hex}"
         window = int(RATE_WINDOW_SECONDS * 1000)
         until = time.monotonic() + wait
         while True:
             try:
-                answer = self._run("take", location, execution, message_id, rate, window, sole and f"{sole}|", twin)
+                answer = self._run("take", uid, execution, message_id, rate, window, sole and f"{sole}|", twin)
             except RedisError:
-                self._orphan(location, execution)
+                self._orphan(uid, execution)
                 raise
             if answer[0]:
                 ends = time.monotonic() + self._longest
-                found = Permit(
-                    location=location, message_id=message_id, execution=execution, closings=answer[1], ends=ends
-                )
+                found = Permit(uid=uid, message_id=message_id, execution=execution, closings=answer[1], ends=ends)
                 with self._lock:
                     self._permits[execution] = found
                 self._believe(message_id, ends)
@@ -308,12 +277,12 @@ class Gate:
             if answer[2] == b"twin":
                 raise AlreadyRunning
             left = until - time.monotonic()
-            self._await(location, answer, left)
+            self._await(uid, answer, left)
 
-    def _await(self, location: str, answer: list[Any], left: float) -> None:
+    def _await(self, uid: str, answer: list[Any], left: float) -> None:
         seconds, is_full = answer[1] / 1000, answer[2] == b"full"
         if is_full and left > 0:
-            self._redis.blpop([key_of(location, "wake")], timeout=min(max(left, 0.01), _BLOCK_SECONDS))
+            self._redis.blpop([key_of(uid, "wake")], timeout=min(max(left, 0.01), _BLOCK_SECONDS))
         elif not is_full and seconds <= left:
             time.sleep(seconds)
         else:
@@ -326,27 +295,27 @@ class Gate:
         mine = (permit.execution, permit.closings, outcome)
         try:
             storing = (permit.message_id, int(TASK_SECONDS * 1000))
-            opens, left, step = map(int, self._run("give_back", permit.location, *mine, wait, *limits, *storing))
+            opens, left, step = map(int, self._run("give_back", permit.uid, *mine, wait, *limits, *storing))
         except RedisError:  # the answer that came under it is not lost with it, nor what Apple wants
-            self._orphan(permit.location, permit.execution)
+            self._orphan(permit.uid, permit.execution)
             permit.shut_seconds = max(BACKOFF_SECONDS, permit.retry_after or 0.0) if permit.closes else 0.0
             return
         if opens:
-            self._scripts.wake(permit.location, opens)
+            self._scripts.wake(permit.uid, opens)
         permit.shut_seconds, permit.step = left / 1000, step
 
-    def _orphan(self, location: str, execution: str) -> None:
+    def _orphan(self, uid: str, execution: str) -> None:
         with self._lock:
-            self._orphans.add((location, execution))
+            self._orphans.add((uid, execution))
 
     def _disown(self, redis: Redis) -> None:
         """Give back what nobody has: until it lapses, its message would be taken for a copy of itself."""
         with self._lock:
             orphans = list(self._orphans)
-        for location, execution in orphans:
-            redis.zrem(key_of(location, "permits"), execution)
+        for uid, execution in orphans:
+            redis.zrem(key_of(uid, "permits"), execution)
             with self._lock:
-                self._orphans.discard((location, execution))
+                self._orphans.discard((uid, execution))
 
     def _believe(self, message_id: str, ends: float) -> None:
         """Believe that the task of a message is at work until then."""
@@ -354,15 +323,15 @@ class Gate:
             if message_id in self._started:
                 self._started[message_id].ends = ends
 
-    def _park(self, location: str, message_id: str, rank: int, delay: float, payload: str, again: str) -> list[Message]:
+    def _park(self, uid: str, message_id: str, rank: int, delay: float, payload: str, again: str) -> list[Message]:
         arguments = (message_id, rank, int(delay * 1000), payload, again)
-        result = self._run("park", location, *arguments)
+        result = self._run("park", uid, *arguments)
         if int(result[0]) >= 0:
-            self._scripts.wake(location, int(result[0]))
+            self._scripts.wake(uid, int(result[0]))
         return _messages(result)
 
-    def _run(self, name: str, location: str, *arguments: Any) -> Any:
-        return self._scripts.run(name, location, *self._common, *arguments)
+    def _run(self, name: str, uid: str, *arguments: Any) -> Any:
+        return self._scripts.run(name, uid, *self._common, *arguments)
 
 
 def _messages(result: list[Any]) -> list[Message]:

@@ -24,27 +24,27 @@ class Scripts:
         self._wake = redis.register_script(_read("wake"))
         self._tell = redis.register_script(_read("tell"))
 
-    def run(self, name: str, location: str, *arguments: Any, client: Any = None) -> Any:
+    def run(self, name: str, uid: str, *arguments: Any, client: Any = None) -> Any:
         """Run one of the scripts over a location's keys; through a pipeline where one is given."""
-        keys = [*(key_of(location, part) for part in _PARTS), EPOCH_KEY]
+        keys = [*(key_of(uid, part) for part in _PARTS), EPOCH_KEY]
         return self._scripts[name](keys=keys, args=arguments, client=client)
 
-    def wake(self, location: str, at: int) -> None:
+    def wake(self, uid: str, at: int) -> None:
         """Have a gate looked at by some time."""
-        self._wake(keys=[DUE_KEY], args=[location, at])
+        self._wake(keys=[DUE_KEY], args=[uid, at])
 
     def tell(self, untold: bytes) -> None:
         """Note that a Redis was told what it had to be."""
         self._tell(keys=[EPOCH_KEY], args=[untold])
 
-    def reschedule(self, location: str, seen: float, following: int) -> None:
+    def reschedule(self, uid: str, seen: float, following: int) -> None:
         """Say when a gate is due again, unless that has changed since it was seen."""
-        self._reschedule(keys=[DUE_KEY], args=[location, seen, following])
+        self._reschedule(keys=[DUE_KEY], args=[uid, seen, following])
 
 
-def key_of(location: str, part: str) -> str:
+def key_of(uid: str, part: str) -> str:
     """Name a key; the braces keep all of one location's in one slot."""
-    return f"gate:{{{location}}}:{part}"
+    return f"gate:{{{uid}}}:{part}"
 
 
 def _read(name: str) -> str:

@@ -16,7 +16,7 @@ class ProgressReport:
 
     crawl_id: int
     sync_id: int
-    location: str
+    name: str
     uid: str
     resource: str
     kind: CrawlKind
@@ -81,7 +81,7 @@ def _select(sync_ids: list[int]) -> sa.Select[Any]:
             crawls,
             streams.c.resource,
             streams.c.held_deletes,
-            locations.c.name.label("location"),
+            locations.c.name,
             locations.c.uid,
             stored.c.pages,
             stored.c.records,
@@ -100,7 +100,7 @@ def _report(row: Any) -> ProgressReport:
     return ProgressReport(
         crawl_id=row.id,
         sync_id=row.sync_id,
-        location=row.location,
+        name=row.name,
         uid=row.uid,
         resource=row.resource,
         kind=CrawlKind(row.kind),

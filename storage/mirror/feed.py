@@ -32,9 +32,9 @@ class Change:
 
     seq: int
     at: datetime
-    #: Whose it is; the name is what that location is called just now.
+    #: The location whose stream it is; the name is the one that it has now.
     uid: str
-    location: str
+    name: str
     resource: str
     op: str
     key: dict[str, Any]
@@ -66,7 +66,7 @@ class Feed:
 
     def after(self, seq: int, uid: str | None = None) -> Iterator[Change]:
         """Give the changes after a number, oldest first, without holding them all: of all locations, or of one."""
-        rows = sa.select(changes, locations.c.uid, locations.c.name.label("location")).join(
+        rows = sa.select(changes, locations.c.uid, locations.c.name).join(
             locations, locations.c.id == changes.c.location_id
         )
         if uid is not None:
@@ -185,7 +185,7 @@ def _change(row: Any) -> Change:
         seq=row.seq,
         at=row.at,
         uid=row.uid,
-        location=row.location,
+        name=row.name,
         resource=row.resource,
         op=row.op,
         key=_key(row.resource, after or before or {}),

@@ -8,11 +8,11 @@ import time
 import pytest
 
 from entrypoints.embedded import processes
-from tests.support.crew import bare_crew
+from tests.support.cluster import bare_cluster
 from tests.support.processes import running_workers
 from tests.support.proxy import proxied
 from tests.support.servers import redis_server
-from tests.support.station import await_true, await_under_way
+from tests.support.site import await_true, await_under_way
 
 from .test_crawl import assert_in_step
 
@@ -27,17 +27,17 @@ SOON = 30.0
 def behind(tmp_path):
     """An installation whose Apple is behind a door that can be shut."""
     with contextlib.ExitStack() as stack:
-        crew = stack.enter_context(bare_crew(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
-        proxy, crew.env["PAGETURNER_APPLE_URL"] = stack.enter_context(proxied(crew.apple.origin))
-        stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "workers.log"))
-        yield crew, proxy
+        cluster = stack.enter_context(bare_cluster(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
+        proxy, cluster.env["PAGETURNER_APPLE_URL"] = stack.enter_context(proxied(cluster.apple.origin))
+        stack.enter_context(running_workers(cluster.env, processes_=1, log=tmp_path / "workers.log"))
+        yield cluster, proxy
 
 
 def test_apple_away_for_a_minute(behind):
     """Refused for sixty seconds, a location asks a few times, and is in step within seconds of Apple's return."""
-    crew, proxy = behind
-    place = crew.add()
-    running = crew.start("sync", place.name)
+    cluster, proxy = behind
+    place = cluster.add()
+    running = cluster.start("sync", place.name)
     await_under_way(place, running)
     proxy.refuse()
     time.sleep(60)  # the outage itself
@@ -49,11 +49,11 @@ def test_apple_away_for_a_minute(behind):
     assert asked < 60
 
 
-def test_apple_answers_503_for_half_a_minute(crew):
+def test_apple_answers_503_for_half_a_minute(cluster):
     """Thirty seconds of 503 without a word of how long: asked ever less often, and in step soon after the last."""
-    place = crew.add("assignments")
+    place = cluster.add("assignments")
     place.fail({"resource": "assignments", "kind": "status", "status": 503, "times": 9_999})
-    running = crew.start("sync", place.name)
+    running = cluster.start("sync", place.name)
     await_true(lambda: place.traffic()["requests"] > 0, "it was asked")
     time.sleep(30)  # the outage itself
     asked = place.traffic()["requests"]

@@ -32,72 +32,72 @@ TOKENS = {
 
 
 @pytest.mark.parametrize("kind", TOKENS)
-def test_a_token_that_is_none(crew, kind):
+def test_a_token_that_is_none(cluster, kind):
     """A file that is no usable token is refused in words, and not kept."""
     text, status, words = TOKENS[kind]
-    file = crew.home / "bad.vpptoken"
+    file = cluster.home / "bad.vpptoken"
     file.write_text(text)
-    done = crew.run("locations", "add", str(file), "--name", "bad")
+    done = cluster.run("locations", "add", str(file), "--name", "bad")
     assert (done.returncode, words in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
     assert len(text) < 20 or text not in done.stderr
-    with crew.database() as database, database.once() as connection:
+    with cluster.database() as database, database.once() as connection:
         assert connection.execute(sa.select(locations).where(locations.c.name == "bad")).all() == []
 
 
-def test_the_same_location_again(crew):
+def test_the_same_location_again(cluster):
     """A location that is kept already is refused, with the name that it has."""
-    place = crew.add()
-    token = next(one["token"] for one in crew.apple.locations if one["uid"] == place.uid)
-    done = crew.run("locations", "add", str(crew.token_file(token)), "--name", "again")
+    place = cluster.add()
+    token = next(one["token"] for one in cluster.apple.locations if one["uid"] == place.uid)
+    done = cluster.run("locations", "add", str(cluster.token_file(token)), "--name", "again")
     assert done.returncode == 1
     assert f"'{place.name}'" in done.stderr
 
 
-def test_another_locations_token(crew):
+def test_another_locations_token(cluster):
     """A token of another location cannot be rotated in."""
-    place = crew.add()
-    other = next(one["token"] for one in crew.apple.locations if one["uid"] != place.uid)
-    done = crew.run("locations", "rotate", place.name, str(crew.token_file(other)))
+    place = cluster.add()
+    other = next(one["token"] for one in cluster.apple.locations if one["uid"] != place.uid)
+    done = cluster.run("locations", "rotate", place.name, str(cluster.token_file(other)))
     assert done.returncode == 5
     assert place.uid in done.stderr
 
 
-def test_an_unknown_resource(crew):
+def test_an_unknown_resource(cluster):
     """A resource that does not exist is answered with those that do."""
-    done = crew.run("export", "licences")
+    done = cluster.run("export", "licences")
     assert done.returncode == 2
     assert "assignments" in done.stderr
 
 
-def test_a_resource_that_nobody_watches(crew):
+def test_a_resource_that_nobody_watches(cluster):
     """A sync that has nothing to do is not in step."""
-    place = crew.add("assets")
-    done = crew.run("sync", place.name, "--resource", "users")
+    place = cluster.add("assets")
+    done = cluster.run("sync", place.name, "--resource", "users")
     assert done.returncode == 2
     assert "users" in done.stderr
 
 
-def test_a_file_that_cannot_be_written(crew):
+def test_a_file_that_cannot_be_written(cluster):
     """An export to where there is no folder names the file."""
-    place = crew.add("assets")
-    done = crew.run("export", "assets", "--location", place.name, "--output", "/nowhere/assets.ndjson")
+    place = cluster.add("assets")
+    done = cluster.run("export", "assets", "--location", place.name, "--output", "/nowhere/assets.ndjson")
     assert done.returncode == 1
     assert "/nowhere/assets.ndjson" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_location(crew):
+def test_an_unknown_location(cluster):
     """A name that is not kept is answered with those that are."""
-    done = crew.run("sync", "nowhere")
+    done = cluster.run("sync", "nowhere")
     assert done.returncode == 2
-    assert "nowhere" not in crew.run("status").stdout
+    assert "nowhere" not in cluster.run("status").stdout
 
 
-def test_apple_is_unreachable(crew):
+def test_apple_is_unreachable(cluster):
     """Nobody at Apple's address is a matter of trying again."""
-    token = crew.apple.locations[-1]["token"]
-    done = crew.run("locations", "add", str(crew.token_file(token)), PAGETURNER_APPLE_URL="http://127.0.0.1:9")
+    token = cluster.apple.locations[-1]["token"]
+    done = cluster.run("locations", "add", str(cluster.token_file(token)), PAGETURNER_APPLE_URL="http://127.0.0.1:9")
     assert done.returncode == 4
     assert "http://127.0.0.1:9" in done.stderr
 
@@ -112,14 +112,14 @@ ANSWERS = {
 
 
 @pytest.mark.timeout(400)  # a page that comes wrong is tried for a minute and a half
-def test_answers_that_are_none(crew):
+def test_answers_that_are_none(cluster):
     """A page that keeps coming wrong fails its crawl with its reason; everything else goes on."""
-    places = {kind: crew.add("assets", "users") for kind in ANSWERS}
+    places = {kind: cluster.add("assets", "users") for kind in ANSWERS}
     for kind, place in places.items():
         place.fail({"resource": "users", "page": 2, "times": 99, **ANSWERS[kind][0]})
-    done = crew.run("sync", *(place.name for place in places.values()))
+    done = cluster.run("sync", *(place.name for place in places.values()))
     assert done.returncode == 3, done.stderr
-    with crew.database() as database, database.once() as connection:
+    with cluster.database() as database, database.once() as connection:
         failed = connection.execute(sa.select(pages.c.reason).where(pages.c.outcome == "failed")).scalars().all()
     assert len(failed) == len(places)
     for kind, place in places.items():
@@ -128,41 +128,41 @@ def test_answers_that_are_none(crew):
         assert place.mirror("assets") == place.truth("assets")
         assert place.mirror("users").total() == 0
         place.fail()
-    assert crew.run("sync", *(place.name for place in places.values())).returncode == 0
+    assert cluster.run("sync", *(place.name for place in places.values())).returncode == 0
     for place in places.values():
         assert place.mirror("users") == place.truth("users")
 
 
-def test_a_revoked_token(crew):
+def test_a_revoked_token(cluster):
     """A token that Apple revoked stops its location with what to do, and a rotated one goes on."""
-    place = crew.add("users")
-    token = crew.apple.new_token(place.uid)
-    done = crew.run("sync", place.name)
+    place = cluster.add("users")
+    token = cluster.apple.new_token(place.uid)
+    done = cluster.run("sync", place.name)
     assert done.returncode == 5, done.stderr
     assert place.status()["state"] == "revoked"
     assert "rotate" in place.status()["problem"]
-    assert crew.run("locations", "rotate", place.name, str(crew.token_file(token))).returncode == 0
+    assert cluster.run("locations", "rotate", place.name, str(cluster.token_file(token))).returncode == 0
     place.sync()
     assert place.status()["state"] == "valid"
 
 
-def test_somebody_elses_data(crew):
+def test_somebody_elses_data(cluster):
     """Pages with another uId are never taken for this location's."""
-    place = crew.add("users")
+    place = cluster.add("users")
     place.fail({"resource": "users", "page": 1, "kind": "other-location"})
-    done = crew.run("sync", place.name)
+    done = cluster.run("sync", place.name)
     assert done.returncode == 5
     assert "999" in done.stderr
     assert place.mirror("users").total() == 0
 
 
-def test_another_owner(crew):
+def test_another_owner(cluster):
     """A location that another service took over in mid-crawl stops."""
-    place = crew.add("users")
-    crew.apple.set_owner({"id": "ours", "name": "Ours", "metadata": ""}, place.uid)
+    place = cluster.add("users")
+    cluster.apple.set_owner({"id": "ours", "name": "Ours", "metadata": ""}, place.uid)
     place.sync()
     place.fail({"resource": "users", "page": 1, "kind": "other-owner"})
-    assert crew.run("sync", place.name, "--full").returncode == 5
+    assert cluster.run("sync", place.name, "--full").returncode == 5
     assert place.status()["state"] == "foreign"
 
 
@@ -186,18 +186,18 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_a_setting_that_is_wrong(crew, kind):
+def test_a_setting_that_is_wrong(cluster, kind):
     """A setting that cannot be used is named."""
     env, status, words = SETTINGS[kind]
-    done = crew.run("sync", **env)
+    done = cluster.run("sync", **env)
     assert (done.returncode, words in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
     assert "cret@" not in done.stderr
 
 
-def test_no_worker(crew, redis_url):
+def test_no_worker(cluster, redis_url):
     """Without workers a sync says so within seconds."""
-    crew.add()
-    done = crew.run("sync", PAGETURNER_REDIS_URL=redis_url)
+    cluster.add()
+    done = cluster.run("sync", PAGETURNER_REDIS_URL=redis_url)
     assert done.returncode == 4
     assert "pageturner worker" in done.stderr

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.support.crew import canonical
+from tests.support.cluster import canonical
 
 RESOURCES = ("assets", "assignments", "users")
 
@@ -18,9 +18,9 @@ def assert_in_step(place):
     assert traffic["refused"] == 0
 
 
-def test_everything_arrives(crew):
+def test_everything_arrives(cluster):
     """A first sync brings every record, with five requests in flight and each page asked for once."""
-    place = crew.add()
+    place = cluster.add()
     report = place.sync()
     assert {one["state"] for one in report} == {"published"}
     assert all(one["consistent"] for one in report)
@@ -30,18 +30,18 @@ def test_everything_arrives(crew):
     assert max(traffic["by_page"].values()) == 1
 
 
-def test_unchanged_costs_one_request_a_stream(crew):
+def test_unchanged_costs_one_request_a_stream(cluster):
     """A sync that finds everything unchanged asks for one page of each."""
-    place = crew.add()
+    place = cluster.add()
     place.sync()
-    crew.apple.forget_traffic(place.uid)
+    cluster.apple.forget_traffic(place.uid)
     assert {one["state"] for one in place.sync()} == {"unchanged"}
     assert place.traffic()["by_resource"] == {"assets": 1, "assignments": 1, "users": 1}
 
 
-def test_changes_between_syncs(crew):
+def test_changes_between_syncs(cluster):
     """Inserts, updates and removals arrive with the next sync, and stand in the feed."""
-    place = crew.add()
+    place = cluster.add()
     place.sync()
     before = place.mirror("assignments")
     place.change(resource="assignments", insert=7, remove=5, where="random")
@@ -54,9 +54,9 @@ def test_changes_between_syncs(crew):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_data_that_do_not_rest(crew, seed):
+def test_data_that_do_not_rest(cluster, seed):
     """Whatever changes while it is read, nothing that exists is deleted, and a quiet second sync is exact."""
-    place = crew.add()
+    place = cluster.add()
     place.sync()
     dice = random.Random(seed)
     start = place.traffic()["by_resource"]
@@ -77,21 +77,21 @@ def test_data_that_do_not_rest(crew, seed):
 
 
 @pytest.mark.parametrize("beyond_end", ["9650", "empty"])
-def test_a_set_that_shrinks(crew, beyond_end):
+def test_a_set_that_shrinks(cluster, beyond_end):
     """Pages that are no more when their turn comes are no error, whichever way Apple says so."""
-    place = crew.add()
-    crew.apple.switch(beyond_end=beyond_end)
+    place = cluster.add()
+    cluster.apple.switch(beyond_end=beyond_end)
     place.change(resource="assignments", at_request=10, remove=700, where="end")
     place.sync()
     place.sync()
-    crew.apple.switch(beyond_end="9650")
+    cluster.apple.switch(beyond_end="9650")
     assert_in_step(place)
 
 
 @pytest.mark.parametrize("fault", [{"kind": "lost"}, {"kind": "error", "number": 9650, "status": 400}])
-def test_a_lost_page_deletes_nothing(crew, fault):
+def test_a_lost_page_deletes_nothing(cluster, fault):
     """A page below the total that comes without its list, or as 9650, is torn: its records stay."""
-    place = crew.add()
+    place = cluster.add()
     place.sync()
     place.fail({"resource": "assignments", "page": 7, "times": 99, **fault})
     reports = [one for one in place.sync("--full") if one["resource"] == "assignments"]
@@ -102,9 +102,9 @@ def test_a_lost_page_deletes_nothing(crew, fault):
     assert_in_step(place)
 
 
-def test_passing_trouble(crew):
+def test_passing_trouble(cluster):
     """Answers that go wrong for a while are asked for again, and the crawl is exact."""
-    place = crew.add()
+    place = cluster.add()
     kinds = [
         {"kind": "status", "status": 500},
         {"kind": "html", "status": 200},
@@ -121,12 +121,12 @@ def test_passing_trouble(crew):
     assert_in_step(place)
 
 
-def test_mass_deletes_are_held(crew):
+def test_mass_deletes_are_held(cluster):
     """Deletes that would take most of a stream wait for a second full crawl that shows the same."""
-    place = crew.add()
+    place = cluster.add()
     place.sync()
     place.change(resource="users", remove=150, where="random")
-    done = crew.run("sync", place.name, "--full")
+    done = cluster.run("sync", place.name, "--full")
     assert done.returncode == 5, done.stderr
     assert place.mirror("users").total() == 200
     assert "deletes are held" in str(place.status())
@@ -134,25 +134,25 @@ def test_mass_deletes_are_held(crew):
     assert_in_step(place)
 
 
-def test_two_locations_keep_five_each(crew):
+def test_two_locations_keep_five_each(cluster):
     """Two crawls of two locations at once have five requests in flight each, and never a sixth."""
-    places = [crew.add(), crew.add()]
-    with crew.apple.slowed(0.5):
-        done = crew.run("sync", *(place.name for place in places))
+    places = [cluster.add(), cluster.add()]
+    with cluster.apple.slowed(0.5):
+        done = cluster.run("sync", *(place.name for place in places))
     assert done.returncode == 0, done.stderr
     for place in places:
         assert_in_step(place)
         assert place.traffic()["most_in_flight"] == 5
 
 
-def test_no_token_anywhere(crew):
+def test_no_token_anywhere(cluster):
     """Neither Redis nor the logs nor any output ever holds a token."""
-    place = crew.add("assignments", "subscriptions", "licenses")
-    location = next(one for one in crew.apple.locations if one["uid"] == place.uid)
+    place = cluster.add("assignments", "subscriptions", "licenses")
+    location = next(one for one in cluster.apple.locations if one["uid"] == place.uid)
     place.change(resource="assignments", at_request=30, insert=3)
-    running = crew.start("sync", place.name)
+    running = cluster.start("sync", place.name)
     seen = b""
-    with crew.redis() as redis:
+    with cluster.redis() as redis:
         while running.poll() is None:
             for key in redis.scan_iter():
                 try:
@@ -160,7 +160,7 @@ def test_no_token_anywhere(crew):
                 except Exception:  # noqa: BLE001 - it went while we looked
                     continue
     out, err = running.communicate()
-    everything = seen + (out + err + crew.log()).encode()
+    everything = seen + (out + err + cluster.log()).encode()
     assert b"pageturner.page" in everything
     assert location["token"].encode() not in everything
     assert location["token"][20:60].encode() not in everything

@@ -9,11 +9,11 @@ from celery import Celery
 
 from entrypoints.embedded import processes
 from settings import celery_url
-from tests.support.crew import bare_crew, running_crew
+from tests.support.cluster import bare_cluster, running_cluster
 from tests.support.processes import running_workers
 from tests.support.proxy import proxied
 from tests.support.servers import redis_server
-from tests.support.station import await_true, await_under_way
+from tests.support.site import await_true, await_under_way
 
 from .test_crawl import assert_in_step
 
@@ -26,11 +26,11 @@ SOON = 30.0
 
 def test_a_database_that_keeps_nothing(tmp_path):
     """Where nothing can be stored, Apple is asked a few times, and `sync` ends with 4 and the reason."""
-    with running_crew(tmp_path, processes=1, latency=250) as crew:
-        place = crew.add()
-        running = crew.start("sync", place.name)
+    with running_cluster(tmp_path, processes=1, latency=250) as cluster:
+        place = cluster.add()
+        running = cluster.start("sync", place.name)
         await_under_way(place, running)
-        set_read_only(crew, "on")
+        set_read_only(cluster, "on")
         asked, begun = place.traffic()["requests"], time.monotonic()
         time.sleep(20)  # what is counted is what is asked in vain in that time
         in_vain = place.traffic()["requests"] - asked
@@ -39,16 +39,16 @@ def test_a_database_that_keeps_nothing(tmp_path):
         assert "cannot store anything" in err
         assert "read-only" in err
         assert in_vain <= 60
-        lines = [line for line in crew.log().splitlines() if "WARNING" in line or "ERROR" in line]
+        lines = [line for line in cluster.log().splitlines() if "WARNING" in line or "ERROR" in line]
         assert len(lines) <= 5 + (time.monotonic() - begun) / 5
-        set_read_only(crew, "off")
+        set_read_only(cluster, "off")
         place.sync()
         assert_in_step(place)
 
 
-def set_read_only(crew, what):
+def set_read_only(cluster, what):
     """Have a database be read alone, as after a failover."""
-    with psycopg.connect(crew.env["PAGETURNER_DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(cluster.env["PAGETURNER_DATABASE_URL"], autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = off")
         connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {what}")
         connection.execute("SELECT pg_reload_conf()")
@@ -60,18 +60,18 @@ def test_one_host_loses_its_database(tmp_path):
     Meanwhile it takes no messages; then it takes those again that it took before, and not what a person had it leave.
     """
     with contextlib.ExitStack() as stack:
-        crew = stack.enter_context(bare_crew(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
-        proxy, url = stack.enter_context(proxied(crew.env["PAGETURNER_DATABASE_URL"]))
-        stack.enter_context(running_workers(crew.env, processes_=1, log=tmp_path / "well.log"))
-        lost = crew.env | {"PAGETURNER_DATABASE_URL": url, "PAGETURNER_HOME": str(tmp_path / "lost")}
+        cluster = stack.enter_context(bare_cluster(tmp_path, *SIZE, redis=stack.enter_context(redis_server())))
+        proxy, url = stack.enter_context(proxied(cluster.env["PAGETURNER_DATABASE_URL"]))
+        stack.enter_context(running_workers(cluster.env, processes_=1, log=tmp_path / "well.log"))
+        lost = cluster.env | {"PAGETURNER_DATABASE_URL": url, "PAGETURNER_HOME": str(tmp_path / "lost")}
         stack.enter_context(running_lost(lost, tmp_path / "lost.log"))
-        host = stack.enter_context(watched(crew, "lost"))
+        host = stack.enter_context(watched(cluster, "lost"))
         host.leave("publish")
         taken = host.queues()
         assert taken
         assert "publish" not in taken
-        place = crew.add()
-        running = crew.start("sync", place.name)
+        place = cluster.add()
+        running = cluster.start("sync", place.name)
         await_under_way(place, running)
         proxy.fall_silent()
         out, err = running.communicate(timeout=180)
@@ -101,9 +101,11 @@ class Host:
 
 
 @contextlib.contextmanager
-def watched(crew, name):
+def watched(cluster, name):
     """Find a worker by its name."""
-    with contextlib.closing(Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)) as app:
+    with contextlib.closing(
+        Celery(broker=celery_url(cluster.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
+    ) as app:
         [node] = [node for node in app.control.inspect(timeout=10).ping() if node.startswith(f"{name}@")]
         yield Host(app=app, node=node)
 

@@ -9,20 +9,20 @@ import urllib.request
 import pytest
 
 from storage.sealer import make_key
-from tests.support.crew import bare_crew
+from tests.support.cluster import bare_cluster
 from tests.support.notifier import make_notice, send
 from tests.support.processes import COMMAND
 from tests.support.servers import free_port, make_database, redis_server
-from tests.support.station import await_true
+from tests.support.site import await_true
 
 
 @pytest.fixture(scope="module")
 def early(tmp_path_factory):
     """A receiver and metrics that were started before their database was made."""
     home = tmp_path_factory.mktemp("early")
-    with redis_server() as redis, bare_crew(home, "--locations", "1", "--assets", "2", redis=redis) as crew:
-        server = crew.env["PAGETURNER_DATABASE_URL"].rsplit("/", 1)[0]
-        env = crew.env | {"PAGETURNER_DATABASE_URL": f"{server}/later", "PAGETURNER_SECRET_KEYS": make_key()}
+    with redis_server() as redis, bare_cluster(home, "--locations", "1", "--assets", "2", redis=redis) as cluster:
+        server = cluster.env["PAGETURNER_DATABASE_URL"].rsplit("/", 1)[0]
+        env = cluster.env | {"PAGETURNER_DATABASE_URL": f"{server}/later", "PAGETURNER_SECRET_KEYS": make_key()}
         env |= {"PAGETURNER_WEBHOOK_SECRET": "a-secret-of-the-service"}
         ports = {name: free_port() for name in ("webhook", "metrics")}
         with (home / "doors.log").open("wb") as log:

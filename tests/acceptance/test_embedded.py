@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from entrypoints.cli.main import app
-from tests.support.crew import SIZE, Crew
+from tests.support.cluster import SIZE, Cluster
 from tests.support.processes import running_simulator
 
 
@@ -25,18 +25,18 @@ def laptop(tmp_path):
     with running_simulator("--latency", "150", *SIZE) as apple:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
         env |= {"PAGETURNER_HOME": str(tmp_path / "home"), "PAGETURNER_APPLE_URL": apple.origin}
-        yield Crew(env=env, apple=apple, home=tmp_path)
+        yield Cluster(env=env, apple=apple, home=tmp_path)
 
 
-def keep(crew, *options):
+def keep(cluster, *options):
     """Keep the first location, by the command that a newcomer would use."""
-    done = crew.run("locations", "add", str(crew.token_file(crew.apple.token)), *options)
+    done = cluster.run("locations", "add", str(cluster.token_file(cluster.apple.token)), *options)
     assert done.returncode == 0, done.stderr
 
 
-def processes_of(crew):
+def processes_of(cluster):
     """Find what runs in a home."""
-    home = crew.env["PAGETURNER_HOME"]
+    home = cluster.env["PAGETURNER_HOME"]
     found = []
     for process in psutil.process_iter():
         try:
@@ -47,10 +47,10 @@ def processes_of(crew):
     return found
 
 
-def await_worker_busy(crew):
+def await_worker_busy(cluster):
     """Wait until Apple was asked for some pages."""
     until = time.monotonic() + 60
-    while crew.apple.traffic()["requests"] < 10:
+    while cluster.apple.traffic()["requests"] < 10:
         assert time.monotonic() < until
         time.sleep(0.05)
 
@@ -149,7 +149,7 @@ def test_a_full_disk_is_said(small_disk, tmp_path):
     with running_simulator(*options) as apple:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
         env |= {"PAGETURNER_HOME": str(small_disk / "home"), "PAGETURNER_APPLE_URL": apple.origin}
-        laptop = Crew(env=env, apple=apple, home=tmp_path)
+        laptop = Cluster(env=env, apple=apple, home=tmp_path)
         keep(laptop)
         done = laptop.run("sync")
         assert (done.returncode, "disk is full" in done.stderr) == (4, True), done.stderr

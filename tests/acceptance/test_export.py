@@ -9,16 +9,16 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def place(crew):
+def place(cluster):
     """A location that is in step."""
-    place = crew.add("assets")
+    place = cluster.add("assets")
     place.sync()
     return place
 
 
 def export(place, output, *more):
     """Export the assets into a place."""
-    return place.crew.run("export", "assets", "--location", place.name, "--output", str(output), *more)
+    return place.cluster.run("export", "assets", "--location", place.name, "--output", str(output), *more)
 
 
 def test_the_ending_says_the_format(place, tmp_path):
@@ -75,7 +75,7 @@ def test_a_link_to_itself(place, tmp_path):
 
 def test_bookmarks(place):
     """A reader goes on from its bookmark; one of another feed, or from beyond this one, is refused with what to do."""
-    run = place.crew.run
+    run = place.cluster.run
     lines = [json.loads(line) for line in run("changes", "--location", place.name, "--json").stdout.splitlines()]
     assert {one["uid"] for one in lines} == {place.uid}
     middle, rest = lines[4]["bookmark"], lines[5:]
@@ -93,26 +93,26 @@ def test_bookmarks(place):
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
 
 
-def test_what_was_removed_can_still_be_read(crew):
+def test_what_was_removed_can_still_be_read(cluster):
     """A location that is no longer watched is exported, and its changes are shown, as before."""
-    place = crew.add("assets")
+    place = cluster.add("assets")
     place.sync()
-    assert crew.run("locations", "remove", place.name).returncode == 0
+    assert cluster.run("locations", "remove", place.name).returncode == 0
     assert len(export(place, "-").stdout.splitlines()) == 20
-    assert len(crew.run("changes", "--location", place.name).stdout.splitlines()) == 20
+    assert len(cluster.run("changes", "--location", place.name).stdout.splitlines()) == 20
 
 
-def test_what_was_removed_can_be_erased(crew):
+def test_what_was_removed_can_be_erased(cluster):
     """Erasing says how much goes and asks; what is watched is not erased, and what was is nowhere any more."""
-    place = crew.add("assets")
+    place = cluster.add("assets")
     place.sync()
-    refused = crew.run("locations", "purge", place.name, "--yes")
+    refused = cluster.run("locations", "purge", place.name, "--yes")
     assert (refused.returncode, "still watched" in refused.stderr) == (2, True)
-    crew.run("locations", "remove", place.name)
-    asked = crew.run("locations", "purge", place.name)
+    cluster.run("locations", "remove", place.name)
+    asked = cluster.run("locations", "purge", place.name)
     assert (asked.returncode, "20 records, 20 changes and 0 notices" in asked.stderr) == (5, True)
-    assert place.name in crew.run("locations", "list", "--removed").stdout
-    assert crew.run("locations", "purge", place.name, "--yes").returncode == 0
-    assert place.name not in crew.run("locations", "list", "--removed").stdout
-    gone = crew.run("export", "assets", "--location", place.name)
+    assert place.name in cluster.run("locations", "list", "--removed").stdout
+    assert cluster.run("locations", "purge", place.name, "--yes").returncode == 0
+    assert place.name not in cluster.run("locations", "list", "--removed").stdout
+    gone = cluster.run("export", "assets", "--location", place.name)
     assert (gone.returncode, "no such location" in gone.stderr) == (2, True)

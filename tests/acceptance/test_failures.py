@@ -11,7 +11,7 @@ from celery import Celery
 from settings import celery_url
 from storage.ledger.crawls import Crawls
 from storage.ledger.pages import Pages
-from tests.support.crew import running_crew
+from tests.support.cluster import running_cluster
 
 from .test_crawl import assert_in_step
 
@@ -25,13 +25,13 @@ PATIENCE = 30 + 15
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory):
     """An installation that a test may break, as long as it comes round again."""
-    with running_crew(tmp_path_factory.mktemp("lonely"), locations=12, latency=LATENCY) as crew:
-        yield crew
+    with running_cluster(tmp_path_factory.mktemp("lonely"), locations=12, latency=LATENCY) as cluster:
+        yield cluster
 
 
-def await_pages(crew, count):
+def await_pages(cluster, count):
     """Wait until a crawl has stored some pages, and give its number and round."""
-    with crew.database() as database:
+    with cluster.database() as database:
         until = time.monotonic() + 30
         while time.monotonic() < until:
             for crawl in Crawls(database).unfinished():
@@ -53,7 +53,7 @@ def assert_borne(place, running):
     """A sync came to its good end all the same, and nobody takes what happened for a bug."""
     assert end(running) < PATIENCE
     assert_in_step(place)
-    assert "a bug" not in place.crew.log()
+    assert "a bug" not in place.cluster.log()
 
 
 def test_an_emptied_redis(lonely):

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from tests.support.crew import NUMBERED, SIZE, bare_crew
+from tests.support.cluster import NUMBERED, SIZE, bare_cluster
 from tests.support.processes import running_workers
 from tests.support.servers import redis_server
-from tests.support.station import await_under_way, kill
+from tests.support.site import await_under_way, kill
 
 LATENCY = 200
 
@@ -20,14 +20,14 @@ def hosts(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         redis = stack.enter_context(redis_server())
         simulator = ("--locations", "4", "--latency", str(LATENCY), *SIZE)
-        crew = stack.enter_context(bare_crew(home, *simulator, redis=redis))
+        cluster = stack.enter_context(bare_cluster(home, *simulator, redis=redis))
         workers = []
         for number in range(2):
-            env = crew.env | {"PAGETURNER_HOME": str(home / f"host-{number}")}
+            env = cluster.env | {"PAGETURNER_HOME": str(home / f"host-{number}")}
             log = home / f"host-{number}.log"
             workers += stack.enter_context(running_workers(env, processes_=1, log=log, log_level="DEBUG"))
-        crew.workers = workers
-        yield crew
+        cluster.workers = workers
+        yield cluster
 
 
 def test_hosts_share_the_work(hosts):

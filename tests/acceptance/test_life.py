@@ -8,7 +8,7 @@ import pytest
 from apple.records import apple_names
 from apple.resources import RESOURCES
 from simulator.switches import CHOICES, Switches
-from tests.support.crew import canonical, running_crew
+from tests.support.cluster import canonical, running_cluster
 from tests.support.replay import replay
 
 SIZE: tuple[str, ...] = ("--assets", "12", "--assignments", "260", "--users", "90", "--page-size", "20")
@@ -44,8 +44,8 @@ WORLDS: dict[str, dict[str, str]] = {
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A location with all that Apple lists, which lives through all of these tests."""
-    with running_crew(tmp_path_factory.mktemp("life"), size=SIZE, latency=3, processes=2) as crew:
-        yield crew.add(*RESOURCES)
+    with running_cluster(tmp_path_factory.mktemp("life"), size=SIZE, latency=3, processes=2) as cluster:
+        yield cluster.add(*RESOURCES)
 
 
 def live(place, dice, changes):
@@ -83,21 +83,21 @@ def test_every_choice_is_lived():
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_life(place, world):
     """After a quiet full sync the mirror equals the truth, and the feed tells each change once."""
-    apple, switches = place.crew.apple, WORLDS[world]
+    apple, switches = place.cluster.apple, WORLDS[world]
     apple.switch(**{name: getattr(Switches, name) for name in CHOICES} | switches)
     dice = random.Random(world)
     for _ in range(2):
         live(place, dice, 15)
-        assert place.crew.run("sync", place.name).returncode in {0, 5}
+        assert place.cluster.run("sync", place.name).returncode in {0, 5}
     apple.rest(place.uid)
-    quiet = place.crew.run("sync", place.name)
+    quiet = place.cluster.run("sync", place.name)
     assert_nothing_was_removed_falsely(place)
     apple.switch(order=switches.get("order", "stable").replace("wild", "stable"))
     if quiet.returncode == 0 and not {"counts", "removals", "order"} & set(switches):  # 5: deletes are held
         assert_exact(place, ("assets", "assignments"))
-    done = place.crew.run("sync", place.name, "--full")
+    done = place.cluster.run("sync", place.name, "--full")
     if done.returncode:  # what is held wants to be seen twice
-        done = place.crew.run("sync", place.name, "--full")
+        done = place.cluster.run("sync", place.name, "--full")
     assert done.returncode == 0, done.stderr
     assert_exact(place)
     traffic = place.traffic()

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage.schema import locations
-from tests.support.crew import bare_crew
+from tests.support.cluster import bare_cluster
 from tests.support.processes import running_doorman
 from tests.support.servers import redis_server
 
@@ -20,12 +20,12 @@ def office(tmp_path_factory):
     home = tmp_path_factory.mktemp("office")
     with (
         redis_server() as redis,
-        bare_crew(home, *SIZE, redis=redis) as crew,
-        running_doorman(crew.env, home) as crew.doorman,
+        bare_cluster(home, *SIZE, redis=redis) as cluster,
+        running_doorman(cluster.env, home) as cluster.doorman,
     ):
-        for number, location in enumerate(crew.apple.locations):
+        for number, location in enumerate(cluster.apple.locations):
             (home / f"{number}.vpptoken").write_text(location["token"])
-        yield crew
+        yield cluster
 
 
 def apply(office, text, *options):

@@ -11,12 +11,12 @@ from apple.resources import RESOURCES
 from entrypoints.embedded import processes
 from orchestration.decisions.timetable import COLLECT, GAP
 from storage.notices import Notices
-from tests.support.crew import NUMBERED, SIZE, bare_crew
+from tests.support.cluster import NUMBERED, SIZE, bare_cluster
 from tests.support.flower import running_flower
 from tests.support.processes import COMMAND, LATENCY_MS, running_doorman, running_workers
 from tests.support.rabbitmq import rabbitmq_server
 from tests.support.servers import redis_server
-from tests.support.station import await_true, await_under_way
+from tests.support.site import await_true, await_under_way
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,11 @@ def rabbit(tmp_path_factory):
         broker = stack.enter_context(rabbitmq_server())
         redis = stack.enter_context(redis_server())
         simulator = ("--locations", "8", "--latency", str(LATENCY_MS), *SIZE)
-        crew = stack.enter_context(bare_crew(home, *simulator, redis=redis))
-        crew.env |= {"PAGETURNER_BROKER_URL": broker}
-        crew.workers = stack.enter_context(running_workers(crew.env, log=home / "workers.log"))
-        crew.doorman = stack.enter_context(running_doorman(crew.env, home))
-        yield crew
+        cluster = stack.enter_context(bare_cluster(home, *simulator, redis=redis))
+        cluster.env |= {"PAGETURNER_BROKER_URL": broker}
+        cluster.workers = stack.enter_context(running_workers(cluster.env, log=home / "workers.log"))
+        cluster.doorman = stack.enter_context(running_doorman(cluster.env, home))
+        yield cluster
 
 
 @pytest.fixture

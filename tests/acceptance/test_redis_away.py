@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from tests.support.crew import bare_crew
+from tests.support.cluster import bare_cluster
 from tests.support.processes import running_workers
 from tests.support.sentry import running_sink
 from tests.support.servers import StoppableRedis
-from tests.support.station import await_true, await_under_way
+from tests.support.site import await_true, await_under_way
 
 from .test_crawl import assert_in_step
 from .test_failures import PATIENCE
@@ -39,13 +39,13 @@ def sink():
 
 
 @pytest.fixture(scope="module")
-def crew(server, sink, tmp_path_factory):
+def cluster(server, sink, tmp_path_factory):
     """An installation on it, whose workers nobody would start again."""
     home = tmp_path_factory.mktemp("home")
-    with bare_crew(home, *SIZE, redis=server.url) as crew:
-        crew.env["PAGETURNER_SENTRY_DSN"] = sink.dsn
-        with running_workers(crew.env, log=home / "workers.log") as crew.workers:
-            yield crew
+    with bare_cluster(home, *SIZE, redis=server.url) as cluster:
+        cluster.env["PAGETURNER_SENTRY_DSN"] = sink.dsn
+        with running_workers(cluster.env, log=home / "workers.log") as cluster.workers:
+            yield cluster
 
 
 def kill(server):
@@ -72,11 +72,11 @@ def refuse(server):
 
 
 @pytest.mark.parametrize("happens", [kill, empty, refuse], ids=lambda one: one.__name__)
-def test_what_happens_to_redis(crew, server, sink, happens):
+def test_what_happens_to_redis(cluster, server, sink, happens):
     """A sync under way ends well soon after it, by the very workers that had begun it; nobody takes it for a bug."""
-    place = crew.add()
-    said = len(crew.log())
-    running = crew.start("sync", place.name)
+    place = cluster.add()
+    said = len(cluster.log())
+    running = cluster.start("sync", place.name)
     await_under_way(place, running, 10)
     happens(server)
     back = time.monotonic()
@@ -87,18 +87,18 @@ def test_what_happens_to_redis(crew, server, sink, happens):
     assert happens is refuse or "Waiting for up to 40 s" in err
     assert_in_step(place)
     assert place.traffic()["most_in_flight"] <= 5
-    assert [worker.poll() for worker in crew.workers] == [None, None]
-    log = crew.log()[said:]
+    assert [worker.poll() for worker in cluster.workers] == [None, None]
+    log = cluster.log()[said:]
     assert "Traceback" not in log
     assert sink.events() == []
     assert re.search(r"WARNING tasks\.outages .*Redis", log)
     assert len(re.findall(r" (?:WARNING|ERROR|CRITICAL) ", log)) <= 12  # of two workers: what begins, lasts and ends
 
 
-def test_a_redis_that_stays_away(crew, server):
+def test_a_redis_that_stays_away(cluster, server):
     """A sync waits for a while, says so, and ends with 4; the next one goes on from there."""
-    place = crew.add()
-    running = crew.start("sync", place.name)
+    place = cluster.add()
+    running = cluster.start("sync", place.name)
     await_under_way(place, running, 10)
     server.kill()
     _, err = running.communicate(timeout=120)
@@ -106,6 +106,6 @@ def test_a_redis_that_stays_away(crew, server):
     assert err.count("Redis does not answer") == 2  # when the wait begins, and when it ends
     asked = place.traffic()["requests"]
     server.start()
-    await_true(lambda: crew.run("sync", place.name).returncode == 0, "it goes on", 120)
+    await_true(lambda: cluster.run("sync", place.name).returncode == 0, "it goes on", 120)
     assert_in_step(place)
     assert place.traffic()["requests"] - asked < 46

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestration.gate.refusals import tell
-from tests.support.crew import Crew
+from tests.support.cluster import Cluster
 from tests.support.processes import Apple
 from tests.support.servers import redis_server
 
@@ -73,7 +73,7 @@ def test_the_doctor_and_a_sync_tell_it(postgresql_database, tmp_path):
         env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
         env |= {"PAGETURNER_HOME": str(tmp_path), "PAGETURNER_DATABASE_URL": postgresql_database}
         env |= {"PAGETURNER_REDIS_URL": url.replace("redis://", "redis://:wrong-secret@"), "PAGETURNER_SECRET_KEYS": ""}
-        host = Crew(env=env, apple=Apple(origin="", locations=[]), home=tmp_path)
+        host = Cluster(env=env, apple=Apple(origin="", locations=[]), home=tmp_path)
         key = host.run("key").stdout.strip()
         for command in (("doctor", "--offline"), ("sync",)):
             done = host.run(*command, PAGETURNER_SECRET_KEYS=key)

@@ -3,11 +3,11 @@
 import psycopg
 import pytest
 
-from tests.support.crew import SIZE, bare_crew
+from tests.support.cluster import SIZE, bare_cluster
 from tests.support.processes import running_workers
 from tests.support.sentry import running_sink
 from tests.support.servers import redis_server
-from tests.support.station import await_true
+from tests.support.site import await_true
 
 
 @pytest.fixture(scope="module")
@@ -17,41 +17,41 @@ def reported(tmp_path_factory):
     with (
         running_sink() as sink,
         redis_server() as redis,
-        bare_crew(home, "--locations", "3", "--latency", "20", *SIZE, redis=redis) as crew,
+        bare_cluster(home, "--locations", "3", "--latency", "20", *SIZE, redis=redis) as cluster,
     ):
-        crew.env |= {"PAGETURNER_SENTRY_DSN": sink.dsn, "PAGETURNER_ENVIRONMENT": "test"}
-        crew.env |= {"PAGETURNER_LOG_FORMAT": "json", "PAGETURNER_WEBHOOK_SECRET": "a-secret-of-the-service"}
-        with running_workers(crew.env, processes_=1, log=home / "workers.log"):
-            yield crew, sink
+        cluster.env |= {"PAGETURNER_SENTRY_DSN": sink.dsn, "PAGETURNER_ENVIRONMENT": "test"}
+        cluster.env |= {"PAGETURNER_LOG_FORMAT": "json", "PAGETURNER_WEBHOOK_SECRET": "a-secret-of-the-service"}
+        with running_workers(cluster.env, processes_=1, log=home / "workers.log"):
+            yield cluster, sink
 
 
 @pytest.mark.timeout(400)  # Apple's trouble is waited for, for a minute and a half
 def test_apples_trouble_is_no_bug(reported):
     """A crawl that fails because Apple answers 503 is told to nobody but its log."""
-    crew, sink = reported
-    place = crew.add("assets")
+    cluster, sink = reported
+    place = cluster.add("assets")
     place.fail({"resource": "assets", "kind": "status", "status": 503, "times": 50})
-    assert crew.run("sync", place.name).returncode == 4
-    assert '"message": "Failed (away):' in crew.log()
+    assert cluster.run("sync", place.name).returncode == 4
+    assert '"message": "Failed (away):' in cluster.log()
     assert sink.events() == []
 
 
 def test_a_token_that_is_refused_is_no_bug(reported):
     """Nor is one that waits for a person."""
-    crew, sink = reported
-    place = crew.add("assets")
-    crew.apple.set_token("revoked", place.uid)
-    assert crew.run("sync", place.name).returncode == 5
+    cluster, sink = reported
+    place = cluster.add("assets")
+    cluster.apple.set_token("revoked", place.uid)
+    assert cluster.run("sync", place.name).returncode == 5
     assert sink.events() == []
 
 
 def test_a_bug_is_told_without_secrets(reported):
     """A crawl that fails for a bug is an event, which says where, of which release, and no secret."""
-    crew, sink = reported
-    place = crew.add("users")
-    with psycopg.connect(crew.env["PAGETURNER_DATABASE_URL"]) as connection:
+    cluster, sink = reported
+    place = cluster.add("users")
+    with psycopg.connect(cluster.env["PAGETURNER_DATABASE_URL"]) as connection:
         connection.execute("ALTER TABLE mirror_users RENAME TO mirror_users_gone")
-    assert crew.run("sync", place.name).returncode == 1
+    assert cluster.run("sync", place.name).returncode == 1
     await_true(sink.events, "an event comes")
     event = sink.events()[0]
     assert event["environment"] == "test"
@@ -60,7 +60,7 @@ def test_a_bug_is_told_without_secrets(reported):
     assert "mirror_users" in str(event["exception"])
     assert "vars" not in str(event["exception"])
     everything = b"".join(sink.raw)
-    tokens = [one["token"] for one in crew.apple.locations]
-    for secret in (*tokens, crew.env["PAGETURNER_SECRET_KEYS"], "a-secret-of-the-service"):
+    tokens = [one["token"] for one in cluster.apple.locations]
+    for secret in (*tokens, cluster.env["PAGETURNER_SECRET_KEYS"], "a-secret-of-the-service"):
         assert secret.encode() not in everything
         assert secret[:40].encode() not in everything

@@ -12,14 +12,14 @@ import pytest
 from redis import Redis
 
 from storage.database import open_database
-from tests.support.crew import bare_crew
+from tests.support.cluster import bare_cluster
 from tests.support.filled_store import make_store
 from tests.support.grants import granted
 from tests.support.notifier import make_notice, send
 from tests.support.processes import COMMAND, running_workers
 from tests.support.proxy import proxied
 from tests.support.servers import free_port, open_gates, redis_server
-from tests.support.station import await_true
+from tests.support.site import await_true
 
 from .test_crawl import assert_in_step
 from .test_doors import get
@@ -92,14 +92,14 @@ def test_metrics_only_read(database_url, gates, tmp_path):
 def test_a_worker_may_not_change_the_schema(tmp_path):
     """A sync is done by workers with the grants that are documented."""
     size = ("--assignments", "200", "--users", "20", "--assets", "5", "--page-size", "50")
-    with redis_server() as redis, bare_crew(tmp_path, *size, redis=redis) as crew:
-        with crew.database() as database:
+    with redis_server() as redis, bare_cluster(tmp_path, *size, redis=redis) as cluster:
+        with cluster.database() as database:
             assert database.is_postgresql
-        with granted(crew.env["PAGETURNER_DATABASE_URL"], "worker") as limited:
-            env = crew.env | {"PAGETURNER_DATABASE_URL": limited}
-            place = crew.add()
+        with granted(cluster.env["PAGETURNER_DATABASE_URL"], "worker") as limited:
+            env = cluster.env | {"PAGETURNER_DATABASE_URL": limited}
+            place = cluster.add()
             with running_workers(env, processes_=1, log=tmp_path / "workers.log"):
-                done = crew.run("sync", place.name, PAGETURNER_DATABASE_URL=limited)
+                done = cluster.run("sync", place.name, PAGETURNER_DATABASE_URL=limited)
                 assert done.returncode == 0, done.stderr
             assert_in_step(place)
 

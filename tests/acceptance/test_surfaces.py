@@ -26,10 +26,10 @@ from storage.schema import (
     streams,
     syncs,
 )
-from tests.support.crew import bare_crew
+from tests.support.cluster import bare_cluster
 from tests.support.processes import COMMAND, running_doorman
 from tests.support.servers import free_port, redis_server
-from tests.support.station import await_true
+from tests.support.site import await_true
 
 _HOUR = timedelta(hours=1)
 
@@ -101,17 +101,17 @@ def services(tmp_path_factory):
     home = tmp_path_factory.mktemp("surfaces")
     with (
         redis_server() as redis,
-        bare_crew(home, "--locations", "1", "--assets", "2", redis=redis) as crew,
-        running_doorman(crew.env, home) as crew.doorman,
+        bare_cluster(home, "--locations", "1", "--assets", "2", redis=redis) as cluster,
+        running_doorman(cluster.env, home) as cluster.doorman,
     ):
-        place = crew.apple.locations[0]
-        with crew.database() as database:
-            crew.locations(database).add("hq", place["uid"], parse_token(place["token"].encode()), None, ["assets"])
+        place = cluster.apple.locations[0]
+        with cluster.database() as database:
+            cluster.locations(database).add("hq", place["uid"], parse_token(place["token"].encode()), None, ["assets"])
         port = free_port()
-        door = subprocess.Popen([COMMAND, "metrics", "--port", str(port)], env=crew.env, stderr=subprocess.DEVNULL)
+        door = subprocess.Popen([COMMAND, "metrics", "--port", str(port)], env=cluster.env, stderr=subprocess.DEVNULL)
         try:
             await_true(lambda: get(port, "readyz"), "the metrics answer")
-            yield crew, port
+            yield cluster, port
         finally:
             door.terminate()
             door.wait(30)
@@ -128,17 +128,17 @@ def get(port, path):
         return ""
 
 
-def arrange(crew, situation):
+def arrange(cluster, situation):
     """Have the database and Redis be as in a situation."""
     now = datetime.now(UTC)
     usual = {"seen_at": timedelta(0), "problem": None, "held_deletes": None, "full_wanted": None, "torn_fulls": 0}
     values = usual | {"delta_seconds": 3600} | situation.stream
     stream = {name: now + value if isinstance(value, timedelta) else value for name, value in values.items()}
     token = {"state": LocationState.VALID, "problem": None, "token_expires": now + timedelta(300)}
-    with crew.database() as database, database.write() as connection:
+    with cluster.database() as database, database.write() as connection:
         connection.execute(sa.update(streams).values(stream))
         connection.execute(sa.update(locations).values({"added_at": now} | token | situation.token))
-    with crew.redis() as redis:
+    with cluster.redis() as redis:
         redis.delete("outages")
         if situation.outage:
             OutageBoard(redis).write({"database": situation.outage})
@@ -147,21 +147,21 @@ def arrange(crew, situation):
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 def test_all_say_the_same(services, situation):
     """The same states, the same alarm and the same sentence, whoever is asked."""
-    crew, port = services
-    arrange(crew, situation)
+    cluster, port = services
+    arrange(cluster, situation)
     alarm, words = situation.alarm, situation.words or ""
     name = ("OK", "WARNING", "CRITICAL")[alarm]
 
-    status = json.loads(crew.run("status", "--json").stdout)
+    status = json.loads(cluster.run("status", "--json").stdout)
     [location] = status["locations"]
     assert (location["state"], location["streams"][0]["state"]) == (situation.location_state, situation.stream_state)
     assert status["verdict"] == name.lower()
-    assert words in " ".join(crew.run("status").stderr.split())
+    assert words in " ".join(cluster.run("status").stderr.split())
 
-    check = crew.run("status", "--check")
+    check = cluster.run("status", "--check")
     assert (check.returncode, check.stdout.split(" - ")[0]) == (alarm, f"PAGETURNER {name}")
     assert words.rstrip(".") in check.stdout
-    assert json.loads(crew.run("status", "--check", "--json").stdout)["verdict"] == name.lower()
+    assert json.loads(cluster.run("status", "--check", "--json").stdout)["verdict"] == name.lower()
     seconds = re.compile(r"\d+ ?s\b")  # may pass between the one and the other
     assert seconds.sub("", get(port, "readyz")) == seconds.sub("", check.stdout)
 
@@ -170,10 +170,10 @@ def test_all_say_the_same(services, situation):
     assert f'resource="assets",state="{situation.stream_state}"' in metrics
     assert f'state="{situation.location_state}",uid=' in metrics
 
-    [listed] = json.loads(crew.run("locations", "list", "--json").stdout)
+    [listed] = json.loads(cluster.run("locations", "list", "--json").stdout)
     assert (listed["state"], listed["problem"]) == (location["state"], location["problem"])
 
-    findings = json.loads(crew.run("doctor", "--offline", "--json").stdout)
+    findings = json.loads(cluster.run("doctor", "--offline", "--json").stdout)
     told = [one for one in findings if one["part"] in {"streams", "tokens", "outages"}]
     assert max(("ok", "warn", "fail").index(one["mark"]) for one in told) == alarm
     assert any(words in one["words"] for one in told)
@@ -181,40 +181,40 @@ def test_all_say_the_same(services, situation):
 
 def test_a_redis_that_is_away_is_no_peace(services):
     """Where Redis does not answer, nobody can work: status, its check and the doctor all say so."""
-    crew, _ = services
-    arrange(crew, Situation())
+    cluster, _ = services
+    arrange(cluster, Situation())
     away = {"PAGETURNER_REDIS_URL": "redis://127.0.0.1:1/0"}
-    check = crew.run("status", "--check", **away)
+    check = cluster.run("status", "--check", **away)
     assert (check.returncode, "Redis does not answer" in check.stdout) == (2, True)
-    assert "Redis does not answer" in crew.run("status", **away).stderr
-    doctor = crew.run("doctor", "--offline", **away)
+    assert "Redis does not answer" in cluster.run("status", **away).stderr
+    doctor = cluster.run("doctor", "--offline", **away)
     assert (doctor.returncode, "Redis does not answer" in doctor.stdout) == (1, True)
 
 
 def test_notices_that_wait_are_told(services):
     """A notice that nobody acts on is a warning, wherever one looks."""
-    crew, port = services
-    arrange(crew, Situation())
+    cluster, port = services
+    arrange(cluster, Situation())
     notice = {"uid": "1", "notification_id": "x", "type": "ASSET_COUNT", "body": "{}"}
-    with crew.database() as database, database.write() as connection:
+    with cluster.database() as database, database.write() as connection:
         uid = connection.scalar(sa.select(locations.c.uid))
         connection.execute(sa.insert(notices).values(notice | {"uid": uid, "received_at": datetime.now(UTC) - _HOUR}))
     try:
-        check = crew.run("status", "--check")
+        check = cluster.run("status", "--check")
         assert (check.returncode, "1 notices wait since" in check.stdout) == (1, True)
         assert "pageturner_alarm 1.0" in get(port, "metrics")
-        assert "1 notices wait since" in crew.run("doctor", "--offline").stdout
+        assert "1 notices wait since" in cluster.run("doctor", "--offline").stdout
     finally:
-        with crew.database() as database, database.write() as connection:
+        with cluster.database() as database, database.write() as connection:
             connection.execute(sa.delete(notices))
 
 
 def test_only_what_somebody_reads_is_being_read(services):
     """A crawl of which nothing was heard is not `reading`, and no clock and no worker promise nothing."""
-    crew, _ = services
-    arrange(crew, Situation())
+    cluster, _ = services
+    arrange(cluster, Situation())
     long_ago = datetime.now(UTC) - _HOUR
-    with crew.database() as database, database.write() as connection:
+    with cluster.database() as database, database.write() as connection:
         location = connection.scalar(sa.select(locations.c.id))
         sync = {"location_id": location, "state": "open", "opened_at": long_ago, "wanted": []}
         sync_id = connection.execute(sa.insert(syncs).values(sync)).inserted_primary_key[0]
@@ -223,11 +223,11 @@ def test_only_what_somebody_reads_is_being_read(services):
         connection.execute(sa.insert(crawls).values(crawl | moments))
 
     def of_crawl() -> str:
-        [location] = json.loads(crew.run("status", "--json").stdout)["locations"]
+        [location] = json.loads(cluster.run("status", "--json").stdout)["locations"]
         return str(location["streams"][0]["reading"]["state"])
 
     def note(table: sa.Table, **moment: datetime) -> None:
-        with crew.database() as database, database.write() as connection:
+        with cluster.database() as database, database.write() as connection:
             connection.execute(sa.delete(table) if table is rounds else sa.update(table).values(moment))
             if table is rounds and moment:
                 connection.execute(sa.insert(rounds).values(name="tick", **moment))
@@ -237,12 +237,12 @@ def test_only_what_somebody_reads_is_being_read(services):
     assert of_crawl() == "waiting"
     note(crawls, moved_at=datetime.now(UTC))
     assert of_crawl() == "reading"
-    with crew.database() as database, database.write() as connection:
+    with cluster.database() as database, database.write() as connection:
         connection.execute(sa.delete(crawls))
         connection.execute(sa.delete(syncs))
     note(streams, due_at=datetime.now(UTC) + _HOUR)
-    assert "in 59 min" in crew.run("status").stdout
+    assert "in 59 min" in cluster.run("status").stdout
     note(rounds)
-    done = crew.run("status")
+    done = cluster.run("status")
     assert "in 59 min" not in done.stdout
     assert "No clock runs" in done.stderr

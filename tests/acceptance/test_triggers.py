@@ -16,7 +16,7 @@ from orchestration.scheduler import TICK_EVERY
 from storage.schema import crawls, locations, notices, streams, syncs
 from tests.support.notifier import make_notice, send, send_many
 from tests.support.sentry import running_sink
-from tests.support.station import await_true, kill, running_station
+from tests.support.site import await_true, kill, running_site
 
 #: A small part of the time after which the clock would look.
 SOON = 60.0
@@ -27,23 +27,23 @@ SIZE = ("--assets", "10", "--assignments", "300", "--users", "60", "--page-size"
 
 
 @pytest.fixture(scope="module")
-def station(tmp_path_factory):
+def site(tmp_path_factory):
     """Everything that the Procfile names, and an Apple of some small locations."""
-    with running_station(tmp_path_factory.mktemp("station"), "--locations", "16", "--latency", "60", *SIZE) as station:
-        yield station
+    with running_site(tmp_path_factory.mktemp("site"), "--locations", "16", "--latency", "60", *SIZE) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
-def place(station):
+def place(site):
     """A location that is in step, and whose notices come."""
-    return settle(station)
+    return settle(site)
 
 
-def settle(station):
+def settle(site):
     """Keep a location, wait until it is in step, and have its notices sent."""
-    place = station.crew.add(*NUMBERED)
+    place = site.cluster.add(*NUMBERED)
     await_true(lambda: is_in_step(place), "the clock reads what is new")
-    done = station.crew.run("notices", "subscribe", place.name, "--url", station.notices_url)
+    done = site.cluster.run("notices", "subscribe", place.name, "--url", site.notices_url)
     assert done.returncode == 0, done.stderr
     return place
 
@@ -65,7 +65,7 @@ def secret_of(place) -> str:
 
 def config_of(place, **wanted) -> dict[str, str]:
     """Ask Apple for the client config of a location, or set something in it, as any service might."""
-    apple = place.crew.apple
+    apple = place.cluster.apple
     token = next(one["token"] for one in apple.locations if one["uid"] == place.uid)
     headers = {"Authorization": f"Bearer {token}"}
     url, method = f"{apple.origin}/mdm/v2/client/config", "POST" if wanted else "GET"
@@ -79,57 +79,57 @@ def set_receiver(place, url) -> None:
     config_of(place, notificationUrl=url, notificationAuthToken="theirs", notificationTypes=["ASSET_COUNT"])
 
 
-def kept(station, *conditions) -> int:
+def kept(site, *conditions) -> int:
     """Count the notices that are kept."""
-    with station.crew.database() as database, database.read() as connection:
+    with site.cluster.database() as database, database.read() as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(notices).where(*conditions)) or 0
 
 
-def await_handled(station, seconds: float = 20.0) -> None:
+def await_handled(site, seconds: float = 20.0) -> None:
     """Wait until every notice was acted on."""
-    await_true(lambda: not kept(station, notices.c.handled_at.is_(None)), "all notices are handled", seconds)
+    await_true(lambda: not kept(site, notices.c.handled_at.is_(None)), "all notices are handled", seconds)
 
 
-def synced(station, place) -> int:
+def synced(site, place) -> int:
     """Count the syncs of a location."""
     mine = sa.select(locations.c.id).where(locations.c.uid == place.uid).scalar_subquery()
-    with station.crew.database() as database, database.read() as connection:
+    with site.cluster.database() as database, database.read() as connection:
         count = sa.select(sa.func.count()).select_from(syncs).where(syncs.c.location_id == mine)
         return connection.scalar(count) or 0
 
 
-def test_a_change_is_in_the_mirror_soon(station, place):
+def test_a_change_is_in_the_mirror_soon(site, place):
     """What Apple tells of is in the mirror and the feed long before the clock would look, removals too."""
     for change in ({"insert": 5, "remove": 3}, {"insert": 1}, {"remove": 4}):
         place.change(resource="assignments", **change)
         await_true(lambda: is_mirrored(place), "the change is mirrored", seconds=SOON)
-    assert {one["statuses"][-1] for one in station.crew.apple.notices(place.uid)} == {200}
+    assert {one["statuses"][-1] for one in site.cluster.apple.notices(place.uid)} == {200}
     assert any(change.op == "delete" for change in place.changes("assignments"))
 
 
-def test_flower_lists_what_was_done(station, place):
+def test_flower_lists_what_was_done(site, place):
     """Flower shows tasks by names and arguments that a person can read, and no secret."""
     for name in ("pageturner.sync", "pageturner.tick", "pageturner.seed", "pageturner.publish"):
-        assert station.flower.await_task(name)
-    shown = json.dumps(station.flower.ask("api/tasks?limit=1000"))
+        assert site.flower.await_task(name)
+    shown = json.dumps(site.flower.ask("api/tasks?limit=1000"))
     assert place.uid in shown
     assert secret_of(place) not in shown
 
 
-def test_a_burst_is_one_sync(station):
+def test_a_burst_is_one_sync(site):
     """A thousand notices in a second, half of them twice: answered at once, kept once, and two syncs at most."""
-    place = settle(station)
+    place = settle(site)
     unique = [make_notice(place.uid) for _ in range(500)]
     some = unique * 2
     random.Random(1).shuffle(some)
-    before, kept_before = synced(station, place), kept(station)
-    burst = asyncio.run(send_many(station.notices_url, secret_of(place), some))
+    before, kept_before = synced(site, place), kept(site)
+    burst = asyncio.run(send_many(site.notices_url, secret_of(place), some))
     assert burst.statuses == {200: 1000}
-    assert kept(station) == kept_before + 500
-    await_handled(station)
-    await_true(lambda: synced(station, place) > before, "it is synced")
+    assert kept(site) == kept_before + 500
+    await_handled(site)
+    await_true(lambda: synced(site, place) > before, "it is synced")
     time.sleep(6)  # a third sync would begin by then: there is no event for what must not come
-    assert synced(station, place) - before in {1, 2}
+    assert synced(site, place) - before in {1, 2}
 
 
 WRONG = {
@@ -142,25 +142,25 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_a_stranger_learns_nothing(station, place, wrong):
+def test_a_stranger_learns_nothing(site, place, wrong):
     """A wrong bearer is answered alike for a location that is kept and for one that is not, and nothing is kept."""
     bearer, headers = wrong
-    before = kept(station)
+    before = kept(site)
     paths = ("", f"/{place.uid}", "/999", f"/{place.name}")
     bodies = (make_notice(place.uid), b"not JSON", b"x" * 100_000)
-    answers = {str(send(station.notices_url + path, body, bearer, **headers)) for path in paths for body in bodies}
+    answers = {str(send(site.notices_url + path, body, bearer, **headers)) for path in paths for body in bodies}
     assert len(answers) == 1
-    assert send(station.notices_url, make_notice(place.uid), bearer, **headers).status == 401
-    assert kept(station) == before
+    assert send(site.notices_url, make_notice(place.uid), bearer, **headers).status == 401
+    assert kept(site) == before
 
 
-def test_a_right_bearer_with_something_else(station, place):
+def test_a_right_bearer_with_something_else(site, place):
     """What is too large, no notice, or another location's is refused, and nothing of it is kept."""
-    secret, other = secret_of(place), station.crew.add("users")
-    before = kept(station)
+    secret, other = secret_of(place), site.cluster.add("users")
+    before = kept(site)
 
     def status(body, path="", bearer=secret, **headers):
-        return send(station.notices_url + path, body, bearer, **headers).status
+        return send(site.notices_url + path, body, bearer, **headers).status
 
     assert status(b"x" * 2_000_000) == 413
     assert status(b"{") == 400
@@ -168,25 +168,25 @@ def test_a_right_bearer_with_something_else(station, place):
     assert status(make_notice(other.uid)) == 400
     assert status(make_notice(other.uid), f"/{place.uid}") == 400
     assert status(make_notice(place.uid), f"/{other.uid}") == 401
-    assert kept(station) == before
+    assert kept(site) == before
     assert status(make_notice(place.uid), f"/{place.uid}") == 200
-    assert kept(station) == before + 1
+    assert kept(site) == before + 1
 
 
-def test_what_nobody_knows_is_kept_and_shown(station, place):
+def test_what_nobody_knows_is_kept_and_shown(site, place):
     """A right bearer with an unknown uId or type: kept, answered 200, and told by `status`."""
     secret = secret_of(place)
-    assert send(station.notices_url, make_notice("4711"), secret).status == 200
-    assert send(station.notices_url, make_notice(place.uid, "NEW_THING"), secret).status == 200
-    await_true(lambda: "4711" in station.crew.run("status").stderr, "the location is told")
-    assert f"NEW_THING for {place.name}" in station.crew.run("status").stderr
-    shown = json.loads(station.crew.run("notices", "list", "--unknown", "--json").stdout)
+    assert send(site.notices_url, make_notice("4711"), secret).status == 200
+    assert send(site.notices_url, make_notice(place.uid, "NEW_THING"), secret).status == 200
+    await_true(lambda: "4711" in site.cluster.run("status").stderr, "the location is told")
+    assert f"NEW_THING for {place.name}" in site.cluster.run("status").stderr
+    shown = json.loads(site.cluster.run("notices", "list", "--unknown", "--json").stdout)
     assert [one["uid"] for one in shown] == ["4711"]
 
 
-def test_anything_may_come(station, place):
+def test_anything_may_come(site, place):
     """Thousands of bodies at random never bring an error of ours, and none is kept that is no notice."""
-    dice, secret, before = random.Random(7), secret_of(place), kept(station)
+    dice, secret, before = random.Random(7), secret_of(place), kept(site)
     alphabet = [
         '"',
         "{",
@@ -208,11 +208,11 @@ def test_anything_may_come(station, place):
     bodies += [make_broken(dice, place.uid) for _ in range(500)]
 
     async def send_all():
-        return await send_raw(station.notices_url, secret, bodies)
+        return await send_raw(site.notices_url, secret, bodies)
 
     statuses = asyncio.run(send_all())
     assert set(statuses) <= {200, 400}
-    assert statuses.count(200) == kept(station) - before
+    assert statuses.count(200) == kept(site) - before
 
 
 def make_broken(dice, uid) -> bytes:
@@ -244,147 +244,143 @@ async def send_raw(url, bearer, bodies) -> list[int]:
     return statuses
 
 
-def test_the_broker_may_be_down(station, place):
+def test_the_broker_may_be_down(site, place):
     """Notices are kept while Redis is away, and acted on within a tick of its return."""
     secret = secret_of(place)
-    station.redis.stop()
+    site.redis.stop()
     try:
         place.change(resource="users", insert=3)
-        assert send(station.notices_url, make_notice(place.uid, "USER_MANAGEMENT"), secret).status == 200
-        assert kept(station, notices.c.handled_at.is_(None)) >= 1
+        assert send(site.notices_url, make_notice(place.uid, "USER_MANAGEMENT"), secret).status == 200
+        assert kept(site, notices.c.handled_at.is_(None)) >= 1
     finally:
-        station.redis.start()
-    await_handled(station, seconds=10 * TICK_EVERY.total_seconds())
+        site.redis.start()
+    await_handled(site, seconds=10 * TICK_EVERY.total_seconds())
     await_true(lambda: is_mirrored(place), "the change is mirrored")
 
 
-def test_notices_may_come_twice_or_never(station, place):
+def test_notices_may_come_twice_or_never(site, place):
     """One that comes twice is kept once; of one that is lost the clock finds out, or a person who asks for it."""
-    station.crew.apple.switch(notices="twice")
+    site.cluster.apple.switch(notices="twice")
     place.change(resource="users", insert=1)
     await_true(lambda: is_mirrored(place), "the change is mirrored")
-    newest = json.loads(station.crew.run("notices", "list", place.name, "--limit", "1", "--json").stdout)[0]
+    newest = json.loads(site.cluster.run("notices", "list", place.name, "--limit", "1", "--json").stdout)[0]
     assert (newest["type"], newest["deliveries"]) == ("USER_MANAGEMENT", 2)
-    station.crew.apple.switch(notices="lost")
+    site.cluster.apple.switch(notices="lost")
     place.change(resource="users", insert=1)
     assert not is_mirrored(place)
-    station.crew.apple.switch(notices="once")
-    done = station.crew.run("notices", "replay", "--id", newest["notification_id"])
+    site.cluster.apple.switch(notices="once")
+    done = site.cluster.run("notices", "replay", "--id", newest["notification_id"])
     assert done.returncode == 0, done.stderr
     await_true(lambda: is_mirrored(place), "what was replayed is looked into")
 
 
-def test_a_location_of_another_is_not_taken(station):
+def test_a_location_of_another_is_not_taken(site):
     """Where another service holds a location, its notices are taken on a claim alone; an unsubscription ends them."""
-    place = station.crew.add("assets")
+    place = site.cluster.add("assets")
     other = {"id": "other", "name": "Other MDM", "metadata": ""}
-    station.crew.apple.set_owner(other, place.uid)
-    subscribe = ("notices", "subscribe", place.name, "--url", station.notices_url)
-    refused = station.crew.run(*subscribe)
+    site.cluster.apple.set_owner(other, place.uid)
+    subscribe = ("notices", "subscribe", place.name, "--url", site.notices_url)
+    refused = site.cluster.run(*subscribe)
     assert (refused.returncode, "managed by 'Other MDM'" in refused.stderr) == (5, True)
-    assert station.crew.run(*subscribe, "--claim").returncode == 0
+    assert site.cluster.run(*subscribe, "--claim").returncode == 0
     bearer = secret_of(place)
-    assert send(station.notices_url, make_notice(place.uid), bearer).status == 200
-    assert station.crew.run("notices", "unsubscribe", place.name).returncode == 0
-    await_true(lambda: send(station.notices_url, make_notice(place.uid), bearer).status == 401, "its secret is no good")
+    assert send(site.notices_url, make_notice(place.uid), bearer).status == 200
+    assert site.cluster.run("notices", "unsubscribe", place.name).returncode == 0
+    await_true(lambda: send(site.notices_url, make_notice(place.uid), bearer).status == 401, "its secret is no good")
 
 
-def test_notices_of_another_are_not_touched(station):
+def test_notices_of_another_are_not_touched(site):
     """Where another service receives the notices, neither subscribing nor ending it is done without a claim."""
-    place = station.crew.add("assets")
+    place = site.cluster.add("assets")
     with running_sink() as other:
         theirs = other.dsn.replace("public@", "")
         set_receiver(place, theirs)
-        subscribe = ("notices", "subscribe", place.name, "--url", station.notices_url)
+        subscribe = ("notices", "subscribe", place.name, "--url", site.notices_url)
         unsubscribe = ("notices", "unsubscribe", place.name)
         for command in (subscribe, unsubscribe, subscribe):  # whatever was noted of it meanwhile
-            refused = station.crew.run(*command)
+            refused = site.cluster.run(*command)
             assert (refused.returncode, theirs in refused.stderr) == (5, True)
         assert config_of(place)["notificationUrl"] == theirs
-        assert station.crew.run(*subscribe, "--claim").returncode == 0
-        assert config_of(place)["notificationUrl"] == station.notices_url
-        assert station.crew.run(*subscribe).returncode == 0
+        assert site.cluster.run(*subscribe, "--claim").returncode == 0
+        assert config_of(place)["notificationUrl"] == site.notices_url
+        assert site.cluster.run(*subscribe).returncode == 0
 
 
-def test_an_address_that_nobody_answers_is_not_taken(station, place):
+def test_an_address_that_nobody_answers_is_not_taken(site, place):
     """Apple tries the address out: one that is wrong changes nothing, and the old secret stays good."""
     bearer = secret_of(place)
-    wrong = station.crew.run("notices", "subscribe", place.name, "--url", station.notices_url + "/999")
+    wrong = site.cluster.run("notices", "subscribe", place.name, "--url", site.notices_url + "/999")
     assert wrong.returncode == 1
     assert "pageturner webhook" in wrong.stderr
-    assert send(station.notices_url, make_notice(place.uid), bearer).status == 200
+    assert send(site.notices_url, make_notice(place.uid), bearer).status == 200
 
 
-def test_worker_and_beat_may_die(station, place):
+def test_worker_and_beat_may_die(site, place):
     """Notices that come while nobody works are acted on by whoever is started next."""
     secret = secret_of(place)
-    station.kill("worker")
-    station.kill("beat")
+    site.kill("worker")
+    site.kill("beat")
     place.change(resource="assignments", insert=2, remove=2)
-    assert send(station.notices_url, make_notice(place.uid), secret).status == 200
-    assert kept(station, notices.c.handled_at.is_(None)) >= 1
-    station.start("worker", "beat")
-    station.await_up()
-    await_handled(station, seconds=10)
+    assert send(site.notices_url, make_notice(place.uid), secret).status == 200
+    assert kept(site, notices.c.handled_at.is_(None)) >= 1
+    site.start("worker", "beat")
+    site.await_up()
+    await_handled(site, seconds=10)
     await_true(lambda: is_mirrored(place), "the change is mirrored")
 
 
-def test_two_beats_do_the_work_of_one(station, tmp_path):
+def test_two_beats_do_the_work_of_one(site, tmp_path):
     """With two beats, of which one is killed, every stream is read in its time, and none twice at once."""
     file = tmp_path / "locations.toml"
-    place = station.crew.add("users")
-    token = next(one["token"] for one in station.crew.apple.locations if one["uid"] == place.uid)
+    place = site.cluster.add("users")
+    token = next(one["token"] for one in site.cluster.apple.locations if one["uid"] == place.uid)
     (tmp_path / "one.vpptoken").write_text(token)
     file.write_text(
         f'[[location]]\nname = "{place.name}"\ntoken = "one.vpptoken"\nresources = ["users"]\ndelta = "5s"\n'
     )
-    assert station.crew.run("locations", "apply", str(file)).returncode == 0
-    other = station.start_another("beat")
-    first = len(opened(station, place)) + 1
+    assert site.cluster.run("locations", "apply", str(file)).returncode == 0
+    other = site.start_another("beat")
+    first = len(opened(site, place)) + 1
     try:
-        await_true(lambda: len(opened(station, place)) >= first + 2, "it is read again and again", seconds=40)
-        station.kill("beat")
-        seen = len(opened(station, place))
-        await_true(lambda: len(opened(station, place)) >= seen + 3, "the other beat goes on", seconds=40)
+        await_true(lambda: len(opened(site, place)) >= first + 2, "it is read again and again", seconds=40)
+        site.kill("beat")
+        seen = len(opened(site, place))
+        await_true(lambda: len(opened(site, place)) >= seen + 3, "the other beat goes on", seconds=40)
     finally:
-        station.start("beat")
+        site.start("beat")
         kill(other)
-    moments = opened(station, place)[first:]
+    moments = opened(site, place)[first:]
     gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(moments)]
     assert min(gaps) >= 2  # half an interval is the least; twice at once would be nothing
 
 
-def opened(station, place) -> list[datetime]:
+def opened(site, place) -> list[datetime]:
     """Tell when readings of a location's users began."""
     mine = sa.select(crawls.c.opened_at).join(streams, streams.c.id == crawls.c.stream_id)
     mine = mine.join(locations, locations.c.id == streams.c.location_id).where(locations.c.uid == place.uid)
-    with station.crew.database() as database, database.read() as connection:
+    with site.cluster.database() as database, database.read() as connection:
         return list(connection.scalars(mine.order_by(crawls.c.id)))
 
 
-def test_monitoring_sees_it(station, place):
+def test_monitoring_sees_it(site, place):
     """The metrics name what there is, and the probes say that it is well."""
-    _, text = station.get("METRICS_PORT", "metrics")
+    _, text = site.get("METRICS_PORT", "metrics")
     labels = f'location="{place.name}",resource="users",uid="{place.uid}"'
     assert f"pageturner_stream_last_success_timestamp_seconds{{{labels}}}" in text
     assert 'pageturner_up{part="broker"} 1.0' in text
     assert 'pageturner_queue_messages{queue="seed"}' in text
     assert 'pageturner_notices_total{result="kept"}' in text
-    assert station.get("METRICS_PORT", "readyz?max_age=1h")[0] == 200
-    assert station.get("METRICS_PORT", "readyz?max_age=soon")[0] == 400
-    assert station.get("METRICS_PORT", "healthz")[0] == station.get("WEBHOOK_PORT", "healthz")[0] == 200
-    assert station.get("WEBHOOK_PORT", "metrics")[0] == 404
-    assert station.crew.run("status", "--check", "--max-age", "1h").returncode == 0
-    assert station.crew.run("doctor").returncode == 0
+    assert site.get("METRICS_PORT", "readyz?max_age=1h")[0] == 200
+    assert site.get("METRICS_PORT", "readyz?max_age=soon")[0] == 400
+    assert site.get("METRICS_PORT", "healthz")[0] == site.get("WEBHOOK_PORT", "healthz")[0] == 200
+    assert site.get("WEBHOOK_PORT", "metrics")[0] == 404
+    assert site.cluster.run("status", "--check", "--max-age", "1h").returncode == 0
+    assert site.cluster.run("doctor").returncode == 0
 
 
-def test_no_secret_is_told(station, place):
+def test_no_secret_is_told(site, place):
     """Neither a token nor a notice's secret is in any log, metric, or answer."""
-    tokens = [one["token"] for one in station.crew.apple.locations]
-    said = (
-        station.logs()
-        + station.get("METRICS_PORT", "metrics")[1]
-        + station.crew.run("notices", "list", "--json").stdout
-    )
-    for secret in (secret_of(place), station.crew.env["PAGETURNER_SECRET_KEYS"], *tokens):
+    tokens = [one["token"] for one in site.cluster.apple.locations]
+    said = site.logs() + site.get("METRICS_PORT", "metrics")[1] + site.cluster.run("notices", "list", "--json").stdout
+    for secret in (secret_of(place), site.cluster.env["PAGETURNER_SECRET_KEYS"], *tokens):
         assert secret not in said

@@ -13,16 +13,16 @@ from celery import Celery
 from settings import celery_url
 from storage.ledger.crawls import Crawls
 from storage.ledger.pages import Pages
-from tests.support.crew import running_crew
+from tests.support.cluster import running_cluster
 from tests.support.processes import running_workers
 
 from .test_resources import assert_exact
 
 
-def await_steps(crew, count):
+def await_steps(cluster, count):
     """Wait until an unfinished crawl has stored so many pages."""
     until = time.monotonic() + 60
-    with crew.database() as database:
+    with cluster.database() as database:
         while time.monotonic() < until:
             for crawl in Crawls(database).unfinished():
                 if len(Pages(database).facts(crawl.id)) >= count:
@@ -38,12 +38,12 @@ def location(place):
 
 
 @pytest.mark.parametrize(("days", "within"), [(40, None), (25, 30), (12, 14), (3, 7), (0.5, 1)])
-def test_a_token_that_expires(crew, days, within):
+def test_a_token_that_expires(cluster, days, within):
     """A token that nears its end is told, ever more urgently, with what to do."""
-    place = crew.add("assets")
+    place = cluster.add("assets")
     end = datetime.now(UTC) + timedelta(days=days)
-    crew.apple.set_expiry(f"{end:%Y-%m-%dT%H:%M:%S+0000}", place.uid)
-    done = crew.run("sync", place.name)
+    cluster.apple.set_expiry(f"{end:%Y-%m-%dT%H:%M:%S+0000}", place.uid)
+    done = cluster.run("sync", place.name)
     assert done.returncode == 0
     state, words, seen = location(place)
     assert (state, seen) == ("valid" if within is None else "expiring", within)
@@ -55,55 +55,55 @@ def test_a_token_that_expires(crew, days, within):
     ("state", "words"),
     [("expired", "has expired"), ("revoked", "was revoked"), ("wrong", "does not know this token")],
 )
-def test_a_token_that_is_refused(crew, state, words):
+def test_a_token_that_is_refused(cluster, state, words):
     """A token that Apple refuses stops its location within one sync, and says why and what to do; others go on."""
-    place, other = crew.add("assets", "subscriptions"), crew.add("assets")
-    crew.apple.set_token(state, place.uid)
-    done = crew.run("sync", place.name, other.name)
+    place, other = cluster.add("assets", "subscriptions"), cluster.add("assets")
+    cluster.apple.set_token(state, place.uid)
+    done = cluster.run("sync", place.name, other.name)
     assert done.returncode == 3, done.stderr
     told, problem, _ = location(place)
     assert told == state
     assert words in problem
     assert "locations rotate" in problem
     assert_exact(other, ["assets"])
-    crew.apple.set_token("valid", place.uid)
+    cluster.apple.set_token("valid", place.uid)
     place.sync()
     assert location(place)[0] == "valid"
 
 
-def test_another_owner(crew):
+def test_another_owner(cluster):
     """Another service that takes the location stops it, until a person accepts that."""
-    place = crew.add("assets", "subscriptions", "licenses")
-    crew.apple.set_owner({"id": "one", "name": "One", "metadata": ""}, place.uid)
+    place = cluster.add("assets", "subscriptions", "licenses")
+    cluster.apple.set_owner({"id": "one", "name": "One", "metadata": ""}, place.uid)
     place.sync("--full")
-    crew.apple.set_owner({"id": "two", "name": "Two", "metadata": ""}, place.uid)
-    assert crew.run("sync", place.name, "--full").returncode == 5
+    cluster.apple.set_owner({"id": "two", "name": "Two", "metadata": ""}, place.uid)
+    assert cluster.run("sync", place.name, "--full").returncode == 5
     state, words, _ = location(place)
     assert state == "foreign"
     assert "it was 'One' (one), now it is 'Two' (two)" in words
     assert "pageturner accept" in words
     for _ in range(2):  # lists that show no owner prove nothing
-        assert crew.run("sync", place.name, "--full").returncode == 5
+        assert cluster.run("sync", place.name, "--full").returncode == 5
         assert location(place)[0] == "foreign"
-    assert crew.run("sync", place.name, "--resource", "subscriptions").returncode == 5
-    assert crew.run("accept", place.name).returncode == 0
+    assert cluster.run("sync", place.name, "--resource", "subscriptions").returncode == 5
+    assert cluster.run("accept", place.name).returncode == 0
     place.sync("--full")
     assert location(place)[0] == "valid"
 
 
-def test_revoked_in_mid_crawl(crew):
+def test_revoked_in_mid_crawl(cluster):
     """A token revoked in mid-crawl stops its location within one round; a new one goes on from the ledger."""
-    place = crew.add("assignments")
-    with crew.apple.slowed(0.2):
-        running = crew.start("sync", place.name)
-        await_steps(crew, 12)
-        token = crew.apple.new_token(place.uid)
+    place = cluster.add("assignments")
+    with cluster.apple.slowed(0.2):
+        running = cluster.start("sync", place.name)
+        await_steps(cluster, 12)
+        token = cluster.apple.new_token(place.uid)
         asked = place.traffic()["requests"]
         _, err = running.communicate(timeout=60)
     assert running.returncode == 5
     assert "was revoked" in err
     assert place.traffic()["requests"] - asked <= 10  # those in flight, and those with a head start
-    done = crew.run("locations", "rotate", place.name, str(crew.token_file(token)))
+    done = cluster.run("locations", "rotate", place.name, str(cluster.token_file(token)))
     assert done.returncode == 0, done.stderr
     place.sync()
     assert_exact(place, ["assignments"])
@@ -111,18 +111,18 @@ def test_revoked_in_mid_crawl(crew):
     assert sum(count > 1 for page, count in by_page.items()) <= 1 + 7 + 5  # page 0, and what was refused
 
 
-def test_retry_after_is_kept(crew):
+def test_retry_after_is_kept(cluster):
     """A Retry-After stops that location alone, and holds nobody's slot."""
-    place, other = crew.add("assignments"), crew.add("assignments")
+    place, other = cluster.add("assignments"), cluster.add("assignments")
     headers = {"Retry-After": "3"}
     place.fail({"resource": "assignments", "page": 9, "kind": "status", "status": 503, "headers": headers})
-    running = crew.start("sync", place.name)
+    running = cluster.start("sync", place.name)
     until = time.monotonic() + 30
     while place.traffic()["by_page"].get("assignments/9", 0) == 0:
         assert time.monotonic() < until
         time.sleep(0.02)
     time.sleep(1.2)  # what had a head start has left its slot
-    app = Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
+    app = Celery(broker=celery_url(cluster.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
     active = app.control.inspect(timeout=1.0).active() or {}
     app.close()
     assert not [task for tasks in active.values() for task in tasks if task["args"][:1] == [place.uid]]
@@ -139,37 +139,37 @@ def test_retry_after_is_kept(crew):
     [{"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}, {"Retry-After": "-5"}, {"Retry-After": "soon"}],
     ids=["a date that is past", "less than nothing", "no number"],
 )
-def test_a_retry_after_that_is_over(crew, headers):
+def test_a_retry_after_that_is_over(cluster, headers):
     """A Retry-After in the past, or none that can be read, is asked again soon; on a redirect as well."""
-    place = crew.add("assets")
+    place = cluster.add("assets")
     place.fail({"resource": "assets", "kind": "status", "status": 302, "headers": headers | {"Location": "/elsewhere"}})
     place.sync()
     assert_exact(place, ["assets"])
 
 
-def test_a_retry_after_far_away(crew):
+def test_a_retry_after_far_away(cluster):
     """A wait of more than minutes is told instead of waited for, what was read is kept, and others are followed on."""
-    place, other = crew.add("assets"), crew.add("assignments")
+    place, other = cluster.add("assets"), cluster.add("assignments")
     far = {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}
     place.fail({"resource": "assets", "kind": "status", "status": 429, "headers": far})
-    done = crew.run("sync", place.name, other.name, "--json")
+    done = cluster.run("sync", place.name, other.name, "--json")
     assert done.returncode == 3, done.stderr
     states = {one["uid"]: (one["state"], one["problem"]) for one in json.loads(done.stdout)}
     assert states[other.uid] == ("published", None)
     assert states[place.uid][0] == "failed"
     assert "Apple wants no requests for 10080 minutes. Apple asks for fewer requests" in states[place.uid][1]
     assert_exact(other, ["assignments"])
-    again = crew.run("sync", place.name)
+    again = cluster.run("sync", place.name)
     assert again.returncode == 4
-    assert f"{place.name}: Apple is asked again in 6 d. Apple asks for fewer requests" in crew.run("status").stderr
+    assert f"{place.name}: Apple is asked again in 6 d. Apple asks for fewer requests" in cluster.run("status").stderr
     assert place.traffic()["requests"] == 1
 
 
 def test_a_rate_of_fifteen(tmp_path):
     """Fifteen requests a second are allowed over all streams and processes, and never a sixteenth arrives."""
     size = ("--assets", "20", "--assignments", "800", "--users", "200", "--page-size", "20", "--rate", "15")
-    with running_crew(tmp_path, size=size, latency=20, processes=3) as crew:
-        place = crew.add()
+    with running_cluster(tmp_path, size=size, latency=20, processes=3) as cluster:
+        place = cluster.add()
         place.sync()
         traffic = place.traffic()
     assert traffic["refused"] == 0
@@ -179,13 +179,15 @@ def test_a_rate_of_fifteen(tmp_path):
 def test_a_chain_that_lost_its_worker(tmp_path):
     """A chain of two hundred steps whose worker is killed half-way goes on where it was."""
     size = ("--assets", "1", "--assignments", "0", "--users", "0", "--page-size", "2")
-    with running_crew(tmp_path, size=(*size, "--subscription-assignments", "400"), latency=5, processes=1) as crew:
-        place = crew.add("subscription-assignments")
-        running = crew.start("sync", place.name)
-        await_steps(crew, 100)
-        os.kill(crew.workers[0].pid, signal.SIGKILL)
+    with running_cluster(
+        tmp_path, size=(*size, "--subscription-assignments", "400"), latency=5, processes=1
+    ) as cluster:
+        place = cluster.add("subscription-assignments")
+        running = cluster.start("sync", place.name)
+        await_steps(cluster, 100)
+        os.kill(cluster.workers[0].pid, signal.SIGKILL)
         asked = place.traffic()["requests"]
-        with running_workers(crew.env, processes_=1, log=tmp_path / "second.log"):
+        with running_workers(cluster.env, processes_=1, log=tmp_path / "second.log"):
             out, err = running.communicate(timeout=120)
         assert running.returncode == 0, out + err
         assert_exact(place, ["subscription-assignments"])
@@ -194,13 +196,13 @@ def test_a_chain_that_lost_its_worker(tmp_path):
         assert place.traffic()["most_chained"] == 1
 
 
-def test_steps_that_come_twice(crew):
+def test_steps_that_come_twice(cluster):
     """Steps that are delivered again and again, at the same time too, are never two at Apple."""
-    place = crew.add("subscription-assignments")
-    app = Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
-    with crew.apple.slowed(1.0), contextlib.closing(app):
-        running = crew.start("sync", place.name)
-        crawl = await_steps(crew, 1)
+    place = cluster.add("subscription-assignments")
+    app = Celery(broker=celery_url(cluster.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
+    with cluster.apple.slowed(1.0), contextlib.closing(app):
+        running = cluster.start("sync", place.name)
+        crawl = await_steps(cluster, 1)
         for index in [0, 1, 2, 3] * 10:
             arguments = (place.uid, crawl.id, crawl.round, index)
             task_id = f"{crawl.id}.{crawl.round}.{index}"

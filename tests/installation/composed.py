@@ -18,7 +18,7 @@ import yaml
 
 from storage.sealer import make_key
 
-from ..support.crew import canonical
+from ..support.cluster import canonical
 from ..support.processes import Apple
 from ..support.servers import free_port
 

@@ -110,7 +110,7 @@ def test_notices_of_nobody(database):
     wanted = {one.type: one.wanted for one in kept.last(["hq"], 10, unhandled=False, unknown=False)}
     assert wanted["TEST_NOTIFICATION"] == []
     assert "subscriptions" in wanted["SOMETHING_NEW"]
-    assert [(one.uid, one.type, one.count, one.unhandled) for one in kept.tallies()] == [
+    assert [(one.uid, one.type, one.count, one.unhandled) for one in kept.counts()] == [
         ("1", "SOMETHING_NEW", 1, 0),
         ("1", "TEST_NOTIFICATION", 1, 0),
         ("999", "ASSET_COUNT", 1, 0),

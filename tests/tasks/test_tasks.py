@@ -18,12 +18,12 @@ from tests.support.flower import running_flower
 
 
 @pytest.fixture(scope="module")
-def run_celery(crew):
+def run_celery(cluster):
     """Run the celery command against the installation."""
 
     def run(*arguments):
         command = [sys.executable, "-m", "celery", "-A", "tasks", *arguments]
-        return subprocess.run(command, env=crew.env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, env=cluster.env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
 
     return run
 
@@ -86,13 +86,13 @@ def test_sixteen_threads_fan_out_forty_seeds(redis, redis_url, tmp_path):
     assert redis.llen("page") == 40 * 7
 
 
-def test_thousands_of_messages_do_not_collapse(crew):
+def test_thousands_of_messages_do_not_collapse(cluster):
     """A queue of thousands, that nobody asked for, is worked off; the crawl behind it is exact, and none is a sixth."""
-    place = crew.add()
-    with crew.redis() as redis:
-        app = Celery(broker=celery_url(crew.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
+    place = cluster.add()
+    with cluster.redis() as redis:
+        app = Celery(broker=celery_url(cluster.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
         app.control.cancel_consumer("page", reply=True)  # so that the queue grows, however quick the workers are
-        with crew.database() as database:
+        with cluster.database() as database:
             place.sync("--resource", "assets")
             with database.read() as connection:
                 crawl = connection.scalar(sa.select(sa.func.max(crawls.c.id)))
@@ -106,20 +106,20 @@ def test_thousands_of_messages_do_not_collapse(crew):
     assert place.traffic()["most_in_flight"] <= 5
 
 
-def test_flower_shows_pages(crew):
+def test_flower_shows_pages(cluster):
     """Flower lists the page tasks by their name and arguments, which hold no secret."""
-    place = crew.add()
-    with running_flower(crew.env) as flower:
+    place = cluster.add()
+    with running_flower(cluster.env) as flower:
         place.sync()
         tasks = flower.await_task("pageturner.page")
     assert place.uid in tasks[0]["args"]
 
 
-def test_nothing_is_subscribed_to(crew):
+def test_nothing_is_subscribed_to(cluster):
     """However many crawls there were, Redis has no more channels than after the first."""
-    place = crew.add()
+    place = cluster.add()
     place.sync()
-    with crew.redis() as redis:
+    with cluster.redis() as redis:
         before = len(redis.pubsub_channels())
         for _ in range(3):
             place.sync("--full")

@@ -7,9 +7,9 @@ import typer
 
 from storage.schema import LocationState
 
+from ...exits import Exit, Failure
+from ...terminal import say
 from ..context import with_store
-from ..exits import Exit, Failure
-from ..terminal import say
 from .locations import check_resources
 
 

@@ -7,8 +7,8 @@ import typer
 
 from settings import read_settings
 
-from ..exits import Exit
-from ..terminal import say
+from ...exits import Exit
+from ...terminal import say
 
 #: A worker leaves a sign every five seconds.
 _WITHIN_SECONDS = 60.0

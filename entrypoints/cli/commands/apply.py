@@ -16,10 +16,10 @@ from orchestration.decisions.plan import DeclaredLocation, KeptLocation, NameTak
 from orchestration.gate.client import TERMINAL_WAIT_SECONDS
 from storage.locations import Location
 
+from ...exits import Exit, Failure
+from ...terminal import give, give_json, say
 from ..context import wake, with_gate
-from ..exits import Exit, Failure
 from ..locations_file import LocationEntry, read_file
-from ..terminal import give, give_json, say
 
 if TYPE_CHECKING:
     from tasks.wiring import Services

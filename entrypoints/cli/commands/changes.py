@@ -1,7 +1,6 @@
 """`pageturner changes`: the feed of what changed in the mirror."""
 
 import json as json_
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -9,9 +8,9 @@ import typer
 from apple.texts import clean
 from storage.mirror.feed import Change, Extent
 
+from ...exits import Exit, Failure
+from ...terminal import as_json, give, give_json, say
 from ..context import with_store
-from ..exits import Exit, Failure
-from ..terminal import give, give_json, say
 
 
 def changes(
@@ -39,7 +38,7 @@ def changes(
         uid = None if location is None else services.store.locations.kept(location).uid
         for change in services.store.feed.after(seq, uid):
             if json:
-                give_json({"bookmark": _bookmark(extent, change.seq), **asdict(change)})
+                give_json({"bookmark": _bookmark(extent, change.seq), **as_json(change)})
             else:
                 give(_line(change))
 
@@ -75,7 +74,7 @@ def _line(change: Change) -> str:
         parts = (f"{name}: {_short(change.before.get(name))} -> {_short(change.after.get(name))}" for name in names)
         changed = "  " + ", ".join(parts)
     at = f"{change.at:%Y-%m-%d %H:%M:%S}"
-    return clean(f"{change.seq}  {at}  {change.location}  {change.resource}  {change.op}  {key}{changed}")
+    return clean(f"{change.seq}  {at}  {change.name}  {change.resource}  {change.op}  {key}{changed}")
 
 
 def _short(value: object) -> str:

@@ -26,10 +26,10 @@ from storage.ledger.progress import ProgressReport
 from storage.locations import Location
 
 from ...embedded import processes
+from ...exits import Exit, Failure
+from ...terminal import give, say
 from ..context import CommandContext, with_workers
-from ..exits import Exit, Failure
 from ..progress import SyncFollower, showing
-from ..terminal import give, say
 
 if TYPE_CHECKING:
     from tasks.wiring import Services
@@ -103,25 +103,25 @@ def _run(apple: _Apple) -> bool:
     records = f"eight lists of {sum(sizes.values()):,} records"
     say(f"Simulating Apple at {apple.origin}, {LATENCY_MS} ms an answer: {records}.")
     say("The data change while they are read: pages shift, totals grow, versions and cursors move.")
-    with with_workers() as living:
-        location = _add(living.services, apple)
+    with with_workers() as context:
+        location = _add(context.services, apple)
         apple.ask("changes", _CHANGES)
         begun = time.monotonic()
-        first = _sync(living, location)
+        first = _sync(context, location)
         seconds = time.monotonic() - begun
         traffic = json.loads(apple.ask("traffic"))
         apple.ask("changes", _LATER)
         say("Some more has changed, and now the data are quiet: a second sync asks for the difference.")
-        again = _sync(living, location)
-        is_exact = _compare(living.services, apple, first, again)
+        again = _sync(context, location)
+        is_exact = _compare(context.services, apple, first, again)
         return _judge(traffic, seconds, json.loads(apple.ask("traffic")), is_exact=is_exact)
 
 
-def _sync(living: CommandContext, location: Location) -> list[ProgressReport]:
-    sync_id = living.services.syncer.open(location, None, full=False)
+def _sync(context: CommandContext, location: Location) -> list[ProgressReport]:
+    sync_id = context.services.syncer.open(location, None, full=False)
     assert sync_id is not None  # noqa: S101 - the location watches something
-    with showing(lambda uid: living.services.gate.look(uid).in_flight) as show:
-        return SyncFollower(living, [sync_id]).follow(show)
+    with showing(lambda uid: context.services.gate.look(uid).in_flight) as show:
+        return SyncFollower(context, [sync_id]).follow(show)
 
 
 def _add(services: "Services", apple: _Apple) -> Location:

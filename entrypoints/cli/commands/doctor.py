@@ -7,9 +7,9 @@ import typer
 
 from apple.texts import clean
 
+from ...exits import Exit
+from ...terminal import give, give_json, results
 from ..diagnosis import Finding, examine
-from ..exits import Exit
-from ..terminal import give, give_json, results
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -12,8 +12,8 @@ import typer
 from storage.locations import Location
 from storage.mirror.tables import MIRRORS
 
+from ...exits import Exit, Failure
 from ..context import with_store
-from ..exits import Exit, Failure
 from ..output import write_to
 from .locations import check_resources
 

@@ -2,8 +2,8 @@
 
 from storage.sealer import make_key
 
+from ...terminal import give, say
 from ..context import with_store
-from ..terminal import give, say
 
 
 def key() -> None:

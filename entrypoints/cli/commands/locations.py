@@ -18,10 +18,10 @@ from orchestration.gate.client import TERMINAL_WAIT_SECONDS
 from storage.errors import LocationExists
 from storage.schema import LocationState
 
+from ...exits import Exit, Failure
+from ...overview import look
+from ...terminal import give_json, make_table, results, say, since
 from ..context import wake, with_gate, with_store
-from ..exits import Exit, Failure
-from ..overview import look
-from ..terminal import give_json, make_table, results, say, since
 from . import apply
 
 if TYPE_CHECKING:

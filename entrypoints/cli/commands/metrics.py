@@ -11,12 +11,12 @@ from settings import read_duration, read_settings
 from storage.errors import StorageError
 
 from ...embedded.servers import join_if_any
+from ...overview import look
+from ...terminal import say
 from ...web.background import BackgroundBuild
 from ...web.metrics import MetricsCollector
 from ...web.server import listen, serve
 from ..check import summarise
-from ..overview import look
-from ..terminal import say
 
 if TYPE_CHECKING:
     from tasks.wiring import Services
@@ -45,12 +45,12 @@ def metrics(
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Serving http://{address[0]}:{address[1]}/metrics")
-    opening = BackgroundBuild(services)
-    opening.start()
-    serve(_make_app(opening, depths), listener)
+    background = BackgroundBuild(services)
+    background.start()
+    serve(_make_app(background, depths), listener)
 
 
-def _make_app(opening: "BackgroundBuild[Services]", depths: Callable[[], dict[str, int]]) -> Any:
+def _make_app(background: "BackgroundBuild[Services]", depths: Callable[[], dict[str, int]]) -> Any:
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -59,7 +59,7 @@ def _make_app(opening: "BackgroundBuild[Services]", depths: Callable[[], dict[st
     from starlette.routing import Route
 
     registry = CollectorRegistry()
-    registry.register(MetricsCollector(lambda: opening.built, depths))
+    registry.register(MetricsCollector(lambda: background.built, depths))
 
     async def scraped(_: Request) -> Response:
         body = await run_in_threadpool(generate_latest, registry)
@@ -69,7 +69,7 @@ def _make_app(opening: "BackgroundBuild[Services]", depths: Callable[[], dict[st
         return PlainTextResponse("ok\n")
 
     async def ready(request: Request) -> Response:
-        words, status = await run_in_threadpool(_verdict, opening.built, request.query_params.get("max_age"))
+        words, status = await run_in_threadpool(_verdict, background.built, request.query_params.get("max_age"))
         return PlainTextResponse(f"{words}\n", status)
 
     return Starlette(

@@ -3,7 +3,7 @@
 from settings import read_settings
 from storage.database import open_database
 
-from ..terminal import say
+from ...terminal import say
 
 
 def migrate() -> None:

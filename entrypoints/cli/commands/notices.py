@@ -1,6 +1,5 @@
 """`pageturner notices`: have Apple tell what changes, and see what it told."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,9 +11,9 @@ from orchestration.subscription import HeldElsewhere, NotTaken
 from settings import APPLE_URL, read_duration, read_settings
 from storage.notices import StoredNotice
 
+from ...exits import Exit, Failure
+from ...terminal import as_json, give_json, make_table, results, say, since
 from ..context import with_gate, with_store
-from ..exits import Exit, Failure
-from ..terminal import give_json, make_table, results, say, since
 
 app = typer.Typer(
     help="Have Apple tell what changes: subscribe, list, replay.",
@@ -92,13 +91,11 @@ def list_(
             services.store.locations.watched(names)
         kept = services.store.notices.last(names, limit, unhandled=unhandled, unknown=unknown)
     if json:
-        give_json([asdict(one) for one in kept])
+        give_json([as_json(one) for one in kept])
         return
     table = make_table("received", "location", "uId", "type", "came", "wanted")
     for one in kept:
-        table.add_row(
-            since(one.received_at), one.location or "-", one.uid, one.type, f"{one.deliveries} x", _outcome(one)
-        )
+        table.add_row(since(one.received_at), one.name or "-", one.uid, one.type, f"{one.deliveries} x", _outcome(one))
     results.print(table)
     if not kept and (unknown or unhandled or names):
         say("No such notices.")

@@ -1,7 +1,7 @@
 """`pageturner restored`: say that the database is a backup that was restored."""
 
+from ...terminal import say
 from ..context import with_store
-from ..terminal import say
 
 
 def restored() -> None:

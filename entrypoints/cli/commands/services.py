@@ -14,8 +14,8 @@ from settings import read_settings
 
 from ...embedded import processes
 from ...embedded.servers import join, servers
-from ..exits import Exit, Failure
-from ..terminal import say
+from ...exits import Exit, Failure
+from ...terminal import say
 
 _LOOK_SECONDS = 0.5
 

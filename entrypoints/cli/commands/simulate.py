@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ...terminal import say
 from ...web.server import listen
-from ..terminal import say
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the command

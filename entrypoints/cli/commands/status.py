@@ -12,11 +12,11 @@ from orchestration.decisions.overview import LocationView, Overview, StreamView
 from settings import read_duration
 from storage.notices import NoticeCounts
 
+from ...exits import Exit, Failure
+from ...overview import look, look_closely
+from ...terminal import as_json, give_json, make_table, results, say, shorten, since, until
 from ..check import check, unknown
 from ..context import with_store
-from ..exits import Exit, Failure
-from ..overview import look, look_closely
-from ..terminal import give_json, make_table, results, say, shorten, since, until
 
 
 def status(
@@ -42,7 +42,7 @@ def status(
         return
     with with_store() as services:
         overview = look_closely(services)
-        tallies = services.store.notices.tallies()
+        notice_counts = services.store.notices.counts()
     if json:
         give_json(
             {
@@ -50,8 +50,8 @@ def status(
                 "verdict": overview.alarm.name.lower(),
                 "ticked_at": overview.ticked_at,
                 "outages": overview.outages,
-                "locations": [_described(one, tallies) for one in overview.locations],
-                "notices": [asdict(one) for one in tallies],
+                "locations": [_described(one, notice_counts) for one in overview.locations],
+                "notices": [as_json(one) for one in notice_counts],
             }
         )
         return
@@ -59,7 +59,7 @@ def status(
         results.print(_table(overview))
     else:
         say("No locations yet: pageturner locations add FILE")
-    for words in (*overview.notes(), *_closed(overview), *_of_notices(tallies)):
+    for words in (*overview.notes(), *_closed(overview), *_of_notices(notice_counts)):
         say(words)
 
 
@@ -96,23 +96,23 @@ def _closed(overview: Overview) -> Iterator[str]:
             yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"
 
 
-def _of_notices(tallies: Sequence[NoticeCounts]) -> Iterator[str]:
+def _of_notices(notice_counts: Sequence[NoticeCounts]) -> Iterator[str]:
     """Say of notices what nobody would see otherwise."""
-    unhandled = [one for one in tallies if one.unhandled]
+    unhandled = [one for one in notice_counts if one.unhandled]
     if unhandled:
         count = sum(one.unhandled for one in unhandled)
         yield f"Notices: {count} not acted on yet, the last {since(max(one.last_at for one in unhandled))}."
-    for one in tallies:
-        if one.location is None:
+    for one in notice_counts:
+        if one.name is None:
             words = f"{one.count} {one.type} of location {one.uid}, which is not kept here"
             yield f"Notices: {words}, the last {since(one.last_at)}."
         elif one.type not in WANTED:
-            words = f"{one.count} of type {one.type} for {one.location}, which is not known: everything was looked at"
+            words = f"{one.count} of type {one.type} for {one.name}, which is not known: everything was looked at"
             yield f"Notices: {words}, the last {since(one.last_at)}."
 
 
-def _described(one: LocationView, tallies: Sequence[NoticeCounts]) -> dict[str, Any]:
-    mine = [tally for tally in tallies if tally.uid == one.location.uid]
+def _described(one: LocationView, notice_counts: Sequence[NoticeCounts]) -> dict[str, Any]:
+    mine = [metrics for metrics in notice_counts if metrics.uid == one.location.uid]
     return {
         "name": one.location.name,
         "uid": one.location.uid,
@@ -127,9 +127,9 @@ def _described(one: LocationView, tallies: Sequence[NoticeCounts]) -> dict[str, 
         "notices": {
             "url": one.location.notice_url,
             "types": one.location.notice_types or [],
-            "received": sum(tally.count for tally in mine),
-            "unhandled": sum(tally.unhandled for tally in mine),
-            "last_at": max((tally.last_at for tally in mine), default=None),
+            "received": sum(metrics.count for metrics in mine),
+            "unhandled": sum(metrics.unhandled for metrics in mine),
+            "last_at": max((metrics.last_at for metrics in mine), default=None),
         },
         "disagreements": [asdict(count) for count in one.counts],
         "streams": [_described_row(row) for row in one.streams],

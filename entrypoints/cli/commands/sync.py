@@ -1,6 +1,6 @@
 """`pageturner sync`: bring the mirror in step, and wait for it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +11,12 @@ from orchestration.sync import NeedsPerson
 from storage.ledger.pages import PAGES_KEPT
 from storage.ledger.progress import ProgressReport
 from storage.locations import Location
+from storage.schema import CrawlKind, Trouble
 
+from ...exits import Exit, Failure
+from ...terminal import as_json, give_json, make_table, results, say
 from ..context import with_workers
-from ..exits import Exit, Failure
 from ..progress import SyncFollower, causes, describe, showing
-from ..terminal import give_json, make_table, results, say
 from .locations import check_resources
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Unsynced:
     """A location that was not even asked for."""
 
-    location: str
+    name: str
     uid: str
     problem: str
 
@@ -46,19 +47,19 @@ def sync(
     """
     if resource:
         check_resources(resource)
-    with with_workers() as living:
-        locations = living.services.store.locations.watched(names)
+    with with_workers() as context:
+        locations = context.services.store.locations.watched(names)
         if not locations:
             raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
-        sync_ids, unsynced = _open(living.services, locations, resource, full=full)
+        sync_ids, unsynced = _open(context.services, locations, resource, full=full)
         if not sync_ids and not unsynced:
             raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
-        following = SyncFollower(living, sync_ids)
-        with showing(lambda uid: living.services.gate.look(uid).in_flight) as show:
+        following = SyncFollower(context, sync_ids)
+        with showing(lambda uid: context.services.gate.look(uid).in_flight) as show:
             reports = following.follow(show)
-        while living.services.store.pages.sweep(PAGES_KEPT):
+        while context.services.store.pages.sweep(PAGES_KEPT):
             continue
-        kept = living.services.store.locations.watched([one.name for one in locations])
+        kept = context.services.store.locations.watched([one.name for one in locations])
     _give(reports, unsynced, json=json)
     for one in kept:
         standing = of_token(one, datetime.now(UTC))
@@ -71,17 +72,17 @@ def sync(
 
 def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
     """Decide how a sync ended, of what became of its crawls."""
-    last = {(report.uid, report.resource, report.kind == "spot"): report for report in reports}
+    last = {(report.uid, report.resource, report.kind is CrawlKind.SPOT): report for report in reports}
     reports = list(last.values())  # a crawl that was followed by another of its stream no longer counts
     failed = [report for report in reports if not report.is_in_step]
     if not failed and not unsynced:
         return Exit.PERSON if any(report.held_deletes for report in reports) else Exit.IN_STEP
     if len(failed) < len(reports):
         return Exit.PARTLY
-    troubles = {report.trouble for report in failed} | ({"person"} if unsynced else set())
-    if "person" in troubles:
+    troubles = {report.trouble for report in failed} | ({Trouble.PERSON} if unsynced else set())
+    if Trouble.PERSON in troubles:
         return Exit.PERSON
-    return Exit.AWAY if "away" in troubles else Exit.FAILED
+    return Exit.AWAY if Trouble.AWAY in troubles else Exit.FAILED
 
 
 def _open(
@@ -94,7 +95,7 @@ def _open(
             sync_id = services.syncer.open(location, resources, full=full)
         except NeedsPerson as error:
             say(f"{location.name}: {error}")
-            unsynced.append(Unsynced(location=location.name, uid=location.uid, problem=str(error)))
+            unsynced.append(Unsynced(name=location.name, uid=location.uid, problem=str(error)))
         else:
             sync_ids += [] if sync_id is None else [sync_id]
     return sync_ids, unsynced
@@ -102,14 +103,12 @@ def _open(
 
 def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool) -> None:
     if json:
-        give_json([*({**asdict(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
+        give_json([*({**as_json(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
         return
     table = make_table("location", "stream", "read", "state", "pages", "records", "inserted", "updated", "deleted")
     for report in reports:
         counts = (report.pages, report.records, report.inserted, report.updated, report.deleted)
-        table.add_row(
-            report.location, report.resource, report.kind, describe(report), *(f"{count:,}" for count in counts)
-        )
+        table.add_row(report.name, report.resource, report.kind, describe(report), *(f"{count:,}" for count in counts))
     results.print(table)
     for words in causes(reports):
         say(words)
@@ -117,7 +116,7 @@ def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool
 
 def _described(report: ProgressReport) -> dict[str, object]:
     return {
-        "location": report.location,
+        "location": report.name,
         "uid": report.uid,
         "resource": report.resource,
         "kind": report.kind,

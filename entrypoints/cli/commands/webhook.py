@@ -10,11 +10,11 @@ from settings import read_settings
 from storage.errors import StorageError
 
 from ...embedded.servers import join_if_any
+from ...exits import Exit, Failure
+from ...terminal import say
 from ...web.background import BackgroundBuild
 from ...web.server import listen, serve
 from ...web.webhook import BearerCheck, Door, Intake, Receiver, make_app
-from ..exits import Exit, Failure
-from ..terminal import say
 
 
 def webhook(
@@ -43,11 +43,11 @@ def webhook(
 
     def build() -> Door:
         kept = services()
-        bearing = BearerCheck(kept.store.notice_secrets.digests, settings.webhook_secrets)
+        bearer_check = BearerCheck(kept.store.notice_secrets.digests, settings.webhook_secrets)
         intake = Intake(
             kept.store.notices.store,
             kept.queue.sync,
-            lambda notice: bearing.knows(notice.uid) and bool(wanted_by(notice.type)),
+            lambda notice: bearer_check.knows(notice.uid) and bool(wanted_by(notice.type)),
             kept.metrics,
         )
 
@@ -60,14 +60,14 @@ def webhook(
             return True
 
         intake.start()
-        return Door(receiver=Receiver(bearing, intake, kept.metrics), intake=intake, is_ready=is_ready)
+        return Door(receiver=Receiver(bearer_check, intake, kept.metrics), intake=intake, is_ready=is_ready)
 
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Listening for notices at http://{address[0]}:{address[1]}/notices")
-    opening = BackgroundBuild(build)
-    opening.start()
-    serve(make_app(opening), listener, trust=trust)
+    background = BackgroundBuild(build)
+    background.start()
+    serve(make_app(background), listener, trust=trust)
 
 
 def _check_proxies(trust: str) -> None:

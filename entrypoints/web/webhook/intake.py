@@ -43,12 +43,12 @@ class Intake:
         store: Callable[[Sequence[Notice]], int],
         tell: Callable[[str], None],
         is_news: Callable[[Notice], bool],
-        tally: Metrics,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._tell = tell
         self._is_news = is_news
-        self._tally = tally
+        self._metrics = metrics
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._untold: set[str] = set()
         self._news = threading.Condition()
@@ -94,8 +94,8 @@ class Intake:
         problem: Exception | None = None
         try:
             new = self._store([one.notice for one in some])
-            self._tally.count("notices", new, result="kept")
-            self._tally.count("notices", len(some) - new, result="repeated")
+            self._metrics.count("notices", new, result="kept")
+            self._metrics.count("notices", len(some) - new, result="repeated")
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             problem = error
         loop = some[0].kept.get_loop()
@@ -115,7 +115,7 @@ class Intake:
             for uid in sorted(uids):
                 self._tell_one(uid)
             with contextlib.suppress(RedisError):
-                self._tally.flush()
+                self._metrics.flush()
 
     def _tell_one(self, uid: str) -> None:
         try:

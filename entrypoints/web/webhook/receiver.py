@@ -58,10 +58,10 @@ class Rejected(Exception):
 class Receiver:
     """Takes notices in."""
 
-    def __init__(self, bearing: BearerCheck, intake: Intake, tally: Metrics) -> None:
-        self._bearing = bearing
+    def __init__(self, bearer_check: BearerCheck, intake: Intake, metrics: Metrics) -> None:
+        self._bearer_check = bearer_check
         self._intake = intake
-        self._tally = tally
+        self._metrics = metrics
         self._throttle = Throttle()
 
     async def receive(self, request: Request) -> Response:
@@ -71,10 +71,10 @@ class Receiver:
         except Rejected as refused:
             if refused.status in _CLOSED:
                 await _drain(request)
-            self._tally.count("notices", result=refused.status.phrase.lower())
+            self._metrics.count("notices", result=refused.status.phrase.lower())
             return _answer(refused.status)
         except (DatabaseAway, Full, TimeoutError):
-            self._tally.count("notices", result="not kept")
+            self._metrics.count("notices", result="not kept")
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
         except ClientDisconnect:
             return _answer(HTTPStatus.BAD_REQUEST)
@@ -106,9 +106,9 @@ class Receiver:
         """Tell for whom the bearer speaks; None for all. What else there is to a request is not even looked at."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         bearer = bearer.strip() if scheme.lower() == "bearer" else ""
-        if self._bearing.is_stale(bearer):
-            await asyncio.to_thread(self._bearing.refresh)
-        is_good, speaks_for = self._bearing.judge(bearer, uid)
+        if self._bearer_check.is_stale(bearer):
+            await asyncio.to_thread(self._bearer_check.refresh)
+        is_good, speaks_for = self._bearer_check.judge(bearer, uid)
         if is_good:
             return speaks_for
         if self._throttle.is_over(source):
@@ -118,9 +118,9 @@ class Receiver:
 
     async def _is_known(self, uid: str) -> bool:
         """Tell whether there is a location of this uId, even one that was added just now."""
-        if not self._bearing.knows(uid):
-            await asyncio.to_thread(self._bearing.refresh)
-        return self._bearing.knows(uid)
+        if not self._bearer_check.knows(uid):
+            await asyncio.to_thread(self._bearer_check.refresh)
+        return self._bearer_check.knows(uid)
 
 
 async def _read(request: Request) -> bytes:
@@ -174,8 +174,8 @@ class Door:
 class Readiness:
     """Whether a notice could be kept: asked of the database once a second at most, whoever asks here how often."""
 
-    def __init__(self, opening: BackgroundBuild[Door]) -> None:
-        self._opening = opening
+    def __init__(self, background: BackgroundBuild[Door]) -> None:
+        self._background = background
         self._lock = asyncio.Lock()
         self._is_ready = False
         self._looked_at = -READY_SECONDS
@@ -189,7 +189,7 @@ class Readiness:
             return self._is_ready
 
     async def _ask(self) -> bool:
-        door = self._opening.built
+        door = self._background.built
         if door is None:
             return False
         try:
@@ -199,17 +199,17 @@ class Readiness:
             return False
 
 
-def make_app(opening: BackgroundBuild[Door]) -> Starlette:
+def make_app(background: BackgroundBuild[Door]) -> Starlette:
     """Put the receiver behind its addresses: one for all locations, one for each, and two for whoever watches it."""
 
     async def receive(request: Request) -> Response:
-        door = opening.built
+        door = background.built
         return _answer(HTTPStatus.SERVICE_UNAVAILABLE) if door is None else await door.receiver.receive(request)
 
     async def healthy(_: Request) -> Response:
         return _answer(HTTPStatus.OK)
 
-    readiness = Readiness(opening)
+    readiness = Readiness(background)
 
     async def ready(_: Request) -> Response:
         is_up = await readiness.look()
@@ -218,9 +218,9 @@ def make_app(opening: BackgroundBuild[Door]) -> Starlette:
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         yield
-        opening.stop()
-        if opening.built is not None:
-            await run_in_threadpool(opening.built.intake.stop)
+        background.stop()
+        if background.built is not None:
+            await run_in_threadpool(background.built.intake.stop)
 
     return Starlette(
         routes=[

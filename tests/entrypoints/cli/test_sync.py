@@ -3,7 +3,7 @@
 import pytest
 
 from entrypoints.cli.commands.sync import Unsynced, verdict
-from entrypoints.cli.exits import Exit
+from entrypoints.exits import Exit
 from storage.schema import CrawlKind, CrawlState, Trouble
 from tests.support.examples import make_report
 
@@ -42,6 +42,6 @@ def test_the_last_crawl_of_a_stream_counts():
 
 def test_a_location_that_was_not_synced():
     """A token that is out of date needs a person, or makes a part of several."""
-    unsynced = [Unsynced(location="hq", uid="1", problem="expired")]
+    unsynced = [Unsynced(name="hq", uid="1", problem="expired")]
     assert verdict([], unsynced) is Exit.PERSON
     assert verdict([make_report()], unsynced) is Exit.PARTLY

@@ -9,7 +9,7 @@ from orchestration.decisions.overview import LocationFacts, Overview, is_ticking
 from settings import Settings
 from storage.ledger.progress import ProgressReport
 
-from ..embedded.servers import join_if_any
+from .embedded.servers import join_if_any
 
 if TYPE_CHECKING:
     from tasks.wiring import Services

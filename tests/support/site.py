@@ -15,7 +15,7 @@ from typing import Any
 
 from entrypoints.embedded import processes
 
-from .crew import Crew, Place, bare_crew
+from .cluster import Cluster, Place, bare_cluster
 from .flower import Flower
 from .processes import await_workers
 from .servers import StoppableRedis, free_port
@@ -32,10 +32,10 @@ def read_procfile() -> dict[str, str]:
 
 
 @dataclass(kw_only=True)
-class Station:
+class Site:
     """A running installation, and its doors."""
 
-    crew: Crew
+    cluster: Cluster
     redis: StoppableRedis
     ports: dict[str, int]
     parts: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Station:
 
     def start_another(self, name: str) -> "subprocess.Popen[bytes]":
         """Start one more of a part, in a home of its own, as on another host."""
-        return self._run(name, read_procfile()[name], PAGETURNER_HOME=str(self.crew.home / f"other-{name}"))
+        return self._run(name, read_procfile()[name], PAGETURNER_HOME=str(self.cluster.home / f"other-{name}"))
 
     def kill(self, name: str) -> None:
         """Kill a part, and all that it started."""
@@ -74,15 +74,15 @@ class Station:
 
     def log(self, name: str) -> str:
         """Read what a part said."""
-        return (self.crew.home / f"{name}.log").read_text()
+        return (self.cluster.home / f"{name}.log").read_text()
 
     def logs(self) -> str:
         """Read what all parts said."""
-        return "".join(file.read_text() for file in self.crew.home.glob("*.log"))
+        return "".join(file.read_text() for file in self.cluster.home.glob("*.log"))
 
     def await_up(self) -> None:
         """Wait until every part answers."""
-        await_workers(self.crew.env, [f"pageturner-{self._worker_pid()}-{number}" for number in range(2)])
+        await_workers(self.cluster.env, [f"pageturner-{self._worker_pid()}-{number}" for number in range(2)])
         await_true(lambda: self._answers("WEBHOOK_PORT", "readyz"), "the webhook answers")
         await_true(lambda: self._answers("METRICS_PORT", "readyz"), "the metrics answer")
 
@@ -96,10 +96,10 @@ class Station:
         return False
 
     def _run(self, name: str, command: str, **more: str) -> "subprocess.Popen[bytes]":
-        env = self.crew.env | more | {port: str(number) for port, number in self.ports.items()}
+        env = self.cluster.env | more | {port: str(number) for port, number in self.ports.items()}
         env["FLOWER_UNAUTHENTICATED_API"] = "1"  # the tests ask it; it is closed where nobody says so
         env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        with (self.crew.home / f"{name}.log").open("ab") as log:
+        with (self.cluster.home / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
                 env=env,
@@ -137,21 +137,21 @@ def await_under_way(place: Place, running: "subprocess.Popen[str]", requests: in
 
 
 @contextlib.contextmanager
-def running_station(home: Path, *simulator: str, parts: Sequence[str] = ()) -> Iterator[Station]:
+def running_site(home: Path, *simulator: str, parts: Sequence[str] = ()) -> Iterator[Site]:
     """Run an installation by its Procfile for the length of the block."""
     (home / "redis").mkdir()
     redis = StoppableRedis(home / "redis")
     redis.start()
     try:
-        with bare_crew(home, *simulator, redis=redis.url) as crew:
+        with bare_cluster(home, *simulator, redis=redis.url) as cluster:
             ports = {name: free_port() for name in ("WEBHOOK_PORT", "METRICS_PORT", "FLOWER_PORT")}
-            station = Station(crew=crew, redis=redis, ports=ports)
+            site = Site(cluster=cluster, redis=redis, ports=ports)
             try:
-                station.start(*(parts or read_procfile()))
-                station.await_up()
-                yield station
+                site.start(*(parts or read_procfile()))
+                site.await_up()
+                yield site
             finally:
-                for child in station.parts.values():
+                for child in site.parts.values():
                     processes.stop(child)
     finally:
         redis.stop()

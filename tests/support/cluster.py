@@ -36,7 +36,7 @@ SIZE += ("--licenses", "300", "--legacy-users", "110")
 
 
 @dataclass(kw_only=True)
-class Crew:
+class Cluster:
     """What a test may do with an installation."""
 
     env: dict[str, str]
@@ -79,7 +79,7 @@ class Crew:
         assert self._used < len(self.apple.locations), "the tests of this process use more locations than there are"
         location = self.apple.locations[self._used]
         self._used += 1
-        place = Place(crew=self, uid=location["uid"], name=f"place-{self._used}")
+        place = Place(cluster=self, uid=location["uid"], name=f"place-{self._used}")
         with self.database() as database:
             token = parse_token(location["token"].encode())
             self.locations(database).add(place.name, place.uid, token, None, list(resources or NUMBERED))
@@ -114,36 +114,36 @@ class Crew:
 class Place:
     """One location of an installation, and Apple's side of it."""
 
-    crew: Crew
+    cluster: Cluster
     uid: str
     name: str
 
     def sync(self, *options: str) -> list[dict[str, Any]]:
         """Sync to a good end, and give the report."""
-        done = self.crew.run("sync", self.name, "--json", *options)
+        done = self.cluster.run("sync", self.name, "--json", *options)
         assert done.returncode == 0, done.stderr
         report: list[dict[str, Any]] = json.loads(done.stdout)
         return report
 
     def mirror(self, resource: str) -> "collections.Counter[str]":
         """Read the mirror's records, however often each is there."""
-        with self.crew.database() as database:
-            location = self.crew.locations(database).watched([self.name])[0]
+        with self.cluster.database() as database:
+            location = self.cluster.locations(database).watched([self.name])[0]
             records = Exporter(database).records(resource, location.id)
             return collections.Counter(canonical(json.loads(text)) for text in records)
 
     def truth(self, resource: str) -> "collections.Counter[str]":
         """Read Apple's records."""
-        return collections.Counter(canonical(record) for record in self.crew.apple.truth(resource, self.uid))
+        return collections.Counter(canonical(record) for record in self.cluster.apple.truth(resource, self.uid))
 
     def changes(self, resource: str) -> list[Change]:
         """Read the feed."""
-        with self.crew.database() as database:
+        with self.cluster.database() as database:
             return [change for change in Feed(database).after(0, self.uid) if change.resource == resource]
 
     def status(self) -> dict[str, Any]:
         """Read the status."""
-        done = self.crew.run("status", "--json")
+        done = self.cluster.run("status", "--json")
         assert done.returncode == 0, done.stderr
         return next(one for one in json.loads(done.stdout)["locations"] if one["uid"] == self.uid)
 
@@ -153,15 +153,15 @@ class Place:
 
     def traffic(self) -> dict[str, Any]:
         """Read what Apple counted."""
-        return self.crew.apple.traffic(self.uid)
+        return self.cluster.apple.traffic(self.uid)
 
     def change(self, **change: Any) -> None:
         """Change Apple's data."""
-        self.crew.apple.change(self.uid, **change)
+        self.cluster.apple.change(self.uid, **change)
 
     def fail(self, *faults: dict[str, Any]) -> None:
         """Script Apple's faults."""
-        self.crew.apple.fail(*faults, uid=self.uid)
+        self.cluster.apple.fail(*faults, uid=self.uid)
 
 
 def canonical(record: dict[str, Any]) -> str:
@@ -170,38 +170,38 @@ def canonical(record: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def bare_crew(home: Path, *simulator: str, redis: str) -> Iterator[Crew]:
+def bare_cluster(home: Path, *simulator: str, redis: str) -> Iterator[Cluster]:
     """Run an installation without anybody who works, for the length of the block."""
     with postgresql_server() as server, running_simulator(*simulator) as apple:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
         env |= {
             "PAGETURNER_HOME": str(home / "home"),
             "PAGETURNER_REDIS_URL": redis,
-            "PAGETURNER_DATABASE_URL": make_database(server, "crew"),
+            "PAGETURNER_DATABASE_URL": make_database(server, "cluster"),
             "PAGETURNER_SECRET_KEYS": make_key(),
             "PAGETURNER_APPLE_URL": apple.origin,
         }
-        crew = Crew(env=env, apple=apple, home=home)
-        with crew.redis() as client:
+        cluster = Cluster(env=env, apple=apple, home=home)
+        with cluster.redis() as client:
             open_gates(client)
-        yield crew
+        yield cluster
 
 
 @contextlib.contextmanager
-def running_crew(
+def running_cluster(
     home: Path,
     *,
     locations: int = 1,
     size: tuple[str, ...] = SIZE,
     latency: float = LATENCY_MS,
     processes: int = 2,
-) -> Iterator[Crew]:
+) -> Iterator[Cluster]:
     """Run an installation for the length of the block."""
     options = ("--locations", str(locations), "--latency", str(latency), *size)
     with (
         redis_server() as redis,
-        bare_crew(home, *options, redis=redis) as crew,
-        running_workers(crew.env, processes_=processes, threads=8, log=home / "workers.log") as crew.workers,
-        running_doorman(crew.env, home) as crew.doorman,
+        bare_cluster(home, *options, redis=redis) as cluster,
+        running_workers(cluster.env, processes_=processes, threads=8, log=home / "workers.log") as cluster.workers,
+        running_doorman(cluster.env, home) as cluster.doorman,
     ):
-        yield crew
+        yield cluster

@@ -2,8 +2,9 @@
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +12,9 @@ from rich.text import Text
 
 from apple.texts import clean
 from orchestration.decisions.freshness import spell_age
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: For people who watch; plain when it is piped.
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -36,6 +40,11 @@ def give_json(value: Any) -> None:
     """Give a result for a program; on a terminal, what that would obey is written as an escape."""
     text = json.dumps(value, default=_plain, ensure_ascii=False)
     give("".join(map(_escaped, text)) if results.is_terminal and not text.isprintable() else text)
+
+
+def as_json(record: "DataclassInstance") -> dict[str, Any]:
+    """Return a record of a location as JSON has it: there, the location's name is called `location`."""
+    return {"location" if name == "name" else name: value for name, value in asdict(record).items()}
 
 
 def _escaped(sign: str) -> str:
