@@ -1,27 +1,77 @@
-"""The clock: the database's own. The clocks of hosts differ, and moments of all hosts are compared with each other."""
+"""Clocks: the database's own, which all hosts share; this host's; and one whose time passes only when it is told to."""
 
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-#: How far the clock of a host runs away meanwhile is nothing; how far it is set may be hours.
+#: How far the clock of a host runs away in this time is nothing; how far it is set may be hours.
 _ASK_AGAIN_SECONDS = 30.0
 
-#: Counts on while a machine sleeps, where the system has such a clock.
+#: Counts on while a machine sleeps, if the system has such a clock.
 _TICKS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Whatever tells the time."""
+    """Tells the time of day."""
 
     def now(self) -> datetime:
-        """Tell the time."""
+        """Return the time of day, in UTC."""
+
+
+class Timer(Protocol):
+    """Measures how long something takes in this process, and waits."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; they never go back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after this many seconds."""
+
+
+class SystemClock:
+    """The clock of this host."""
+
+    def now(self) -> datetime:
+        """Return the time of day, in UTC."""
+        return datetime.now(UTC)
+
+
+class SystemTimer:
+    """The timer of this host."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; they never go back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Return after this many seconds."""
+        time.sleep(seconds)
+
+
+class VirtualClock:
+    """A clock and a timer whose time passes only by `sleep`: what waits an hour takes no time at all."""
+
+    def __init__(self, begun: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._begun = begun
+        self._seconds = 0.0
+
+    def now(self) -> datetime:
+        """Return the virtual time of day."""
+        return self._begun + timedelta(seconds=self._seconds)
+
+    def monotonic(self) -> float:
+        """Return the virtual seconds that have passed."""
+        return self._seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self._seconds += max(0.0, seconds)
 
 
 class AskedClock:
-    """A clock somewhere else: asked now and then, and reckoned on from its last answer."""
+    """A clock elsewhere: it is asked now and then, and its last answer is counted on from."""
 
     def __init__(self, ask: Callable[[], datetime]) -> None:
         self._ask = ask
@@ -29,7 +79,7 @@ class AskedClock:
         self._answer: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """Tell the time there."""
+        """Return the time there."""
         answer = self._answer
         if answer is None or _ticks() - answer[1] > _ASK_AGAIN_SECONDS:
             with self._lock:
@@ -40,7 +90,7 @@ class AskedClock:
         if self._answer is None or _ticks() - self._answer[1] > _ASK_AGAIN_SECONDS:
             asked = _ticks()
             moment = self._ask()
-            self._answer = moment, (asked + _ticks()) / 2  # it was asked somewhere between the two
+            self._answer = moment, (asked + _ticks()) / 2  # it was read somewhere between the two
         return self._answer
 
 

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from apple.deadline import Deadlines
 
-from .clock import AskedClock
+from .clock import AskedClock, Clock, SystemClock
 from .drivers import meaning_of
 from .errors import DatabaseAway, DatabaseTooNew, WrongDatabase
 from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, limit_openings, prepare_session
@@ -43,18 +43,18 @@ _MIGRATION_LOCK = 7_305_117
 class Database:
     """An engine, and the two ways to use it: reading, and writing in a transaction that takes its lock at once."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.engine = _make_engine(url)
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.is_postgresql = self.engine.dialect.name == "postgresql"
         self._watch = Deadlines()
         if self.is_postgresql:
             limit_openings(self.engine, self._watch)
-        self._clock = AskedClock(self._ask_time)
+        self._clock = clock or (AskedClock(self._ask_time) if self.is_postgresql else SystemClock())
 
     def now(self) -> datetime:
-        """Tell the time by the database's clock; a file has none but its host's."""
-        return self._clock.now() if self.is_postgresql else datetime.now(UTC)
+        """Return the time by the database's clock; a file has none but its host's."""
+        return self._clock.now()
 
     @contextmanager
     def once(self) -> Iterator[sa.Connection]:
@@ -122,9 +122,9 @@ class Database:
             return moment
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, clock: Clock | None = None) -> Database:
     """Open a database and bring its schema up to date; one written by a newer Pageturner is refused."""
-    database = Database(url)
+    database = Database(url, clock)
     try:
         _refuse_encoding(database)
         _bring_up_to_date(database)

@@ -5,7 +5,7 @@ share the workers fairly. The first argument of a gated task is the location's u
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -201,7 +201,7 @@ def bug_reason(error: Exception) -> str:
     return f"A bug ({type(error).__name__}): please report it with the worker's log."
 
 
-def publish(messages: list[Message], producer: Any = None) -> None:
+def publish(messages: Sequence[Message], producer: Any = None) -> None:
     """Publish what the gate let through.
 
     With the producer of the caller, where there is one: taking a second one while holding the first froze sixteen

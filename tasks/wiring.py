@@ -21,6 +21,7 @@ from orchestration.gate.board import OutageBoard
 from orchestration.gate.client import GatedClient
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import ServiceLimits
+from orchestration.gate.redis_memory import RedisMemory
 from orchestration.gate.refusals import tell
 from orchestration.gate.server import RedisServer
 from orchestration.metrics import Metrics
@@ -114,7 +115,8 @@ def build(settings: Settings) -> Services:
         raise WrongSettings(f"Nothing can be written into {settings.home}: mend its rights, or set PAGETURNER_HOME.")
     store = Store(open_database(settings.database), Sealer(_keys_if_any(settings)))
     redis = make_redis(settings)
-    gate = Gate(redis, longest_request=DEADLINE_SECONDS, renewing=make_redis(settings, _RENEWING_SECONDS))
+    memory = RedisMemory(redis, renewing=make_redis(settings, _RENEWING_SECONDS))
+    gate = Gate(memory, longest_request=DEADLINE_SECONDS)
     closings, metrics, queue = GateClosings(gate, store), Metrics(redis), CeleryQueue()
     apple = Client(settings.apple_url)
     limits = ServiceLimits(apple)

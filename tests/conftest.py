@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from orchestration.gate import Gate
+from orchestration.gate.redis_memory import RedisMemory
 from storage.database import Database, open_database
 
 from .support.cluster import Cluster, running_cluster
@@ -45,7 +46,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 def gate(redis: Redis) -> Gate:
     """A gate whose Redis remembers all there is to remember: nothing."""
     open_gates(redis)
-    return Gate(redis, longest_request=60.0)
+    return Gate(RedisMemory(redis), longest_request=60.0)
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ def _answers(socket: Path) -> bool:
 
 
 def _open_epoch(socket: Path) -> None:
-    from orchestration.gate import Gate
+    from orchestration.gate.redis_memory import RedisMemory
 
     with Redis(unix_socket_path=str(socket)) as redis:
-        Gate(redis, longest_request=0.0).open_epoch()
+        RedisMemory(redis).open_epoch()

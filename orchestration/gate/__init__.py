@@ -1,5 +1,6 @@
-"""The gate: who may ask Apple now. One a location, shared by all processes through Redis."""
+"""The gate: every request that carries a token goes through the gate of its location."""
 
-from .gate import AlreadyRunning, Gate, GateState, Message, NoPermit, Permit
+from .gate import AlreadyRunning, Gate, NoPermit, Permit
+from .memory import GateStatus, Message
 
-__all__ = ["AlreadyRunning", "Gate", "GateState", "Message", "NoPermit", "Permit"]
+__all__ = ["AlreadyRunning", "Gate", "GateStatus", "Message", "NoPermit", "Permit"]

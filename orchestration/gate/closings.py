@@ -1,12 +1,12 @@
 """The gates' memory: what Apple asked for, kept in the database too. A Redis may forget it, or begin empty."""
 
 import threading
-import time
 from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
 from apple.errors import AppleError
+from storage.clock import SystemTimer, Timer
 from storage.errors import DatabaseAway
 from storage.store import Store
 
@@ -19,9 +19,10 @@ _ORGANISATION = 9646
 class GateClosings:
     """Keeps closings, and tells them to a Redis that does not know them."""
 
-    def __init__(self, gate: Gate, store: Store) -> None:
+    def __init__(self, gate: Gate, store: Store, timer: Timer | None = None) -> None:
         self._gate = gate
         self._store = store
+        self._timer = timer or SystemTimer()
         #: What a Redis that was away could not be told: a gate, until when by this process' clock, and its step.
         self._unsaid: list[tuple[str, float, int]] = []
         self._has_told = False
@@ -36,7 +37,7 @@ class GateClosings:
             self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error))
         except DatabaseAway:  # Redis is told all the same, and whoever is away has more to say of it
             gates = [permit.uid]
-        ends = time.monotonic() + permit.shut_seconds
+        ends = self._timer.monotonic() + permit.shut_seconds
         self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have forgotten it since
 
     def restore(self) -> None:
@@ -57,7 +58,7 @@ class GateClosings:
     def _say(self, closings: Sequence[tuple[str, float, int]]) -> None:
         """Shut gates; what Redis does not hear now, it is told when it answers again."""
         for place, (gate, ends, step) in enumerate(closings):
-            left = ends - time.monotonic()
+            left = ends - self._timer.monotonic()
             try:
                 if left > 0:
                     self._gate.shut(gate, left, step)

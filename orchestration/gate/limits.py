@@ -1,11 +1,11 @@
 """Apple's service config: how many requests a second it allows, and where it answers; read again every five minutes."""
 
 import threading
-import time
 
 from apple.client import Client
 from apple.errors import AppleError
 from apple.service import ServiceConfig
+from storage.clock import SystemTimer, Timer
 
 #: Apple: limits may change without notice; read them every five minutes.
 REFRESH_SECONDS = 300.0
@@ -21,8 +21,9 @@ UNKNOWN_RATE = 15
 class ServiceLimits:
     """The limits as this process knows them."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, timer: Timer | None = None) -> None:
         self._client = client
+        self._timer = timer or SystemTimer()
         self._lock = threading.Lock()
         self._config: ServiceConfig | None = None
         self._refresh_at = 0.0
@@ -49,19 +50,19 @@ class ServiceLimits:
     def keep_fresh(self) -> None:
         """Read them again where it is time to."""
         is_first = self._refresh_at == 0.0  # then everybody waits: nothing may go out before the limit is known
-        if time.monotonic() >= self._refresh_at and self._lock.acquire(blocking=is_first):
+        if self._timer.monotonic() >= self._refresh_at and self._lock.acquire(blocking=is_first):
             try:
                 self._refresh()
             finally:
                 self._lock.release()
 
     def _refresh(self) -> None:
-        if time.monotonic() < self._refresh_at:
+        if self._timer.monotonic() < self._refresh_at:
             return
         try:
             self._config = self._client.service_config()
             if self._asks_legacy:
                 self._client.find_legacy()
-            self._refresh_at = time.monotonic() + REFRESH_SECONDS
+            self._refresh_at = self._timer.monotonic() + REFRESH_SECONDS
         except AppleError:
-            self._refresh_at = time.monotonic() + RETRY_SECONDS
+            self._refresh_at = self._timer.monotonic() + RETRY_SECONDS

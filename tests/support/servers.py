@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from entrypoints.embedded import processes
 from entrypoints.embedded.servers import server_binary
-from orchestration.gate import Gate
+from orchestration.gate.redis_memory import RedisMemory
 
 #: The account that PostgreSQL runs as where the tests run as root, which it refuses.
 _NOBODY = 65534
@@ -58,11 +58,11 @@ def redis_server() -> Iterator[str]:
 
 def open_gates(redis: Redis) -> None:
     """Have a Redis that is empty believe that it knows all there is to know."""
-    gate = Gate(redis, longest_request=0.0)
-    gate.open_epoch()
-    untold = gate.untold()
-    assert untold is not None
-    gate.note_told(untold)
+    memory = RedisMemory(redis)
+    memory.open_epoch()
+    epoch = memory.epoch()
+    assert epoch is not None
+    memory.note_told(epoch)
 
 
 class StoppableRedis:

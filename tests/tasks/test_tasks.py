@@ -55,7 +55,7 @@ import threading
 from tasks import app
 from tasks.wiring import services
 from types import SimpleNamespace
-services().gate.open_epoch()
+services().gate._memory.open_epoch()
 services().closings.restore()
 barrier, done = threading.Barrier(16), []
 def fan_out(thread):
@@ -147,7 +147,7 @@ _GIVE_UP = """
 import sqlalchemy as sa
 from tasks import app
 from tasks.wiring import services
-services().gate.open_epoch()
+services().gate._memory.open_epoch()
 services().closings.restore()
 services().queue.sync("1")
 assert services().gate.knows("1", "sync.")

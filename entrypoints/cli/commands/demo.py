@@ -21,7 +21,7 @@ import typer
 
 from apple.resources import RESOURCES, Paging
 from apple.tokens import parse_token
-from orchestration.gate.gate import IN_FLIGHT_LIMIT
+from orchestration.gate.memory import IN_FLIGHT_LIMIT
 from storage.ledger.progress import ProgressReport
 from storage.locations import Location
 

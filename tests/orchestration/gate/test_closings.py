@@ -12,9 +12,18 @@ from orchestration.gate import Gate, NoPermit
 from orchestration.gate.client import GatedClient
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import UNKNOWN_RATE, ServiceLimits
+from orchestration.gate.redis_memory import RedisMemory
 from orchestration.metrics import Metrics
 from tests.support.filled_store import FilledStore, make_store, make_token
 from tests.support.proxy import proxied
+from tests.support.servers import open_gates
+
+
+@pytest.fixture
+def gate(redis) -> Gate:
+    """The gates of a Redis that has nothing to remember."""
+    open_gates(redis)
+    return Gate(RedisMemory(redis), longest_request=60.0)
 
 
 @pytest.fixture
@@ -122,7 +131,7 @@ def test_limits_that_cannot_be_read(client):
 def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
     """What Apple asked for while Redis was away is kept, and told to it as soon as it answers again."""
     with proxied(redis_url) as (proxy, url), Redis.from_url(url, retry=None) as far:
-        hurt = Gate(far, longest_request=60.0)
+        hurt = Gate(RedisMemory(far), longest_request=60.0)
         closings = GateClosings(hurt, store)
         apple = Client("http://127.0.0.1:9")
         client = GatedClient(apple, hurt, ServiceLimits(apple), closings, Metrics(far))

@@ -1,0 +1,293 @@
+"""The memory of gates in this process: the twin of `RedisMemory`, for tests and simulations in virtual time."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from storage.clock import Timer
+
+from .memory import LIMITS, Admission, Closed, GateStatus, Grant, Limits, Message, Refusal, Request, Return
+
+#: Turns of a gate's queue below the next rank.
+_TURNS = 1_000_000_000
+
+#: How often one who waits for a permit looks whether one was given back.
+_LOOK_SECONDS = 0.05
+
+#: Doubling a wait more often than this changes nothing.
+_DOUBLINGS = 30
+_PATIENCE_DOUBLINGS = 10
+
+#: How long a gate that was not told yet is shut before somebody looks again.
+_UNTOLD = 100
+
+
+@dataclass
+class _Gate:
+    """One gate. Times are milliseconds."""
+
+    #: id -> place in the queue
+    parked: dict[str, int] = field(default_factory=dict)
+    #: id -> when it is parked
+    later: dict[str, int] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    #: id -> how often it was published
+    sent: dict[str, int] = field(default_factory=dict)
+    #: id -> when it is taken for lost
+    admitted: dict[str, int] = field(default_factory=dict)
+    #: execution -> when its lease ends
+    permits: dict[str, int] = field(default_factory=dict)
+    #: id -> until when its answer is believed to be being stored
+    storing: dict[str, int] = field(default_factory=dict)
+    #: The times of the last grants, newest first.
+    grants: list[int] = field(default_factory=list)
+    turn: int = 0
+    closed_until: int = 0
+    closings: int = 0
+    step: int = 0
+    holds: int = 0
+    held_until: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Epoch:
+    """Since when a memory is believed."""
+
+    name: str
+    opens: int
+    is_told: bool
+
+    def __bytes__(self) -> bytes:
+        return f"{self.name} {self.opens} {int(self.is_told)}".encode()
+
+
+class LocalMemory:
+    """Gates that are kept in this process."""
+
+    def __init__(self, timer: Timer, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self._timer = timer
+        self._gates: dict[str, _Gate] = {}
+        self._due: dict[str, float] = {}
+        self._epoch: _Epoch | None = None
+
+    def forget(self) -> None:
+        """Lose everything, as a Redis does that is emptied."""
+        self._gates.clear()
+        self._due.clear()
+        self._epoch = None
+
+    def park(self, uid: str, message: Message, rank: int) -> Admission:
+        """Park a message unless one of its id is parked, admitted or running; lower ranks come first."""
+        gate = self._gate(uid)
+        if message.id not in gate.messages:
+            gate.turn += 1
+            gate.messages[message.id] = message.payload
+            gate.places[message.id] = gate.parked[message.id] = rank * _TURNS + gate.turn
+        return self.admit(uid)
+
+    def park_again(self, uid: str, message_id: str, delay: int) -> Admission:
+        """Park the message of a running task for a while. It keeps its place."""
+        gate = self._gate(uid)
+        if gate.admitted.pop(message_id, None) is not None:
+            gate.sent.pop(message_id, None)
+            gate.storing.pop(message_id, None)
+            if delay > 0:
+                gate.later[message_id] = self._now() + delay
+            else:
+                gate.parked[message_id] = gate.places.get(message_id, 0)
+        return self.admit(uid)
+
+    def admit(self, uid: str) -> Admission:
+        """Let through what may run now."""
+        gate, now, messages = self._gate(uid), self._now(), list[Message]()
+        for message_id in _up_to(gate.later, now):
+            del gate.later[message_id]
+            gate.parked[message_id] = gate.places.get(message_id, 0)
+        opens = self._shut_until(gate)
+        if opens <= now:
+            for message_id in _up_to(gate.admitted, now):
+                self._publish(gate, message_id, messages)
+            while gate.parked and len(gate.admitted) < self.limits.in_flight + self.limits.head_start:
+                first = min(gate.parked, key=lambda one: (gate.parked[one], one))
+                del gate.parked[first]
+                self._publish(gate, first, messages)
+        times = list(gate.later.values())
+        if gate.admitted:
+            times.append(max(min(gate.admitted.values()), opens))
+        if opens > now and gate.parked:
+            times.append(opens)
+        return Admission(messages=messages, again_at=min(times, default=None))
+
+    def finish(self, uid: str, message_id: str) -> Admission:
+        """Forget a message whose task has ended."""
+        _forget(self._gate(uid), message_id)
+        return self.admit(uid)
+
+    def take(self, uid: str, request: Request) -> Grant | Refusal:
+        """Take a permit."""
+        gate, now = self._gate(uid), self._now()
+        _drop(gate.permits, now)
+        _drop(gate.storing, now)
+        if request.message_id:
+            is_at_it = _lives(gate, request.twin) or request.message_id in gate.storing
+            if is_at_it or request.message_id not in gate.messages:
+                return Refusal(why="twin", wait=None)
+            gate.parked.pop(request.message_id, None)
+            gate.later.pop(request.message_id, None)
+            gate.admitted[request.message_id] = now + self.limits.lease
+        opens = self._shut_until(gate)
+        if opens > now:
+            return Refusal(why="shut", wait=opens - now)
+        if len(gate.permits) >= self.limits.in_flight or _lives(gate, request.sole):
+            return Refusal(why="full", wait=None)
+        if request.rate > 0 and len(gate.grants) >= request.rate:
+            left = request.window - (now - gate.grants[request.rate - 1])
+            if left > 0:
+                return Refusal(why="fast", wait=left)
+        gate.grants = [now, *gate.grants][: max(request.rate, 256)]
+        gate.permits[request.execution] = now + self.limits.lease
+        return Grant(closings=gate.closings)
+
+    def give_back(self, uid: str, returned: Return) -> Closed:
+        """Give a permit back, and shut the gate in the same step if the answer wants that."""
+        gate, now, wait = self._gate(uid), self._now(), returned.wait
+        gate.permits.pop(returned.execution, None)
+        if returned.message_id in gate.messages:
+            gate.storing[returned.message_id] = now + returned.storing
+        is_first = returned.closings == gate.closings
+        if returned.closes:
+            if is_first:
+                gate.closings += 1
+                gate.step += 1
+            least = returned.least * 2 ** min(max(1, gate.step) - 1, _DOUBLINGS)
+            wait = max(wait or 0, min(returned.longest, least))
+        elif is_first:
+            gate.step = 0
+        if wait is None:
+            return Closed(opens_at=None, left=0, step=gate.step)
+        gate.closed_until = max(gate.closed_until, now + wait)
+        opens = self._shut_until(gate)
+        return Closed(opens_at=opens, left=max(0, opens - now), step=gate.step)
+
+    def revoke(self, uid: str, executions: Sequence[str]) -> None:
+        """Take back permits that nobody has, or that were given back without being heard."""
+        for execution in executions:
+            self._gate(uid).permits.pop(execution, None)
+
+    def renew(self, uid: str, executions: Sequence[str], message_ids: Sequence[str]) -> None:
+        """Renew permits, and the admission of tasks that are running."""
+        gate, ends = self._gate(uid), self._now() + self.limits.lease
+        gate.permits |= dict.fromkeys(executions, ends)
+        for message_id in message_ids:
+            if message_id in gate.messages and message_id not in gate.parked and message_id not in gate.later:
+                gate.admitted[message_id] = ends
+
+    def look(self, uid: str) -> GateStatus:
+        """Look at a gate, and change nothing."""
+        gate, now = self._gate(uid), self._now()
+        return GateStatus(
+            in_flight=sum(ends > now for ends in gate.permits.values()),
+            waiting=len(gate.parked) + len(gate.later),
+            admitted=len(gate.admitted),
+            shut_seconds=max(0, self._shut_until(gate) - now) / 1000,
+        )
+
+    def ids(self, uid: str) -> Sequence[str]:
+        """Return the ids of all messages that are parked, admitted or running."""
+        return list(self._gate(uid).messages)
+
+    def shut(self, uid: str, wait: int, step: int) -> int:
+        """Shut a gate for so long because Apple wanted that, so many times in a row; return when it opens."""
+        gate = self._gate(uid)
+        gate.closed_until = max(gate.closed_until, self._now() + wait)
+        gate.closings += 1
+        gate.step = max(gate.step, step)
+        return self._shut_until(gate)
+
+    def hold(self, uid: str, least: int, longest: int) -> int:
+        """Shut a gate because answers cannot be stored, longer each time; return when it opens."""
+        gate, now = self._gate(uid), self._now()
+        if self._shut_until(gate) <= now:
+            times = gate.holds if now - gate.held_until < longest else 0
+            gate.holds, gate.held_until = times + 1, now + min(longest, least * 2 ** min(times, _DOUBLINGS))
+            gate.closed_until = max(gate.closed_until, gate.held_until)
+        return self._shut_until(gate)
+
+    def due(self) -> Sequence[tuple[str, float]]:
+        """Return the gates that are to be looked at now, each with the time that was set for it."""
+        return [(uid, self._due[uid]) for uid in _up_to(self._due, self._now())]
+
+    def wake(self, uid: str, at: int) -> None:
+        """Have a gate looked at by then."""
+        self._due[uid] = min(at, self._due.get(uid, at) - 0.001)
+
+    def touch(self, uid: str) -> None:
+        """Have a gate looked at now, unless a time is set for it."""
+        self._due.setdefault(uid, 0)
+
+    def reschedule(self, uid: str, seen: float, at: int | None) -> None:
+        """Set when a gate is looked at next, unless that has changed since it was seen."""
+        if self._due.get(uid) == seen:
+            del self._due[uid]
+            if at is not None:
+                self._due[uid] = at
+
+    def await_return(self, uid: str, seconds: float) -> None:
+        """Wait for a moment: whether a permit of the gate was given back meanwhile, the next try tells."""
+        del uid
+        self._timer.sleep(min(seconds, _LOOK_SECONDS))
+
+    def epoch(self) -> bytes | None:
+        """Return since when, and as which server, this memory remembers; None if it does not yet."""
+        return None if self._epoch is None else bytes(self._epoch)
+
+    def open_epoch(self) -> None:
+        """Begin an epoch of which everything is known: nobody is at Apple yet."""
+        self._epoch = _Epoch(name=uuid.uuid4().hex, opens=0, is_told=False)
+
+    def note_told(self, epoch: bytes) -> None:
+        """Note that in this epoch the memory was told what Apple had asked for."""
+        if self._epoch is not None and bytes(self._epoch) == epoch:
+            self._epoch = _Epoch(name=self._epoch.name, opens=self._epoch.opens, is_told=True)
+
+    def _gate(self, uid: str) -> _Gate:
+        return self._gates.setdefault(uid, _Gate())
+
+    def _now(self) -> int:
+        return round(self._timer.monotonic() * 1000)
+
+    def _shut_until(self, gate: _Gate) -> int:
+        if self._epoch is None:
+            self._epoch = _Epoch(name=uuid.uuid4().hex, opens=self._now() + self.limits.lease, is_told=False)
+        untold = 0 if self._epoch.is_told else self._now() + _UNTOLD
+        return max(self._epoch.opens, gate.closed_until, untold)
+
+    def _publish(self, gate: _Gate, message_id: str, messages: list[Message]) -> None:
+        if message_id not in gate.messages:
+            _forget(gate, message_id)
+            return
+        times = gate.sent[message_id] = gate.sent.get(message_id, 0) + 1
+        patience = self.limits.patience * 2 ** min(times - 1, _PATIENCE_DOUBLINGS)
+        gate.admitted[message_id] = self._now() + patience
+        messages.append(Message(id=message_id, payload=gate.messages[message_id]))
+
+
+def _up_to(times: dict[str, int] | dict[str, float], now: int) -> list[str]:
+    """Return the names whose time has come, in the order of their times."""
+    return [name for at, name in sorted((at, name) for name, at in times.items()) if at <= now]
+
+
+def _drop(times: dict[str, int], now: int) -> None:
+    for name in _up_to(times, now):
+        del times[name]
+
+
+def _lives(gate: _Gate, beginning: str) -> bool:
+    return bool(beginning) and any(one.startswith(beginning) for one in gate.permits)
+
+
+def _forget(gate: _Gate, message_id: str) -> None:
+    for kept in (gate.storing, gate.admitted, gate.messages, gate.places, gate.sent):
+        kept.pop(message_id, None)

@@ -1,0 +1,152 @@
+"""The memory of gates in Redis: each step is a script in Lua, from the folder beside this file."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+
+from .memory import LIMITS, Admission, Closed, GateStatus, Grant, Limits, Message, Refusal, Request, Return
+
+_NAMES = ("park", "admit", "finish", "take", "give_back", "renew", "look", "shut", "hold")
+
+#: The parts of a location's keys, in the order in which `common.lua` names them.
+_PARTS = ("parked", "later", "messages", "ranks", "sent", "admitted", "permits", "grants", "state", "wake", "keeping")
+
+EPOCH_KEY = "gate:epoch"
+DUE_KEY = "gates:due"
+
+
+class RedisMemory:
+    """The gates of one Redis."""
+
+    def __init__(self, redis: Redis, limits: Limits = LIMITS, *, renewing: Redis | None = None) -> None:
+        self.limits = limits
+        self._redis = redis
+        #: Renewals must not wait behind other requests that hang.
+        self._renewing = renewing or redis
+        common = _read("common")
+        self._scripts = {name: redis.register_script(common + _read(name)) for name in _NAMES}
+        self._reschedule = redis.register_script(_read("reschedule"))
+        self._wake = redis.register_script(_read("wake"))
+        self._tell = redis.register_script(_read("tell"))
+
+    def park(self, uid: str, message: Message, rank: int) -> Admission:
+        """Park a message unless one of its id is parked, admitted or running; lower ranks come first."""
+        return _admission(self._run("park", uid, message.id, rank, 0, message.payload, "0"))
+
+    def park_again(self, uid: str, message_id: str, delay: int) -> Admission:
+        """Park the message of a running task for a while. It keeps its place."""
+        return _admission(self._run("park", uid, message_id, 0, delay, "", "1"))
+
+    def admit(self, uid: str) -> Admission:
+        """Let through what may run now."""
+        return _admission(self._run("admit", uid))
+
+    def finish(self, uid: str, message_id: str) -> Admission:
+        """Forget a message whose task has ended."""
+        return _admission(self._run("finish", uid, message_id))
+
+    def take(self, uid: str, request: Request) -> Grant | Refusal:
+        """Take a permit."""
+        of_message = (request.execution, request.message_id)
+        of_apple = (request.rate, request.window)
+        answer = self._run("take", uid, *of_message, *of_apple, request.sole, request.twin)
+        if answer[0]:
+            return Grant(closings=answer[1])
+        return Refusal(why=answer[2].decode(), wait=None if answer[1] < 0 else answer[1])
+
+    def give_back(self, uid: str, returned: Return) -> Closed:
+        """Give a permit back, and shut the gate in the same step if the answer wants that."""
+        outcome = "closed" if returned.closes else "well"
+        wait = -1 if returned.wait is None else returned.wait
+        of_permit = (returned.execution, returned.closings, outcome)
+        of_message = (returned.message_id, returned.storing)
+        answer = self._run("give_back", uid, *of_permit, wait, returned.least, returned.longest, *of_message)
+        opens, left, step = map(int, answer)
+        return Closed(opens_at=opens or None, left=left, step=step)
+
+    def revoke(self, uid: str, executions: Sequence[str]) -> None:
+        """Take back permits that nobody has, or that were given back without being heard."""
+        self._renewing.zrem(key_of(uid, "permits"), *executions)
+
+    def renew(self, uid: str, executions: Sequence[str], message_ids: Sequence[str]) -> None:
+        """Renew permits, and the admission of tasks that are running."""
+        arguments = (len(executions), *executions, *message_ids)
+        self._run("renew", uid, *arguments, client=self._renewing)
+
+    def look(self, uid: str) -> GateStatus:
+        """Look at a gate, and change nothing."""
+        in_flight, waiting, admitted, shut = self._run("look", uid)
+        return GateStatus(in_flight=in_flight, waiting=waiting, admitted=admitted, shut_seconds=int(shut) / 1000)
+
+    def ids(self, uid: str) -> Sequence[str]:
+        """Return the ids of all messages that are parked, admitted or running."""
+        names: Any = self._redis.hkeys(key_of(uid, "messages"))
+        return [name.decode() for name in names]
+
+    def shut(self, uid: str, wait: int, step: int) -> int:
+        """Shut a gate for so long because Apple wanted that, so many times in a row; return when it opens."""
+        return int(self._run("shut", uid, wait, step))
+
+    def hold(self, uid: str, least: int, longest: int) -> int:
+        """Shut a gate because answers cannot be stored, longer each time; return when it opens."""
+        return int(self._run("hold", uid, least, longest))
+
+    def due(self) -> Sequence[tuple[str, float]]:
+        """Return the gates that are to be looked at now, each with the time that was set for it."""
+        now: Any = self._redis.time()
+        milliseconds = now[0] * 1000 + now[1] // 1000
+        due: Any = self._redis.zrangebyscore(DUE_KEY, "-inf", milliseconds, withscores=True)
+        return [(name.decode(), seen) for name, seen in due]
+
+    def wake(self, uid: str, at: int) -> None:
+        """Have a gate looked at by then."""
+        self._wake(keys=[DUE_KEY], args=[uid, at])
+
+    def touch(self, uid: str) -> None:
+        """Have a gate looked at now, unless a time is set for it."""
+        self._redis.zadd(DUE_KEY, {uid: 0}, nx=True)
+
+    def reschedule(self, uid: str, seen: float, at: int | None) -> None:
+        """Set when a gate is looked at next, unless that has changed since it was seen."""
+        self._reschedule(keys=[DUE_KEY], args=[uid, seen, -1 if at is None else at])
+
+    def await_return(self, uid: str, seconds: float) -> None:
+        """Wait until a permit of the gate is given back, for so long at most."""
+        self._redis.blpop([key_of(uid, "wake")], timeout=seconds)
+
+    def epoch(self) -> bytes | None:
+        """Return since when, and as which server, this memory remembers; None if it does not yet."""
+        known: Any = self._redis.get(EPOCH_KEY)
+        return None if known is None else bytes(known)
+
+    def open_epoch(self) -> None:
+        """Begin an epoch of which everything is known: nobody is at Apple yet."""
+        info: Any = self._redis.info("server")
+        self._redis.set(EPOCH_KEY, f"{info['run_id']} 0 0")
+
+    def note_told(self, epoch: bytes) -> None:
+        """Note that in this epoch the memory was told what Apple had asked for."""
+        self._tell(keys=[EPOCH_KEY], args=[epoch])
+
+    def _run(self, name: str, uid: str, *arguments: Any, client: Redis | None = None) -> Any:
+        keys = [*(key_of(uid, part) for part in _PARTS), EPOCH_KEY]
+        limits = (self.limits.in_flight, self.limits.head_start, self.limits.lease, self.limits.patience)
+        return self._scripts[name](keys=keys, args=(*limits, *arguments), client=client)
+
+
+def key_of(uid: str, part: str) -> str:
+    """Return the name of a key; the braces keep all keys of one location in one slot of a cluster."""
+    return f"gate:{{{uid}}}:{part}"
+
+
+def _admission(result: list[Any]) -> Admission:
+    again = int(result[0])
+    pairs = zip(result[1::2], result[2::2], strict=True)
+    messages = [Message(id=name.decode(), payload=payload.decode()) for name, payload in pairs]
+    return Admission(messages=messages, again_at=None if again < 0 else again)
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath("lua", f"{name}.lua").read_text() + "\n"
