@@ -9,8 +9,6 @@ import pytest
 from celery import Celery
 
 from settings import celery_url
-from storage.ledger.crawls import Crawls
-from storage.ledger.pages import Pages
 from tests.support.cluster import running_cluster
 
 from .test_crawl import assert_in_step
@@ -27,18 +25,6 @@ def lonely(tmp_path_factory):
     """An installation that a test may break, as long as it comes round again."""
     with running_cluster(tmp_path_factory.mktemp("lonely"), locations=12, latency=LATENCY) as cluster:
         yield cluster
-
-
-def await_pages(cluster, count):
-    """Wait until a crawl has stored some pages, and give its number and round."""
-    with cluster.database() as database:
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            for crawl in Crawls(database).unfinished():
-                if crawl.resource == "assignments" and len(Pages(database).facts(crawl.id)) >= count:
-                    return crawl
-            time.sleep(0.02)
-    pytest.fail("no crawl came so far")
 
 
 def end(running):
@@ -60,7 +46,7 @@ def test_an_emptied_redis(lonely):
     """FLUSHALL in mid-crawl: queue, chord and permits are gone, and the ledger brings them back."""
     place = lonely.add()
     running = lonely.start("sync", place.name)
-    await_pages(lonely, 10)
+    lonely.await_pages(10, of="assignments")
     with lonely.redis() as redis:
         redis.flushall()
     assert end(running) < PATIENCE
@@ -71,7 +57,7 @@ def test_a_killed_sync(lonely):
     """A sync that is killed loses nothing: the workers go on, and the next sync only waits."""
     place = lonely.add()
     running = lonely.start("sync", place.name)
-    await_pages(lonely, 10)
+    lonely.await_pages(10, of="assignments")
     running.kill()
     running.communicate()
     place.sync()
@@ -83,7 +69,7 @@ def test_pages_that_come_twice(lonely):
     """Messages that are delivered twice, at the same time too, store once and never make a sixth request."""
     place = lonely.add()
     running = lonely.start("sync", place.name)
-    crawl = await_pages(lonely, 5)
+    crawl = lonely.await_pages(5, of="assignments")
     app = Celery(broker=celery_url(lonely.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
     for index in list(range(1, 40)) * 3:
         arguments = (place.uid, crawl.id, crawl.round, index)
@@ -100,7 +86,7 @@ def test_callbacks_that_come_early_and_twice(lonely):
     """A reconcile that nobody asked for changes nothing."""
     place = lonely.add()
     running = lonely.start("sync", place.name)
-    crawl = await_pages(lonely, 5)
+    crawl = lonely.await_pages(5, of="assignments")
     app = Celery(broker=celery_url(lonely.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
     for number in range(20):
         app.send_task("pageturner.reconcile", (crawl.id,), queue="seed")
@@ -120,7 +106,7 @@ def test_a_revoked_page(lonely):
     """A page task that somebody revokes does not stall its crawl."""
     place = lonely.add()
     running = lonely.start("sync", place.name)
-    crawl = await_pages(lonely, 5)
+    crawl = lonely.await_pages(5, of="assignments")
     app = Celery(broker=celery_url(lonely.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
     for index in (25, 30):
         app.control.revoke(f"{crawl.id}.{crawl.round}.{index}")
@@ -133,7 +119,7 @@ def test_a_database_that_restarts(lonely):
     """A database that drops all its connections in mid-crawl is waited for."""
     place = lonely.add()
     running = lonely.start("sync", place.name)
-    await_pages(lonely, 10)
+    lonely.await_pages(10, of="assignments")
     with lonely.database() as database, contextlib.suppress(Exception), database.once() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -146,7 +132,7 @@ def test_a_redis_that_hiccups(lonely):
     place = lonely.add()
     running = lonely.start("sync", place.name)
     for count in (5, 15, 25):
-        await_pages(lonely, count)
+        lonely.await_pages(count, of="assignments")
         with lonely.redis() as redis:
             redis.client_kill_filter(_type="normal")
     assert_borne(place, running)
@@ -166,7 +152,7 @@ def test_a_killed_worker(lonely):  # the last: one worker is fewer from here on
     """SIGKILL of one of two workers in mid-crawl: what it held is done by the other."""
     place = lonely.add()
     running = lonely.start("sync", place.name)
-    await_pages(lonely, 10)
+    lonely.await_pages(10, of="assignments")
     os.kill(lonely.workers[0].pid, signal.SIGKILL)
     assert end(running) < PATIENCE
     assert_in_step(place)

@@ -11,24 +11,10 @@ import pytest
 from celery import Celery
 
 from settings import celery_url
-from storage.ledger.crawls import Crawls
-from storage.ledger.pages import Pages
 from tests.support.cluster import running_cluster
 from tests.support.processes import running_workers
 
 from .test_resources import assert_exact
-
-
-def await_steps(cluster, count):
-    """Wait until an unfinished crawl has stored so many pages."""
-    until = time.monotonic() + 60
-    with cluster.database() as database:
-        while time.monotonic() < until:
-            for crawl in Crawls(database).unfinished():
-                if len(Pages(database).facts(crawl.id)) >= count:
-                    return crawl
-            time.sleep(0.01)
-    pytest.fail("no crawl came so far")
 
 
 def location(place):
@@ -96,7 +82,7 @@ def test_revoked_in_mid_crawl(cluster):
     place = cluster.add("assignments")
     with cluster.apple.slowed(0.2):
         running = cluster.start("sync", place.name)
-        await_steps(cluster, 12)
+        cluster.await_pages(12)
         token = cluster.apple.new_token(place.uid)
         asked = place.traffic()["requests"]
         _, err = running.communicate(timeout=60)
@@ -184,7 +170,7 @@ def test_a_chain_that_lost_its_worker(tmp_path):
     ) as cluster:
         place = cluster.add("subscription-assignments")
         running = cluster.start("sync", place.name)
-        await_steps(cluster, 100)
+        cluster.await_pages(100)
         os.kill(cluster.workers[0].pid, signal.SIGKILL)
         asked = place.traffic()["requests"]
         with running_workers(cluster.env, processes_=1, log=tmp_path / "second.log"):
@@ -202,7 +188,7 @@ def test_steps_that_come_twice(cluster):
     app = Celery(broker=celery_url(cluster.env["PAGETURNER_REDIS_URL"]), set_as_current=False)
     with cluster.apple.slowed(1.0), contextlib.closing(app):
         running = cluster.start("sync", place.name)
-        crawl = await_steps(cluster, 1)
+        crawl = cluster.await_pages(1)
         for index in [0, 1, 2, 3] * 10:
             arguments = (place.uid, crawl.id, crawl.round, index)
             task_id = f"{crawl.id}.{crawl.round}.{index}"

@@ -70,7 +70,7 @@ def test_a_look_that_fails_wherever_is_one(world):
     world.open("assets", "assignments")
     spot = None
     while spot is None:
-        paged = [one for one in world.unfinished() if not one.is_chained]
+        paged = [one for one in world.store.unfinished() if not one.is_chained]
         spot = next((one for one in paged if one.kind is CrawlKind.SPOT), None)
         for crawl in paged if spot is None else ():
             world._finish(crawl)

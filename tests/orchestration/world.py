@@ -129,18 +129,13 @@ class World:
 
     def read(self) -> None:
         """Read what is open of Apple as it is now, until nothing paged is."""
-        while paged := [one for one in self.unfinished() if not one.is_chained]:
+        while paged := [one for one in self.store.unfinished() if not one.is_chained]:
             for crawl in paged:
                 self._finish(crawl)
 
-    def unfinished(self) -> list[Crawl]:
-        """Give every crawl that is still to be worked on."""
-        of_syncs = (self.store.crawls.of_sync(sync_id) for sync_id in self.store.syncs.open_ones())
-        return [crawl for some in of_syncs for crawl in some if crawl.is_unfinished]
-
     def chain(self) -> Crawl:
         """Give the chain that is being walked."""
-        return next(one for one in self.unfinished() if one.is_chained)
+        return next(one for one in self.store.unfinished() if one.is_chained)
 
     def end_chain(self) -> None:
         """Come to the end of the chain."""

@@ -106,7 +106,7 @@ def test_notices_of_nobody(database):
     kept.store([notice(1, uid="999"), notice(2, "SOMETHING_NEW"), notice(3, "TEST_NOTIFICATION")])
     assert kept.handle(wanted_by) == 3
     unknown = kept.last(None, 10, unhandled=False, unknown=True)
-    assert [(one.uid, one.location, one.wanted) for one in unknown] == [("999", None, None)]
+    assert [(one.uid, one.name, one.wanted) for one in unknown] == [("999", None, None)]
     wanted = {one.type: one.wanted for one in kept.last(["hq"], 10, unhandled=False, unknown=False)}
     assert wanted["TEST_NOTIFICATION"] == []
     assert "subscriptions" in wanted["SOMETHING_NEW"]

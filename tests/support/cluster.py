@@ -6,21 +6,25 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from apple.resources import RESOURCES, Paging
 from apple.tokens import parse_token
 from storage.database import Database, open_database
+from storage.ledger.crawls import Crawl
 from storage.locations import Locations
 from storage.mirror.export import Exporter
 from storage.mirror.feed import Change, Feed
 from storage.sealer import Sealer, make_key
 
+from .filled_store import FilledStore
 from .processes import COMMAND, LATENCY_MS, Apple, Doorman, running_doorman, running_simulator, running_workers
 from .servers import make_database, open_gates, postgresql_server, redis_server
 
@@ -104,6 +108,23 @@ class Cluster:
         """Open the database of the installation."""
         with contextlib.closing(open_database(self.env["PAGETURNER_DATABASE_URL"])) as database:
             yield database
+
+    @contextlib.contextmanager
+    def store(self) -> Iterator[FilledStore]:
+        """Open the store of the installation."""
+        with self.database() as database:
+            yield FilledStore(database, Sealer([]))
+
+    def await_pages(self, count: int, *, of: str | None = None) -> Crawl:
+        """Wait until an unfinished crawl, of one resource or any, has this many pages."""
+        with self.store() as store:
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                for crawl in store.unfinished():
+                    if of in {None, crawl.resource} and len(store.pages.facts(crawl.id)) >= count:
+                        return crawl
+                time.sleep(0.01)
+        pytest.fail("no crawl came so far")
 
     def redis(self) -> Redis:
         """Connect to the Redis of the installation."""

@@ -85,6 +85,11 @@ class FilledStore(Store):
         """Publish a crawl."""
         return self.publisher.publish(crawl, judge)
 
+    def unfinished(self) -> list[Crawl]:
+        """Return every crawl that is unfinished."""
+        of_syncs = (self.crawls.of_sync(sync_id) for sync_id in self.syncs.open_ones())
+        return [crawl for some in of_syncs for crawl in some if crawl.is_unfinished]
+
     def mirror(self, stream: Stream) -> list[dict[str, object]]:
         """Read the mirror."""
         texts = self.exporter.records(stream.resource, stream.location_id)
