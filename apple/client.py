@@ -18,7 +18,7 @@ from .questions import Question
 from .resources import CLIENT_CONFIG_PATH, CLIENT_CONFIG_URL_NAME, LEGACY_CONFIG_PATH, RESOURCES, SERVICE_CONFIG_PATH
 from .service import ServiceConfig, may_be_asked, read_legacy_addresses, read_service_config
 from .tokens import MalformedToken, Token, parse_date
-from .transport import Sessions, announcing
+from .transport import Sessions, SessionSource, announcing
 
 #: From the first packet to the last byte of the body. Apple took over ten seconds to a first byte.
 DEADLINE_SECONDS = 60.0
@@ -83,11 +83,13 @@ Ask = Callable[[], Answer]
 class Client:
     """Asks Apple. One for a whole process: each thread has its own connection."""
 
-    def __init__(self, origin: str, *, deadline: float = DEADLINE_SECONDS, user_agent: str = "Pageturner") -> None:
+    def __init__(
+        self, origin: str, *, deadline: float = DEADLINE_SECONDS, sessions: SessionSource | None = None
+    ) -> None:
         self._origin = origin.rstrip("/")
         self._deadline = deadline
         self._clock = Deadlines()
-        self._sessions = Sessions(user_agent)
+        self._sessions = sessions or Sessions()
         self._paths: dict[str, str] = {}
         #: Where the legacy service said that it is asked now.
         self._legacy: dict[str, str] = {}

@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -12,6 +12,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .deadline import TimedCall
+
+_USER_AGENT = "Pageturner"
 
 _now = threading.local()
 
@@ -66,11 +68,20 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
 
-class Sessions:
-    """A keep-alive session a thread."""
+class SessionSource(Protocol):
+    """Where a client gets the sessions that it sends requests with."""
 
-    def __init__(self, user_agent: str) -> None:
-        self._user_agent = user_agent
+    def mine(self) -> requests.Session:
+        """Return this thread's session."""
+
+    def drop(self) -> None:
+        """Forget this thread's session: what was cut off must not be used again."""
+
+
+class Sessions:
+    """A keep-alive session a thread, over the network."""
+
+    def __init__(self) -> None:
         self._local = threading.local()
 
     def mine(self) -> requests.Session:
@@ -90,9 +101,7 @@ class Sessions:
     def _new(self) -> requests.Session:
         session = requests.Session()
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one thread asks for many locations
-        session.headers.update(
-            {"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
-        )
+        session.headers.update({"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"})
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
         return session

@@ -30,7 +30,7 @@ from redis import Redis
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from entrypoints.embedded import processes
-from orchestration.metrics import Metrics
+from orchestration.metrics import MetricsStore
 from tests.support.cluster import Cluster, bare_cluster
 from tests.support.processes import running_workers
 from tests.support.servers import redis_server
@@ -90,7 +90,7 @@ class Bench:
     def slots(self) -> dict[str, float]:
         """Tell how long slots waited for Apple, and for a permit, since the workers began to count."""
         with Redis.from_url(self.cluster.env["PAGETURNER_REDIS_URL"]) as redis:
-            counts = Metrics(redis).read()
+            counts = MetricsStore(redis).read()
         return {
             name: sum(one.value for one in counts if one.name == f"{name}_sum")
             for name in ("page_seconds", "permit_seconds", "publish_seconds")

@@ -1,6 +1,6 @@
-"""Tally: what was done, counted by every process and added up in Redis, for whoever draws it.
+"""Metrics: what was done, counted by every process and added up in Redis.
 
-A name and its labels make a field of one hash. Counting is in memory; the pump takes it to Redis every few seconds.
+A name and its labels make a field of one hash. Counting is in memory; the pump sends it to Redis every few seconds.
 """
 
 import json
@@ -29,10 +29,9 @@ class Count:
 
 
 class Metrics:
-    """Counts for one process."""
+    """What one process counted and has not sent yet."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[str, float] = defaultdict(float)
 
@@ -49,10 +48,28 @@ class Metrics:
         self.count(f"{name}_bucket", 1, **labels, le=bound)
         self.count(f"{name}_sum", seconds, **labels)
 
-    def flush(self) -> None:
-        """Add to Redis what was counted since the last time; what it does not take is kept."""
+    def take(self) -> Mapping[str, float]:
+        """Return what was counted, and begin anew."""
         with self._lock:
             counts, self._counts = self._counts, defaultdict(float)
+        return counts
+
+    def put_back(self, counts: Mapping[str, float]) -> None:
+        """Add counts that could not be sent."""
+        with self._lock:
+            for field, value in counts.items():
+                self._counts[field] += value
+
+
+class MetricsStore:
+    """What all processes counted, in Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def add(self, metrics: Metrics) -> None:
+        """Add what a process counted since the last time; what Redis does not take is kept for the next."""
+        counts = metrics.take()
         if not counts:
             return
         try:
@@ -61,13 +78,11 @@ class Metrics:
                     pipeline.hincrbyfloat(KEY, field, value)
                 pipeline.execute()
         except Exception:
-            with self._lock:
-                for field, value in counts.items():
-                    self._counts[field] += value
+            metrics.put_back(counts)
             raise
 
     def read(self) -> list[Count]:
-        """Give what all processes counted."""
+        """Return what all processes counted."""
         fields: Any = self._redis.hgetall(KEY)
         counts = []
         for field, value in sorted(fields.items()):

@@ -189,6 +189,8 @@ def _make_engine(url: str) -> sa.Engine:
     if sqlite3.sqlite_version_info < _SQLITE_LEAST:
         raise WrongDatabase(f"This Python brings SQLite {sqlite3.sqlite_version}; 3.35 is the least.")
     options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "connect_args": {"timeout": BUSY_SECONDS}}
+    if not parsed.database:  # it lives as long as its one connection
+        options = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
     engine = sa.create_engine(parsed, hide_parameters=True, **options)  # what is stored names people
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)

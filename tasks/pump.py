@@ -65,7 +65,7 @@ class Pump(threading.Thread):
             except Exception:  # the outer rim of this thread
                 log.exception("The pump stumbled.")
         with contextlib.suppress(RedisError, DatabaseAway):
-            services().metrics.flush()
+            services().metrics_store.add(services().metrics)
         if self._sign is not None:
             self._sign.unlink(missing_ok=True)
 
@@ -79,7 +79,7 @@ class Pump(threading.Thread):
         publish(services().gate.pump())
         if time.monotonic() - self._counted >= COUNT_SECONDS:
             self._counted = time.monotonic()
-            services().metrics.flush()
+            services().metrics_store.add(services().metrics)
             outages.look()
             services().board.write(outages.words())
 

@@ -24,7 +24,7 @@ from orchestration.gate.limits import ServiceLimits
 from orchestration.gate.redis_memory import RedisMemory
 from orchestration.gate.refusals import tell
 from orchestration.gate.server import RedisServer
-from orchestration.metrics import Metrics
+from orchestration.metrics import Metrics, MetricsStore
 from orchestration.revival import Reviver
 from orchestration.scheduler import Scheduler
 from orchestration.subscription import Subscriber
@@ -68,6 +68,7 @@ class Services:
     client: GatedClient
     limits: ServiceLimits
     metrics: Metrics
+    metrics_store: MetricsStore
     board: OutageBoard
     crawl_tasks: CrawlTasks
     syncer: Syncer
@@ -117,7 +118,7 @@ def build(settings: Settings) -> Services:
     redis = make_redis(settings)
     memory = RedisMemory(redis, renewing=make_redis(settings, _RENEWING_SECONDS))
     gate = Gate(memory, longest_request=DEADLINE_SECONDS)
-    closings, metrics, queue = GateClosings(gate, store), Metrics(redis), CeleryQueue()
+    closings, metrics, queue = GateClosings(gate, store), Metrics(), CeleryQueue()
     apple = Client(settings.apple_url)
     limits = ServiceLimits(apple)
     client = GatedClient(apple, gate, limits, closings, metrics)
@@ -136,6 +137,7 @@ def build(settings: Settings) -> Services:
         client=client,
         limits=limits,
         metrics=metrics,
+        metrics_store=MetricsStore(redis),
         board=OutageBoard(redis),
         crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, queue),
         syncer=syncer,

@@ -79,7 +79,7 @@ class MetricsCollector(Collector):
 
 
 def _of_redis(services: "Services") -> Iterator[Metric]:
-    counts = services.metrics.read()
+    counts = services.metrics_store.read()
     for name, (labels, words) in COUNTERS.items():
         counter = CounterMetricFamily(f"pageturner_{name}", words, labels=labels)
         values = dict.fromkeys(_ZEROS.get(name, ()), 0.0)

@@ -215,6 +215,10 @@ class LocalMemory:
             gate.closed_until = max(gate.closed_until, gate.held_until)
         return self._shut_until(gate)
 
+    def next_due(self) -> float | None:
+        """Return when, by the timer, the next gate is to be looked at; None if none is."""
+        return min(self._due.values()) / 1000 if self._due else None
+
     def due(self) -> Sequence[tuple[str, float]]:
         """Return the gates that are to be looked at now, each with the time that was set for it."""
         return [(uid, self._due[uid]) for uid in _up_to(self._due, self._now())]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from redis import Redis
 
 from apple.answers import pack
 from apple.client import Client
@@ -89,7 +88,7 @@ class UseCases:
 def make_use_cases(database: Database, gate: Gate) -> UseCases:
     """Wire the use cases; what they send is kept."""
     store, sent = make_store(database), Sent()
-    metrics, apple = Metrics(Redis()), Client(_NOWHERE)
+    metrics, apple = Metrics(), Client(_NOWHERE)
     client = GatedClient(apple, gate, ServiceLimits(apple), GateClosings(gate, store), metrics)
     crawler = Crawler(store, gate, sent, metrics)
     syncer = Syncer(store, crawler, gate, sent, Intervals(delta={}, full={}, deep={}))

@@ -49,6 +49,7 @@ def webhook(
             kept.queue.sync,
             lambda notice: bearer_check.knows(notice.uid) and bool(wanted_by(notice.type)),
             kept.metrics,
+            kept.metrics_store,
         )
 
         def is_ready() -> bool:

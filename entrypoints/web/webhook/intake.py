@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from apple.notices import Notice
-from orchestration.metrics import Metrics
+from orchestration.metrics import Metrics, MetricsStore
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,13 @@ class Intake:
         tell: Callable[[str], None],
         is_news: Callable[[Notice], bool],
         metrics: Metrics,
+        metrics_store: MetricsStore,
     ) -> None:
         self._store = store
         self._tell = tell
         self._is_news = is_news
         self._metrics = metrics
+        self._metrics_store = metrics_store
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._untold: set[str] = set()
         self._news = threading.Condition()
@@ -115,7 +117,7 @@ class Intake:
             for uid in sorted(uids):
                 self._tell_one(uid)
             with contextlib.suppress(RedisError):
-                self._metrics.flush()
+                self._metrics_store.add(self._metrics)
 
     def _tell_one(self, uid: str) -> None:
         try:

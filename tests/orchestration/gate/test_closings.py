@@ -44,10 +44,10 @@ def closings(gate, store) -> GateClosings:
 
 
 @pytest.fixture
-def client(gate, closings, redis) -> GatedClient:
+def client(gate, closings) -> GatedClient:
     """Whoever asks, of an Apple that the test plays."""
     apple = Client("http://127.0.0.1:9")
-    return GatedClient(apple, gate, ServiceLimits(apple), closings, Metrics(redis))
+    return GatedClient(apple, gate, ServiceLimits(apple), closings, Metrics())
 
 
 def answer(client, status, body=b"{}", retry_after=None, location="one"):
@@ -134,7 +134,7 @@ def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
         hurt = Gate(RedisMemory(far), longest_request=60.0)
         closings = GateClosings(hurt, store)
         apple = Client("http://127.0.0.1:9")
-        client = GatedClient(apple, hurt, ServiceLimits(apple), closings, Metrics(far))
+        client = GatedClient(apple, hurt, ServiceLimits(apple), closings, Metrics())
 
         def busy():
             proxy.refuse()
