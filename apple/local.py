@@ -13,10 +13,15 @@ from urllib3 import HTTPResponse
 Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 
+#: Called whenever the application waits, as Apple takes its time; it is given what ends the request from outside, as
+#: the end of the client's process would.
+Pause = Callable[[Callable[[], None]], None]
+
+
 class LocalSessions:
     """Sessions whose requests an application in this process answers."""
 
-    def __init__(self, application: Application, pause: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, application: Application, pause: Pause = lambda _: None) -> None:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
@@ -33,9 +38,9 @@ class LocalSessions:
 
 
 class _LocalAdapter(BaseAdapter):
-    """Steps the application through a request. Whenever it waits, as Apple takes its time, `pause` is called."""
+    """Steps the application through a request."""
 
-    def __init__(self, application: Application, pause: Callable[[], None]) -> None:
+    def __init__(self, application: Application, pause: Pause) -> None:
         super().__init__()
         self._application = application
         self._pause = pause
@@ -47,7 +52,7 @@ class _LocalAdapter(BaseAdapter):
         try:
             while True:
                 running.send(None)
-                self._pause()
+                self._pause(running.close)
         except StopIteration:
             return answer.response()
         finally:

@@ -198,16 +198,22 @@ class Crawls:
         return self._next_round(crawl, BEGIN_ROUND, {name: crawls.c[name] + step for name, step in steps.items()})
 
     def restart(self, crawl: Crawl, *, is_drift: bool) -> Crawl | None:
-        """Begin again from nothing: with the same request if the data moved, else with a full crawl.
+        """Begin again from nothing: with the same request if the data moved, otherwise with a full crawl.
 
-        What a crawl went on from (a version, a cursor, a batch token) may be dead at Apple; then a delta is of no use.
+        What the crawl went on from (a version, a cursor, a batch token) is dead at Apple then. A delta from it is of no
+        use any more, neither for this crawl nor for the next.
         """
         values: dict[str, Any] = {"floor": crawls.c.round + 1, "restarts": crawls.c.restarts + 1}
         if is_drift:
-            values["drift"] = crawls.c.drift + 1
-        else:
-            values |= {"kind": CrawlKind.FULL, "since": None, "base_version": None}
-        return self._next_round(crawl, RESTART, values)
+            return self._next_round(crawl, RESTART, values | {"drift": crawls.c.drift + 1})
+        values |= {"kind": CrawlKind.FULL, "since": None, "base_version": None}
+        is_base = (streams.c.id == crawl.stream_id) & (streams.c.version == crawl.since)
+        with self._database.write() as connection:
+            row = move(connection, RESTART, _as_seen(crawl), values | self._one_round_on())
+            if row is None:
+                return None
+            connection.execute(sa.update(streams).where(is_base).values(version=None))
+            return _as_it_stands(crawl, row)
 
     def settle(
         self,
@@ -269,10 +275,10 @@ class Crawls:
             return _as_it_stands(crawl, row)
 
     def _next_round(self, crawl: Crawl, transition: Transition, values: dict[str, Any]) -> Crawl | None:
-        seen = crawls.c.round == crawl.round
-        return self._move(
-            crawl, transition, seen, values | {"round": crawls.c.round + 1, "moved_at": self._database.now()}
-        )
+        return self._move(crawl, transition, _as_seen(crawl), values | self._one_round_on())
+
+    def _one_round_on(self) -> dict[str, Any]:
+        return {"round": crawls.c.round + 1, "moved_at": self._database.now()}
 
     def _move(
         self, crawl: Crawl, transition: Transition, seen: sa.ColumnElement[bool], values: dict[str, Any]
@@ -280,6 +286,11 @@ class Crawls:
         with self._database.write() as connection:
             row = move(connection, transition, (crawls.c.id == crawl.id) & seen, values)
             return None if row is None else _as_it_stands(crawl, row)
+
+
+def _as_seen(crawl: Crawl) -> sa.ColumnElement[bool]:
+    """Choose a crawl if it is still in the round in which the caller saw it."""
+    return (crawls.c.id == crawl.id) & (crawls.c.round == crawl.round)
 
 
 def _rest(connection: sa.Connection, crawl: Crawl, now: datetime) -> dict[str, Any]:

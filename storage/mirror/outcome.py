@@ -69,8 +69,9 @@ def stream_after(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -
 def _after_full(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -> Stream:
     if not found.is_consistent:
         torn = stream.torn_fulls + 1
-        # The next delta begins at the version of the very first answer: whatever moved since is in it.
-        base = crawl.version if crawl.base_version is None else crawl.base_version
+        # It may have missed records that were there before it began, and no delta from its own begin shows these. So
+        # the next delta begins at the version before, if there is one: whatever changed since is in it.
+        base = stream.version or crawl.base_version or crawl.version
         full_after = now + _wait_after(torn)
         return replace(stream, version=base, full_wanted=Reason.TORN, torn_fulls=torn, full_after=full_after)
     after = replace(stream, version=crawl.version, torn_fulls=0, full_wanted=None, full_after=None, deep_at=now)

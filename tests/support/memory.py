@@ -2,10 +2,14 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
+
+import sqlalchemy as sa
 
 from apple.client import Client
 from apple.local import LocalSessions
@@ -25,6 +29,7 @@ from simulator.trouble import DataChange, Fault
 from simulator.world import make_world
 from storage.clock import VirtualClock
 from storage.database import Database, open_database
+from storage.limits import DEADLINE_SECONDS
 from storage.locations import Location
 from storage.schema import CrawlState
 from storage.sealer import Sealer, make_key
@@ -44,33 +49,68 @@ SMALL = Size(
     page_size=10,
 )
 
-_KEY = make_key()
+#: Seals the tokens of all these places.
+KEY = make_key()
 
 
-class _ResetClock(VirtualClock):
-    """The clock of the one database, which begins anew for each test."""
+class _OwnClock(VirtualClock):
+    """A clock in the place of another one: the database is opened once, and each test has a clock of its own."""
 
-    def reset(self) -> None:
-        """Begin anew."""
-        self._seconds = 0.0
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = VirtualClock()
+
+    def now(self) -> datetime:
+        """Return the time of the clock that is in use."""
+        return self.own.now()
+
+
+class _PausingDatabase(Database):
+    """A database that calls a function before and after each of its uses: between two of them, others may use it."""
+
+    pause: Callable[[], None] = staticmethod(lambda: None)
+
+    @contextmanager
+    def once(self) -> Iterator[sa.Connection]:
+        """Yield a connection for one statement."""
+        self.pause()
+        with super().once() as connection:
+            yield connection
+        self.pause()
+
+    @contextmanager
+    def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
+        """Yield a connection for reading."""
+        self.pause()
+        with super().read(seconds) as connection:
+            yield connection
+        self.pause()
+
+    @contextmanager
+    def write(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
+        """Yield a connection for writing."""
+        self.pause()
+        with super().write(seconds) as connection:
+            yield connection
+        self.pause()
 
 
 @cache
-def _database() -> tuple[Database, _ResetClock, Any]:
-    """Open one database a process: what SQLAlchemy has compiled is then compiled once."""
-    clock = _ResetClock()
+def _databases() -> tuple[_PausingDatabase, _OwnClock, Any]:
+    """Open the database, once a process: what SQLAlchemy has compiled is then compiled once."""
+    clock = _OwnClock()
     empty = open_database("sqlite://").engine.raw_connection().driver_connection
-    return Database("sqlite://", clock), clock, empty
+    return _PausingDatabase("sqlite://", clock), clock, empty
 
 
-def fresh_database() -> tuple[Database, VirtualClock]:
-    """Return the database with its tables and nothing in them, and a clock that begins."""
-    database, clock, empty = _database()
-    clock.reset()
+def fresh_database(clock: VirtualClock, pause: Callable[[], None] = lambda: None) -> Database:
+    """Return the database in memory, with its tables, nothing in them, and this clock."""
+    database, place, empty = _databases()
+    place.own, database.pause = clock, pause
     raw = database.engine.raw_connection()
     empty.backup(raw.driver_connection)
     raw.close()
-    return database, clock
+    return database
 
 
 @dataclass(kw_only=True)
@@ -114,11 +154,11 @@ class MemoryPlace:
 
     def truth(self, resource: str) -> list[str]:
         """Return the records that Apple has."""
-        return _canonical(record.decode() for record in self.apple.rendering.records(Cut(resource)))
+        return canonical_records(self.apple.rendering.records(Cut(resource)))
 
     def mirror(self, resource: str) -> list[str]:
         """Return the records that the mirror has."""
-        return _canonical(self.store.exporter.records(resource, self.location.id))
+        return canonical_records(self.store.exporter.records(resource, self.location.id))
 
     def states(self, sync_id: int) -> dict[str, CrawlState]:
         """Return the state of each crawl of a sync, by its resource."""
@@ -143,9 +183,10 @@ def make_place(
     """Make a location of a seed, and an installation that keeps it."""
     world = make_world(1, size, seed, Switches(latency=0.0, **switches))
     [apple] = world.locations.values()
-    database, clock = fresh_database()
+    clock = VirtualClock()
+    database = fresh_database(clock)
     around = Surroundings(
-        store=Store(database, Sealer([_KEY])),
+        store=Store(database, Sealer([KEY])),
         apple=Client("http://apple", sessions=LocalSessions(make_app(world))),
         memory=LocalMemory(clock),
         broker=MemoryBroker(),
@@ -154,12 +195,12 @@ def make_place(
     )
     around.memory.open_epoch()
     started = [start_process(around) for _ in range(processes)]
-    started[0].closings.restore()
     organisation = apple.organisation
     token = parse_token(apple.token.encode())
     location = around.store.locations.add(organisation.name, organisation.uid, token, None, list(resources))
     return MemoryPlace(apple=apple, around=around, processes=started, location=location, dice=random.Random(seed))
 
 
-def _canonical(records: Any) -> list[str]:
+def canonical_records(records: Iterable[str | bytes]) -> list[str]:
+    """Return records so that equal ones are equal texts, in one order."""
     return sorted(canonical(json.loads(record)) for record in records)

@@ -190,6 +190,17 @@ def test_a_restart_forgets_what_was_read(store: FilledStore):
     assert store.pages.facts(crawl.id, again.floor) == []
 
 
+def test_a_version_that_is_dead_is_forgotten(store: FilledStore):
+    """If Apple no longer knows the version that a delta began at, the next delta does not begin at it either."""
+    stream = store.stream(store.add(), "assignments")
+    store.publish(store.read(stream, [{"adamId": "1", "pricingParam": "STDQ", "serialNumber": "S"}]))
+    crawl = store.crawls.get(store.open(stream, Wanted(stream=stream, kind=CrawlKind.DELTA, since="v1")).crawl_id)
+    assert store.crawls.restart(crawl, is_drift=True)
+    assert store.streams.get(stream.id).version == "v1"
+    assert store.crawls.restart(store.crawls.get(crawl.id), is_drift=False)
+    assert store.streams.get(stream.id).version is None
+
+
 def test_old_pages_are_swept(store: FilledStore):
     """The pages of an ended crawl go after their time; those of an open one stay."""
     stream, crawl = opened(store)

@@ -28,10 +28,15 @@ def test_held_deletes_keep_the_complete_version():
 
 
 def test_torn_crawls_back_off():
-    """The next delta begins at the version of the torn crawl's first answer; full crawls wait longer each time."""
+    """Full crawls wait longer each time, and the next delta begins where the last one ended.
+
+    What a torn crawl missed was there before it began: a delta from its own begin would not show it.
+    """
     torn = found(is_consistent=False)
-    after = stream_after(make_crawl(is_consistent=False), make_stream(), torn, NOW)
+    crawl = make_crawl(is_consistent=False, base_version="v1.5")
+    after = stream_after(crawl, make_stream(), torn, NOW)
     assert (after.version, after.full_wanted) == ("v1", Reason.TORN)
+    assert stream_after(crawl, make_stream(version=None), torn, NOW).version == "v1.5"
     waits = [stream_after(make_crawl(), make_stream(torn_fulls=torns), torn, NOW).full_after for torns in range(12)]
     assert waits[0] == NOW
     assert waits == sorted(waits)
