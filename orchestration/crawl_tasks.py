@@ -95,9 +95,9 @@ class CrawlTasks:
         self._fail(self._store.crawls.get(crawl_id), reason, trouble)
 
     def _note_first(self, crawl: Crawl, first: PageFact) -> Crawl | None:
-        """Note what the first page shows; return None if that ends the crawl."""
+        """Note what the first page shows; return None if that ends the crawl, or the crawl has moved on."""
         noted = self._store.crawls.note_first(crawl, first.version, first.total)
-        if not self._crawler.end_if_unchanged(noted, first):
+        if noted is None or not self._crawler.end_if_unchanged(noted, first):
             return noted
         self._syncer.advance(crawl.sync_id)
         return None

@@ -118,12 +118,13 @@ class Syncer:
         are handed over, and read one at a time. When every paged crawl is over, the sync may find that it has to read
         more: a delta after a torn crawl, or assets whose counts disagree. When nothing is left, it ends.
         """
-        while self._follow_cursors(sync_id):
-            continue
-        sync = self._store.syncs.get(sync_id)
-        if sync.state is not SyncState.OPEN:
-            return
-        crawls = self._store.crawls.of_sync(sync_id)
+        while True:
+            sync = self._store.syncs.get(sync_id)
+            if sync.state is not SyncState.OPEN:
+                return
+            crawls = self._store.crawls.of_sync(sync_id)
+            if not self._follow_cursors(sync, crawls):
+                break
         if any(crawl.is_unfinished for crawl in _paged(crawls)):
             return
         wanted = self._further(sync, crawls)
@@ -136,12 +137,8 @@ class Syncer:
         """Return how far syncs are, and whether all of them are over."""
         return self._store.progress.of(sync_ids)
 
-    def _follow_cursors(self, sync_id: int) -> bool:
+    def _follow_cursors(self, sync: Sync, crawls: Sequence[Crawl]) -> bool:
         """Have the stream read whose turn it is; return True if that ended its crawl, so that it is another's turn."""
-        sync = self._store.syncs.get(sync_id)
-        if sync.state is not SyncState.OPEN:
-            return False
-        crawls = self._store.crawls.of_sync(sync_id)
         if not sync.is_handed_over:
             is_open = any(crawl.state is CrawlState.OPEN for crawl in _paged(crawls))
             if is_open or not self._store.syncs.hand_over(sync, PAGED):

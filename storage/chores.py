@@ -22,7 +22,7 @@ class Chores:
         # A claim that far in the future was written by a host with a wrong clock: ignore it.
         is_due = (rounds.c.at <= now - every) | (rounds.c.at > now + every + SKEW)
         with self._database.once() as connection:
-            claimed = insert_or(connection, rounds).values(name=name, at=now)
+            claimed = insert_or(connection.dialect.name, rounds).values(name=name, at=now)
             claimed = claimed.on_conflict_do_update(index_elements=["name"], set_={"at": now}, where=is_due)
             return connection.execute(claimed.returning(rounds.c.name)).one_or_none() is not None
 

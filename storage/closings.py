@@ -34,7 +34,7 @@ class Closings:
         until = self._database.now() + timedelta(seconds=seconds)
         rows = [{"gate": gate, "until": until, "step": step, "why": why} for gate in sorted(gates)]
         with self._database.write() as connection:
-            statement = insert_or(connection, closings)
+            statement = insert_or(connection.dialect.name, closings)
             new = {name: statement.excluded[name] for name in ("until", "step", "why")}
             is_longer = closings.c.until < statement.excluded.until
             connection.execute(

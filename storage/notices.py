@@ -74,7 +74,7 @@ class Notices:
             for (uid, notification_id), count in sorted(times.items())  # in one order, or two of these could lock up
         ]
         with self._database.write() as connection:
-            statement = insert_or(connection, notices)
+            statement = insert_or(connection.dialect.name, notices)
             repeated = {"deliveries": notices.c.deliveries + statement.excluded.deliveries}
             kept = statement.on_conflict_do_update(index_elements=["uid", "notification_id"], set_=repeated)
             named = (notices.c.uid, notices.c.notification_id, notices.c.deliveries)

@@ -57,9 +57,9 @@ def pick(row: Any, columns: Columns) -> dict[str, Any]:
     return {name: mapping[column] for name, column in columns.items()}
 
 
-def insert_or(connection: sa.Connection, table: sa.Table) -> postgresql.Insert:
+def insert_or(dialect: str, table: sa.Table) -> postgresql.Insert:
     """Begin an INSERT that can say what to do on a conflict."""
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         return postgresql.insert(table)
     # The two classes share no ancestor that has on_conflict_…, yet the methods are the same.
     return sqlite.insert(table)  # type: ignore[return-value]

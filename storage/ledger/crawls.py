@@ -157,19 +157,18 @@ class Crawls:
     def get(self, crawl_id: int) -> Crawl:
         """Return the crawl of this id, which must exist."""
         with self._database.once() as connection:
-            return make_crawl(connection.execute(_select().where(crawls.c.id == crawl_id)).one())
+            return make_crawl(connection.execute(_OF_ID, {"of": crawl_id}).one())
 
     def of_sync(self, sync_id: int) -> list[Crawl]:
         """Return the crawls of a sync, in the order in which they were opened."""
         with self._database.once() as connection:
-            rows = connection.execute(_select().where(crawls.c.sync_id == sync_id).order_by(crawls.c.id))
-            return [make_crawl(row) for row in rows]
+            return [make_crawl(row) for row in connection.execute(_OF_SYNC, {"of": sync_id})]
 
     def open_of(self, location_id: int) -> list[Crawl]:
         """Return the open crawls of a location: those that still ask for pages."""
         here = (streams.c.location_id == location_id) & (crawls.c.state == CrawlState.OPEN)
         with self._database.once() as connection:
-            return [make_crawl(row) for row in connection.execute(_select().where(here).order_by(crawls.c.id))]
+            return [make_crawl(row) for row in connection.execute(_EVERY.where(here))]
 
     def last_total(self, stream_id: int) -> int | None:
         """Return how many pages the last full crawl of a stream had; None if none of them came so far."""
@@ -180,17 +179,22 @@ class Crawls:
             )
             return total
 
-    def note_first(self, crawl: Crawl, version: str | None, total: int | None) -> Crawl:
-        """Note what the first page shows. The base version is set by the very first answer and never moves."""
+    def note_first(self, crawl: Crawl, version: str | None, total: int | None) -> Crawl | None:
+        """Note what the first page shows. The base version is set by the very first answer and never moves.
+
+        None if the crawl has moved on since: an answer that comes late says nothing of what was decided meanwhile.
+        """
         values = {
             "base_version": sa.func.coalesce(crawls.c.base_version, version),
             "version": version,
             "total": total,
             "moved_at": self._database.now(),
         }
-        noted = sa.update(crawls).where(crawls.c.id == crawl.id).values(values).returning(*crawls.c)
+        is_current = _as_seen(crawl) & (crawls.c.state == CrawlState.OPEN)
+        noted = sa.update(crawls).where(is_current).values(values).returning(*crawls.c)
         with self._database.write() as connection:
-            return _as_it_stands(crawl, connection.execute(noted).one())
+            row = connection.execute(noted).one_or_none()
+            return None if row is None else _as_it_stands(crawl, row)
 
     def begin_round(self, crawl: Crawl, *, is_reread: bool = False, is_revival: bool = False) -> Crawl | None:
         """Begin the next round."""
@@ -348,9 +352,12 @@ def dump_scopes(scopes: tuple[Scope, ...]) -> list[dict[str, Any]] | None:
     return [asdict(scope) for scope in scopes] or None
 
 
-def _select() -> sa.Select[Any]:
-    return (
-        sa.select(*CRAWL.values())
-        .join(streams, streams.c.id == crawls.c.stream_id)
-        .join(locations, locations.c.id == streams.c.location_id)
-    )
+#: Every crawl with the names of what it reads. What is asked often is written once: building it costs more than asking.
+_EVERY = (
+    sa.select(*CRAWL.values())
+    .join(streams, streams.c.id == crawls.c.stream_id)
+    .join(locations, locations.c.id == streams.c.location_id)
+    .order_by(crawls.c.id)
+)
+_OF_ID = _EVERY.where(crawls.c.id == sa.bindparam("of"))
+_OF_SYNC = _EVERY.where(crawls.c.sync_id == sa.bindparam("of"))

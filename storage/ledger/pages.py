@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -89,16 +90,8 @@ class Pages:
 
     def job(self, crawl_id: int, index: int) -> PageJob:
         """Return everything that fetching a page needs, by one query."""
-        here = (pages.c.crawl_id == crawls.c.id) & (pages.c.index == index)
-        query = (
-            sa.select(*CRAWL.values(), *LOCATION.values(), *FACT.values(), locations.c.sealed_token)
-            .join(streams, streams.c.id == crawls.c.stream_id)
-            .join(locations, locations.c.id == streams.c.location_id)
-            .outerjoin(pages, here)
-            .where(crawls.c.id == crawl_id)
-        )
         with self._database.once() as connection:
-            row = connection.execute(query).one()
+            row = connection.execute(_JOB, {"crawl": crawl_id, "place": index}).one()
         location = make_location(row)
         return PageJob(
             crawl=make_crawl(row),
@@ -118,23 +111,12 @@ class Pages:
         values |= {"body": content.body, "cursor": content.cursor, "seconds": content.seconds}
         values |= {"crawl_id": crawl_id, "fetched_at": self._database.now()}
         with self._database.once() as connection:
-            statement = insert_or(connection, pages).values(values)
-            new = statement.excluded
-            row = connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[pages.c.crawl_id, pages.c.index],
-                    set_={name: new[name] for name in values if name not in {"crawl_id", "index"}},
-                    where=(pages.c.round < new.round)
-                    | ((pages.c.round == new.round) & (pages.c.outcome != PageOutcome.STORED)),
-                ).returning(pages.c.index)
-            )
-            return row.one_or_none() is not None
+            return connection.execute(_storing(connection.dialect.name), values).one_or_none() is not None
 
     def find(self, crawl_id: int, index: int) -> PageFact | None:
         """Return what is known of one page; None if nothing is."""
-        here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
         with self._database.once() as connection:
-            row = connection.execute(_facts().where(here)).one_or_none()
+            row = connection.execute(_FACT_AT, {"crawl": crawl_id, "place": index}).one_or_none()
         return None if row is None else make_fact(row)
 
     def cursor(self, crawl_id: int, index: int) -> str | None:
@@ -146,16 +128,14 @@ class Pages:
 
     def facts(self, crawl_id: int, floor: int = 0) -> list[PageFact]:
         """Return what is known of the pages of a crawl, from the round of its last start on."""
-        here = (pages.c.crawl_id == crawl_id) & (pages.c.round >= floor)
         with self._database.once() as connection:
-            rows = connection.execute(_facts().where(here).order_by(pages.c.index))
+            rows = connection.execute(_FACTS, {"crawl": crawl_id, "floor": floor})
             return [make_fact(row) for row in rows]
 
     def moved_at(self, crawl_id: int) -> datetime | None:
         """Return when a request for a page was last answered; None if none was."""
         with self._database.once() as connection:
-            moment = sa.select(sa.func.max(pages.c.fetched_at)).where(pages.c.crawl_id == crawl_id)
-            moved_at: datetime | None = connection.scalar(moment)
+            moved_at: datetime | None = connection.scalar(_MOVED_AT, {"crawl": crawl_id})
             return moved_at
 
     def sweep(self, kept: timedelta) -> bool:
@@ -221,5 +201,28 @@ def make_fact(row: Any) -> PageFact:
     return PageFact(**values | {"outcome": PageOutcome(values["outcome"])})
 
 
-def _facts() -> sa.Select[Any]:
-    return sa.select(*FACT.values())
+# What is asked for each page is written once: building it costs more than asking.
+_HERE = pages.c.crawl_id == sa.bindparam("crawl")
+_FACT_AT = sa.select(*FACT.values()).where(_HERE & (pages.c.index == sa.bindparam("place")))
+_FACTS = sa.select(*FACT.values()).where(_HERE & (pages.c.round >= sa.bindparam("floor"))).order_by(pages.c.index)
+_MOVED_AT = sa.select(sa.func.max(pages.c.fetched_at)).where(_HERE)
+_JOB = (
+    sa.select(*CRAWL.values(), *LOCATION.values(), *FACT.values(), locations.c.sealed_token)
+    .join(streams, streams.c.id == crawls.c.stream_id)
+    .join(locations, locations.c.id == streams.c.location_id)
+    .outerjoin(pages, (pages.c.crawl_id == crawls.c.id) & (pages.c.index == sa.bindparam("place")))
+    .where(crawls.c.id == sa.bindparam("crawl"))
+)
+
+
+@cache
+def _storing(dialect: str) -> Any:
+    """Return the statement that stores a page: over one of a lower round, or one that was not stored."""
+    statement = insert_or(dialect, pages).values({column.name: sa.bindparam(column.name) for column in pages.c})
+    new = statement.excluded
+    is_older = (pages.c.round < new.round) | ((pages.c.round == new.round) & (pages.c.outcome != PageOutcome.STORED))
+    return statement.on_conflict_do_update(
+        index_elements=[pages.c.crawl_id, pages.c.index],
+        set_={column.name: new[column.name] for column in pages.c if column.name not in {"crawl_id", "index"}},
+        where=is_older,
+    ).returning(pages.c.index)

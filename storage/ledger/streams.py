@@ -217,7 +217,7 @@ def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
     """Want streams read; one that is wanted already stays wanted since then."""
     rows = [{"stream_id": stream_id, "since": moment} for stream_id, moment in sorted(since.items())]
     if rows:
-        connection.execute(insert_or(connection, wants).on_conflict_do_nothing(), rows)
+        connection.execute(insert_or(connection.dialect.name, wants).on_conflict_do_nothing(), rows)
 
 
 def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:

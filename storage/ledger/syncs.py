@@ -86,7 +86,7 @@ class Syncs:
     def get(self, sync_id: int) -> Sync:
         """Give one sync."""
         with self._database.once() as connection:
-            return _sync(connection.execute(sa.select(syncs).where(syncs.c.id == sync_id)).one())
+            return _sync(connection.execute(_OF_ID, {"of": sync_id}).one())
 
     def is_open(self, location_id: int) -> bool:
         """Tell whether a location is being synced."""
@@ -161,7 +161,7 @@ def _number(wanted: Wanted) -> int:
 
 def _join(connection: sa.Connection, location_id: int, resources: list[str], now: datetime) -> int:
     row = connection.execute(
-        insert_or(connection, syncs)
+        insert_or(connection.dialect.name, syncs)
         .values(location_id=location_id, wanted=resources, opened_at=now)
         .on_conflict_do_update(
             index_elements=[syncs.c.location_id],
@@ -197,7 +197,7 @@ def _open_crawl(
     values |= {"kind": wanted.kind, "since": wanted.since, "scopes": dump_scopes(wanted.scopes)}
     values |= {"stream_id": wanted.stream.id} | _begun(now)
     row = connection.execute(
-        insert_or(connection, crawls).values(values).on_conflict_do_nothing().returning(crawls.c.id)
+        insert_or(connection.dialect.name, crawls).values(values).on_conflict_do_nothing().returning(crawls.c.id)
     ).one_or_none()
     if row is not None:
         return Opened(crawl_id=row.id, origin=Origin.NEW)
@@ -264,6 +264,8 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
 
 
 _SYNC = own_columns(Sync, syncs)
+
+_OF_ID = sa.select(*_SYNC.values()).where(syncs.c.id == sa.bindparam("of"))
 
 
 def _sync(row: Any) -> Sync:

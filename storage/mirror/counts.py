@@ -82,7 +82,9 @@ class Counts:
         with self._database.write() as connection:
             _note(connection, _rows(location_id, noted))
             _forget_agreeing(connection, location_id)
-            statement = insert_or(connection, comparisons).values(location_id=location_id, **seen._asdict())
+            statement = insert_or(connection.dialect.name, comparisons).values(
+                location_id=location_id, **seen._asdict()
+            )
             connection.execute(statement.on_conflict_do_update(index_elements=["location_id"], set_=seen._asdict()))
 
     def note(self, location_id: int, looks: Sequence[Disagreement]) -> None:
@@ -137,7 +139,7 @@ def _wait_after(attempts: int) -> timedelta:
 
 def _note(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     if rows:
-        statement = insert_or(connection, disagreements)
+        statement = insert_or(connection.dialect.name, disagreements)
         kept = {name: statement.excluded[name] for name in ("counted", "listed", "attempts", "again_at")}
         keys = ["location_id", "adam_id", "pricing_param"]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=kept), rows)

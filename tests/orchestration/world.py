@@ -160,7 +160,7 @@ class World:
         else:
             version = f"{crawl.resource}{self.moves}"
             fact = self._keep(crawl, 0, self._records(crawl), version)
-            crawl = self.store.crawls.note_first(crawl, version, 1)
+            crawl = self.store.crawls.note_first(crawl, version, 1) or crawl
             if self.use_cases.crawler.end_if_unchanged(crawl, fact):
                 self.use_cases.syncer.advance(crawl.sync_id)
                 return

@@ -95,7 +95,7 @@ class Life:
     def live(self) -> None:
         """Sync a few times while things happen, then once in peace, and check everything."""
         try:
-            for _ in range(self.dice.choice([1, 1, 2])):
+            for _ in range(self.dice.choice([1, 1, 1, 2])):
                 self._change_some()
                 self._is_noisy = True
                 self._sync(full=self.dice.random() < 0.3)
@@ -115,7 +115,7 @@ class Life:
         return [*paged, *(dice.sample(chained, dice.choice([0, 0, 1])))]
 
     def _make_apple(self) -> tuple[SimulatedLocation, Client]:
-        dice, few = self.dice, lambda: self.dice.randrange(0, 22)
+        dice, few = self.dice, lambda: self.dice.randrange(0, 18)
         size = Size(
             assets=dice.randrange(2, 6),
             assignments=few() if "assignments" in self.resources else 0,
@@ -187,7 +187,7 @@ class Life:
     def _until(self, is_over: Callable[[], bool]) -> None:
         begun = self.scheduler.monotonic()
         for step in range(_STEPS):
-            if step % 16 == 0 and is_over():
+            if step % 100 == 0 and is_over():
                 return
             if self._is_noisy:
                 self._happen()
@@ -293,7 +293,9 @@ class Life:
             what = {"insert": 1, "remove": 1}
         where = self.dice.choice(["front", "end", "random"])
         self.apple.apply([DataChange(resource=resource, where=where, **what)])
-        self.truth.note()
+        together = {"assets", "assignments"}
+        changed = together if resource in together else {resource}
+        self.truth.note(sorted(changed & set(self.resources)))
         self._tell(f"{resource} changed at Apple: {what} at {where}")
 
     def _duplicate(self) -> None:

@@ -2,6 +2,8 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from apple.records import apple_names
@@ -23,19 +25,21 @@ class Truth:
         self._resources = resources
         #: By resource and key: what the record was, one state after the other; None while it was not there.
         self._history: dict[tuple[str, str], list[str | None]] = defaultdict(lambda: [None])
+        self._known: dict[str, set[str]] = defaultdict(set)
         #: By resource and version: the records that there were.
         self.snapshots: dict[tuple[str, str], set[str]] = {}
-        self.note()
+        self.note(resources)
 
-    def note(self) -> None:
-        """Note what Apple has now."""
-        for resource in self._resources:
+    def note(self, changed: Iterable[str]) -> None:
+        """Note what Apple has now of resources that changed."""
+        for resource in changed:
             records = {_key_of(resource, record): canonical(record) for record in self._records(resource)}
-            known = {key for of, key in self._history if of == resource}
+            known = self._known[resource]
             for key in known | set(records):
                 states = self._history[resource, key]
                 if states[-1] != records.get(key):
                     states.append(records.get(key))
+            known |= set(records)
             version = self._apple.organisation.listings[resource].version
             self.snapshots[resource, version] = set(records.values())
 
@@ -62,10 +66,14 @@ class Truth:
 
 
 def _key_of(resource: str, record: dict[str, Any]) -> str:
+    return _name_of({name: record[name] for name in _key_names(resource) if name in record})
+
+
+@cache
+def _key_names(resource: str) -> list[str]:
     described = RESOURCES[resource]
     names = apple_names(described.record)
-    key = [names[name] for name in described.key] or ["clientUserId"]
-    return _name_of({name: record[name] for name in key if name in record})
+    return [names[name] for name in described.key] or ["clientUserId"]
 
 
 def _name_of(key: dict[str, Any]) -> str:

@@ -75,6 +75,15 @@ def test_the_base_version_never_moves(store: FilledStore):
     assert (after.base_version, after.version) == ("v1", "v2")
 
 
+def test_a_first_answer_that_comes_late(store: FilledStore):
+    """A first page that is stored after its crawl has moved on changes nothing of what was decided meanwhile."""
+    _, crawl = opened(store)
+    seen = store.crawls.note_first(crawl, "v1", 1)
+    settled = store.crawls.settle(seen, is_consistent=True, version="v1", total=1)
+    assert store.crawls.note_first(seen, "v2", 7) is None
+    assert store.crawls.get(crawl.id) == settled
+
+
 def test_one_open_crawl_a_stream(store: FilledStore):
     """A second sync takes the unfinished crawl over."""
     stream, crawl = opened(store)
