@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test installation lint check fuzz bench lock clean
+.PHONY: help demo test installation lint check fuzz soak bench lock clean
 
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ check: lint test ## lint and test: what must pass before a commit
 
 fuzz: $(VENV)/.dev ## look for an input that a reader does not answer in its own words: SECONDS=60
 	@$(BIN)/python -m tests.support.fuzzer $(or $(SECONDS),60)
+
+soak: $(VENV)/.dev ## play seeded lives of the core on all cores, without end: FIRST=0
+	@$(BIN)/python -m tests.simulation.soak $(or $(FIRST),0)
 
 bench: $(VENV)/.dev ## measure a crawl against the ideal, and small locations beside big ones: minutes
 	@$(BIN)/python bench/crawl.py

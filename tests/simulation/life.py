@@ -42,6 +42,9 @@ _PROCESSES = 2
 _STEPS = 30_000
 _STUCK_SECONDS = 4 * 3600.0
 
+#: Shorter than the first wait of an asset whose counts do not agree.
+_CALM_SECONDS = 45.0
+
 _RENEWAL_SECONDS = 5.0
 _TEND_SECONDS = 5.0
 
@@ -68,6 +71,8 @@ class Life:
     """A life and all that is in it."""
 
     seed: int
+    #: False if nothing is to happen but what the caller makes happen.
+    is_eventful: bool = True
     dice: random.Random = field(init=False)
     scheduler: Scheduler = field(init=False)
     #: What happened, for whoever looks into a life that went wrong.
@@ -97,11 +102,12 @@ class Life:
         try:
             for _ in range(self.dice.choice([1, 1, 1, 2])):
                 self._change_some()
-                self._is_noisy = True
+                self._is_noisy = self.is_eventful
                 self._sync(full=self.dice.random() < 0.3)
             self._is_noisy = False
             self.apple.faults.clear()
             self._rest()
+            self._calm_down()
         finally:
             self.scheduler.end()
         self._check()
@@ -135,6 +141,7 @@ class Life:
             totals=dice.choice(["number", "number", "string", "absent"]),
             empty_pages=dice.choice(["none", "none", "some"]),
             order=dice.choice(["stable", "stable", "versions"]),
+            counts=dice.choice(["exact", "exact", "wrong"]),
         )
         world = make_world(1, size, self.seed, switches)
         [apple] = world.locations.values()
@@ -144,7 +151,7 @@ class Life:
         memory = LocalMemory(self.scheduler)
         memory.open_epoch()
         return Surroundings(
-            store=Store(fresh_database(self.scheduler, self.scheduler.pause), Sealer([KEY])),
+            store=Store(fresh_database(self.scheduler, self._pause), Sealer([KEY])),
             apple=client,
             memory=memory,
             broker=MemoryBroker(),
@@ -177,6 +184,17 @@ class Life:
             self._until(lambda: not self.around.store.syncs.open_ones())
             if self._is_exact():
                 return
+
+    def _calm_down(self) -> None:
+        """Let time pass: where nothing changes, nothing may be requested again and again."""
+        for _ in range(2):
+            asked, ends = self.apple.traffic.requests, self.scheduler.monotonic() + _CALM_SECONDS
+            self._until(partial(self._is_past, ends))
+        asked = self.apple.traffic.requests - asked
+        assert not asked, self._describe(f"{asked} requests although nothing changes")
+
+    def _is_past(self, moment: float) -> bool:
+        return self.scheduler.monotonic() >= moment
 
     def _has_ended(self, opened: list[int | None]) -> bool:
         if not opened:  # its process may have been killed
@@ -256,6 +274,10 @@ class Life:
 
         self.scheduler.spawn(work, number)
 
+    def _pause(self) -> None:
+        """Give way between two uses of the database."""
+        self.scheduler.pause()
+
     def _travel(self, hang_up: Callable[[], None]) -> None:
         """Let a request take its time, which is sometimes longer than a lease."""
         slow = self._is_noisy and self.dice.random() < 0.01
@@ -318,7 +340,10 @@ class Life:
             self._later.append((self.scheduler.monotonic() + self.dice.uniform(0.1, 40.0), late))
 
     def _kill(self) -> None:
-        number = self.dice.choice(list(self.processes))
+        self.kill(self.dice.choice(list(self.processes)))
+
+    def kill(self, number: int) -> None:
+        """Kill a process, and start another one in its place."""
         self._tell(f"process {number} is killed in the middle of {[one.id for one in self._working[number]]}")
         self.scheduler.kill(number)
         del self.processes[number]
@@ -368,7 +393,12 @@ class Life:
         full crawl, each from the version that the one before had noted.
         """
         noted: dict[str, str | None] = {}
+        begins: set[str | None] = set()
         for crawl in sorted(self._crawls(), key=lambda one: one.id):
+            if crawl.kind is CrawlKind.DELTA and not RESOURCES[crawl.resource].is_legacy:
+                told = f"delta crawl {crawl.id} begins at {crawl.since}, which nobody noted"
+                assert crawl.since in {noted.get(crawl.resource)} | begins, self._describe(told)
+            begins.add(crawl.base_version)
             is_full = crawl.kind is CrawlKind.FULL
             if not crawl.is_consistent or crawl.state is not CrawlState.PUBLISHED or crawl.kind is CrawlKind.SPOT:
                 continue

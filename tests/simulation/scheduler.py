@@ -45,7 +45,8 @@ class Scheduler(VirtualClock):
         super().__init__()
         self._dice = dice
         self._main = getcurrent()
-        self._current: Actor | None = None
+        #: The actor that runs now; None outside of any.
+        self.current: Actor | None = None
         self.actors: list[Actor] = []
         #: Actors of processes that were killed: they are never resumed.
         self._killed: list[Actor] = []
@@ -56,23 +57,23 @@ class Scheduler(VirtualClock):
 
     def pause(self) -> None:
         """Give way: another actor may run before this one goes on."""
-        if self._current is not None:
+        if self.current is not None:
             self._main.switch()
 
     def sleep(self, seconds: float) -> None:
         """Wait in virtual time; outside of any actor, time passes for all."""
-        if self._current is None:
+        if self.current is None:
             super().sleep(seconds)
         else:
-            self._current.wakes = self.monotonic() + seconds
+            self.current.wakes = self.monotonic() + seconds
             self._main.switch()
 
     def travel(self, seconds: float, hang_up: Callable[[], None]) -> None:
         """Wait for Apple."""
-        if self._current is None:
+        if self.current is None:
             self.sleep(seconds)
             return
-        actor = self._current
+        actor = self.current
         actor.hang_up = hang_up
         self.sleep(seconds)
         actor.hang_up = lambda: None
@@ -83,11 +84,11 @@ class Scheduler(VirtualClock):
 
     def resume(self, actor: Actor) -> None:
         """Let an actor run until it gives way or ends."""
-        self._current = actor
+        self.current = actor
         try:
             actor.greenlet.switch()
         finally:
-            self._current = None
+            self.current = None
         if actor.greenlet.dead:
             self.actors.remove(actor)
             if actor.error is not None:
