@@ -145,8 +145,12 @@ class MemoryPlace:
         return sync_id
 
     def change(self, resource: str, **more: Any) -> None:
-        """Change the data at Apple."""
-        self.apple.apply([DataChange(resource=resource, **more)])
+        """Change the data at Apple, now or right before a later request."""
+        change = DataChange(resource=resource, **more)
+        if change.at_request is None:
+            self.apple.apply([change])
+        else:
+            self.apple.changes.append(change)
 
     def break_(self, resource: str, **more: Any) -> None:
         """Have an answer of Apple's go wrong."""
