@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.decisions.freshness import judge_streams
-from orchestration.decisions.overview import LocationFacts, Overview, is_ticking, view
+from orchestration.decisions.overview import LocationFacts, Overview, is_scheduler_running, view
 from settings import Settings
 from storage.ledger.progress import ProgressReport
 
 from .embedded.servers import join_if_any
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 
 def look(services: "Services", max_age: timedelta | None = None) -> Overview:
@@ -27,7 +27,7 @@ def look_closely(services: "Services") -> Overview:
 
 def read_outages(settings: Settings) -> Mapping[str, str]:
     """Give what is away for those who work, where anybody works."""
-    from tasks.wiring import read_board
+    from tasks.services import read_board
 
     return read_board(settings) if not settings.is_embedded or join_if_any(settings) else {}
 
@@ -37,13 +37,13 @@ def _look(services: "Services", max_age: timedelta | None, *, is_whole: bool) ->
     ticked_at = services.store.chores.last().get("tick")
     streams, closings = services.store.streams.by_location(), services.store.closings.standing()
     reports = _under_way(services) if is_whole else {}
-    ticks = is_ticking(ticked_at, now)
+    ticks = is_scheduler_running(ticked_at, now)
     views = []
     for one in services.store.locations.watched():
         verdicts = judge_streams(one, streams.get(one.id, []), services.intervals, now, max_age)
         counts = services.store.counts.known(one.id) if is_whole else ()
         seen = LocationFacts(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
-        views.append(view(one, verdicts, now, seen, is_ticking=ticks))
+        views.append(view(one, verdicts, now, seen, is_scheduler_running=ticks))
     unhandled, since = services.store.notices.unhandled()
     return Overview(
         now=now,

@@ -4,7 +4,7 @@ import sqlite3
 
 import psycopg
 
-from .errors import DatabaseAway, DatabaseFull, Refused, StorageError, WrongDatabase
+from .errors import DatabaseAway, DatabaseFull, RefusedByDatabase, StorageError, WrongDatabase
 
 #: The classes of SQLSTATE that pass by themselves: no connection, a transaction that another made impossible, a lock
 #: that does not come free, no resources, an operator at work, a system that fails.
@@ -37,7 +37,7 @@ def meaning_of(error: BaseException | None, *, is_lost: bool = False) -> Storage
         return DatabaseAway(words)
     if state == _NO_RIGHT:
         return WrongDatabase(f"Its role may not do what is needed: docs/operations.md names the grants. {words}")
-    return Refused(words) if state[:2] in _REFUSES else None
+    return RefusedByDatabase(words) if state[:2] in _REFUSES else None
 
 
 def _of_sqlite(error: sqlite3.Error, words: str) -> StorageError | None:

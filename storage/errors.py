@@ -3,7 +3,7 @@
 StorageError
 ├── DatabaseAway       not there now; asking again later may help
 │   └── DatabaseFull   it answers, and keeps nothing: its disk is full, or it may only be read
-├── Refused            it does not take what is to be kept: a person has to look at it
+├── RefusedByDatabase  it does not take what is to be kept: a person has to look at it
 ├── Pruned             what a reader of the feed wants next is no longer kept
 ├── DatabaseTooNew     written by a newer Pageturner
 ├── WrongDatabase      not a database that we can use at all
@@ -31,7 +31,7 @@ class DatabaseFull(DatabaseAway):
     """The database cannot store anything."""
 
 
-class Refused(StorageError):
+class RefusedByDatabase(StorageError):
     """The database does not take what is to be kept."""
 
 

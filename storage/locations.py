@@ -69,7 +69,7 @@ class Locations:
             )
             number = revived or self._insert(connection, values | {"uid": uid})
             _watch(connection, number, resources)
-            _begin_afresh(connection, locations.c.id == number)
+            _make_due(connection, locations.c.id == number)
             return _fetch(connection, locations.c.id == number)
 
     def rotate(self, name: str, token: Token) -> None:
@@ -82,7 +82,7 @@ class Locations:
                 .values(self._sealed(token))
                 .returning(locations.c.id)
             ).one_or_none()
-            _begin_afresh(connection, locations.c.name == name)
+            _make_due(connection, locations.c.name == name)
         if row is None:
             raise UnknownLocation(f"(named '{name}')")
 
@@ -129,8 +129,8 @@ class Locations:
             rows = connection.execute(sa.select(locations).where(locations.c.is_watched).order_by(locations.c.name))
             return [make_location(row) for row in rows]
 
-    def kept(self, name: str) -> Location:
-        """Give the location of a name, watched or not: what was mirrored of it is here."""
+    def named(self, name: str) -> Location:
+        """Return the location of this name, watched or not: what was mirrored of it is still here."""
         with self._database.read() as connection:
             return _fetch(connection, locations.c.name == name, of_all=True)
 
@@ -239,7 +239,7 @@ class Locations:
         with self._database.write() as connection:
             _lock_streams_of(connection, locations.c.id == location_id)
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
-            _begin_afresh(connection, locations.c.id == location_id)
+            _make_due(connection, locations.c.id == location_id)
 
     def own(self, location_id: int, owner: str, name: str | None) -> None:
         """Note which service manages the location, where nothing was known; and what it calls itself."""
@@ -290,7 +290,7 @@ def _lock_streams_of(connection: sa.Connection, which: Any) -> None:
     lock_streams(connection, list(connection.scalars(sa.select(locations.c.id).where(which))))
 
 
-def _begin_afresh(connection: sa.Connection, which: Any) -> None:
+def _make_due(connection: sa.Connection, which: Any) -> None:
     """Have everything of a location be due now: a person has acted, and what failed before is another story."""
     ids = list(connection.scalars(sa.select(locations.c.id).where(which)))
     lock_streams(connection, ids)

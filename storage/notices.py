@@ -91,7 +91,7 @@ class Notices:
             if some < _AT_ONCE:
                 return handled
 
-    def again(self, names: Sequence[str] | None, since: datetime | None, ids: Sequence[str] | None) -> list[str]:
+    def replay(self, names: Sequence[str] | None, since: datetime | None, ids: Sequence[str] | None) -> list[str]:
         """Have kept notices handled once more; gives the uIds that they are of."""
         here: Any = sa.true()
         if names:

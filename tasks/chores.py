@@ -5,7 +5,7 @@ from orchestration.scheduler import TEND_EVERY
 
 from .application import app
 from .gated import ChoreTask, LocationTask, SyncTask
-from .wiring import services
+from .services import services
 
 
 @app.task(name="pageturner.tick", base=ChoreTask, queue="clock")

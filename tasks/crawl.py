@@ -4,7 +4,7 @@ from orchestration.decisions.retry import Postponed
 
 from .application import app
 from .gated import CrawlTask, GatedTask
-from .wiring import services
+from .services import services
 
 
 @app.task(name="pageturner.seed", base=GatedTask, rank=0, queue="seed")

@@ -23,7 +23,7 @@ from storage.schema import Trouble
 from .application import app
 from .outages import AWAY, outages
 from .queue import depths
-from .wiring import services
+from .services import services
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class GatedTask(Task):
         gate.start(uid, message_id)
         seconds = self._attempt(message_id, args, kwargs)
         if seconds is not None:
-            self._come_again(uid, message_id, seconds)
+            self._park_again(uid, message_id, seconds)
         try:
             publish(gate.finish(uid, message_id))
         except AWAY as error:  # what it did is in the ledger; its admission lapses
@@ -114,7 +114,7 @@ class GatedTask(Task):
         """Fail the crawl for a mistake of ours."""
         services().crawl_tasks.fail(args[1], bug_reason(error), Trouble.BUG)
 
-    def _come_again(self, uid: str, message_id: str, seconds: float) -> None:
+    def _park_again(self, uid: str, message_id: str, seconds: float) -> None:
         try:
             publish(services().gate.park_again(uid, message_id, seconds))
         except AWAY as error:  # tend finds the page missing, and has it asked for again

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestration.gate.gate import HOLD_LIMIT_SECONDS
-from orchestration.gate.refusals import tell
+from orchestration.gate.refusals import explain_redis
 from storage.errors import DatabaseAway, DatabaseFull
 
 log = logging.getLogger(__name__)
@@ -100,9 +100,9 @@ def _words(error: BaseException) -> str:
     if isinstance(error, DatabaseAway):
         return str(error)
     if isinstance(error, RedisError):
-        return tell(error)
+        return explain_redis(error)
     if isinstance(error.__cause__, RedisError):  # of a broker that is one
-        return tell(error.__cause__, is_broker=True)
+        return explain_redis(error.__cause__, is_broker=True)
     return f"{_server(error)} does not answer ({type(error).__name__})."
 
 

@@ -21,7 +21,7 @@ from storage.errors import DatabaseAway, StorageError
 from .attention import Attention
 from .gated import GatedTask, publish
 from .outages import AWAY, outages
-from .wiring import secret_keys, services
+from .services import secret_keys, services
 
 log = logging.getLogger(__name__)
 

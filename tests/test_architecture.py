@@ -1,11 +1,14 @@
 """The project itself: names that are ours, the limits of its style, and files that say the same."""
 
 import ast
+import dataclasses
 import importlib
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,89 @@ def test_names_say_something():
         node.name for path in FILES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
     ]
     assert [name for name in [*classes, *(path.stem for path in FILES)] if empty.search(name)] == []
+
+
+def parts(name):
+    """Split a name into its words, whether they are joined by capitals or by underscores."""
+    return [part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+
+
+def named_things():
+    """Give the name of every file, class and function of ours, with where it is."""
+    for path in FILES:
+        if "migrations" in path.parts:
+            continue
+        yield path.stem, path
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node.name, path
+
+
+def rejected_words():
+    """Read the words that `docs/words.md` rejects."""
+    lines = (ROOT / "docs" / "words.md").read_text().splitlines()
+    rows = [line.split("|")[-2] for line in lines if line.startswith("| ")]
+    return [parts(word) for row in rows[2:] for word in row.split(",") if parts(word)]
+
+
+def test_one_word_for_one_thing():
+    """No file, class or function is named by a word that `docs/words.md` rejects."""
+    rejected = rejected_words()
+    assert ["heed"] in rejected
+    assert ["start", "over"] in rejected
+    found = []
+    for name, path in named_things():
+        words = parts(name)
+        for wrong in rejected:
+            places = range(len(words) - len(wrong) + 1)
+            if any(words[place : place + len(wrong)] == wrong for place in places):
+                found.append(f"{path.relative_to(ROOT)}: {name}")
+    assert found == []
+
+
+def test_files_are_named_by_nouns():
+    """No file is named by what it does: a gerund says nothing of what is in it."""
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if not path.stem.startswith("test_")]
+    gerunds = [path for path in [*FILES, *tests] if path.stem.endswith("ing")]
+    assert gerunds == []
+
+
+def test_a_type_has_one_meaning():
+    """No two public classes have one name."""
+    places = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_a_location_is_no_text():
+    """What is called a location is one: its uId is `uid`, and what it is called here is `name`."""
+    options = ROOT / "entrypoints" / "cli" / "commands"  # `--location NAME` is the user's word
+    wrong = []
+    for path in FILES:
+        if path.is_relative_to(options) or "simulator" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_field = isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "location"
+            is_argument = isinstance(node, ast.arg) and node.arg == "location" and node.annotation is not None
+            if (is_field or is_argument) and "str" in ast.unparse(node.annotation).split(" | "):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert wrong == []
+
+
+def test_decisions_know_facts_alone():
+    """What the pure decisions import of the store are frozen facts and constants: nothing that could read or write."""
+    for path in (ROOT / "orchestration" / "decisions").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module.startswith("storage"):
+                for alias in node.names:
+                    thing = getattr(importlib.import_module(node.module), alias.name)
+                    assert not inspect.isfunction(thing), f"{path.name} imports {alias.name}"
+                    if inspect.isclass(thing):
+                        is_frozen = dataclasses.is_dataclass(thing) and thing.__dataclass_params__.frozen
+                        assert is_frozen or issubclass(thing, Enum | tuple), f"{path.name} imports {alias.name}"
 
 
 def test_only_apple_names_endpoints():

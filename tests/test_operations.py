@@ -20,7 +20,7 @@ from entrypoints.cli.main import app
 from entrypoints.web.metrics import MetricsCollector
 from settings import Settings
 from storage.sealer import make_key
-from tasks.wiring import build
+from tasks.services import build
 from tests.support.servers import missing
 from tests.support.site import read_procfile
 

@@ -6,17 +6,17 @@ from redis.exceptions import RedisError
 from apple.errors import AppleError, Away, Forbidden, NotOurs, SlowDown, TokenRefused
 from apple.tokens import MalformedToken
 from orchestration.gate import NoPermit
-from orchestration.gate.refusals import tell
+from orchestration.gate.refusals import explain_redis
 from orchestration.sync import NeedsPerson
 from settings import WrongSettings
-from storage.errors import DatabaseAway, Refused, StillRead, StillWatched, StorageError, UnknownLocation
+from storage.errors import DatabaseAway, RefusedByDatabase, StillRead, StillWatched, StorageError, UnknownLocation
 
 from ..exits import Exit, Failure
 
 #: The first class that fits decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((WrongSettings, UnknownLocation, StillWatched), Exit.USAGE),
-    ((TokenRefused, NotOurs, NeedsPerson, Forbidden, Refused), Exit.PERSON),
+    ((TokenRefused, NotOurs, NeedsPerson, Forbidden, RefusedByDatabase), Exit.PERSON),
     ((Away, SlowDown, NoPermit, DatabaseAway, StillRead), Exit.AWAY),
     ((AppleError, StorageError), Exit.FAILED),
 )
@@ -41,7 +41,7 @@ def explain(error: Exception) -> tuple[str, Exit]:
         return str(error), error.status
     redis = error.__cause__ if isinstance(error, OperationalError) else error
     if isinstance(redis, RedisError):
-        return tell(redis, is_broker=redis is not error), Exit.AWAY
+        return explain_redis(redis, is_broker=redis is not error), Exit.AWAY
     if isinstance(error, OperationalError):
         return "The broker does not answer: check PAGETURNER_BROKER_URL, and that it runs.", Exit.AWAY
     if isinstance(error, NoPermit):

@@ -17,7 +17,7 @@ from ..embedded.servers import refuse_full, servers
 from ..exits import Exit, Failure
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 #: The embedded worker: five requests of one location, and the same again for what is not waiting for Apple.
 THREADS = 10
@@ -42,7 +42,7 @@ class CommandContext:
 @contextlib.contextmanager
 def with_store() -> Iterator["Services"]:
     """Yield the services for a command that only reads the database."""
-    from tasks.wiring import build, secret_keys
+    from tasks.services import build, secret_keys
 
     settings = read_settings()
     secret_keys(settings)
@@ -57,7 +57,7 @@ def with_gate() -> Iterator["Services"]:
     settings = read_settings()
     with terminating(), servers(settings, "asking"):
         from tasks.pump import Pump
-        from tasks.wiring import secret_keys, services
+        from tasks.services import secret_keys, services
 
         secret_keys(settings)
         services().redis.ping()
@@ -76,7 +76,7 @@ def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
     settings = read_settings()
     refuse_full(settings)
     with terminating(), servers(settings, "sync", threads=threads) as worker:
-        from tasks.wiring import secret_keys, services
+        from tasks.services import secret_keys, services
 
         secret_keys(settings)
         services().redis.ping()
@@ -97,7 +97,7 @@ def find_workers() -> None:
 
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 #: A clock that ticked so lately goes on to.
 _TICKING = timedelta(seconds=30)

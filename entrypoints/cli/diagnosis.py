@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from apple.client import read_client_config
 from orchestration.decisions.health import Alarm, of_token
-from orchestration.decisions.overview import is_ticking
+from orchestration.decisions.overview import is_scheduler_running
 from settings import Settings, WrongSettings, read_settings
 from storage.errors import StorageError
 from storage.locations import Location
@@ -26,7 +26,7 @@ from ..overview import look
 from .advice import KNOWN, explain
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 #: Clocks further apart than this make ages and limits wrong.
 _SKEW = timedelta(seconds=2)
@@ -65,7 +65,7 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
             yield redis
         services = None
         try:
-            from tasks.wiring import services as find
+            from tasks.services import services as find
 
             services = find()
         except KNOWN as error:
@@ -225,7 +225,7 @@ class _Diagnosis:
         last = self._services.store.chores.last().get("tick")
         if last is None:
             yield "warn", "there never was a round: start `pageturner beat`, or nothing is read by itself"
-        elif not is_ticking(last, self._now):
+        elif not is_scheduler_running(last, self._now):
             yield "warn", f"the last round was at {last:%Y-%m-%d %H:%M} UTC: does `pageturner beat` run, and a worker?"
         else:
             yield "ok", "the clock ticks"

@@ -22,7 +22,7 @@ from .advice import explain
 from .context import NoWorker, find_workers
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
     from .context import CommandContext
 

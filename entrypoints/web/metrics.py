@@ -17,7 +17,7 @@ from storage.schema import CrawlKind
 from ..overview import look
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 #: What processes count: its name, its labels, and what it is.
 COUNTERS = {

@@ -60,7 +60,7 @@ def _complete(reading: CrawlFacts, pages: dict[int, PageFact], total: int) -> Cr
         return Fetch(indexes=(0,), is_reread=True) if reading.rereads < REREAD_LIMIT else torn
     if moved and reading.round < ROUND_LIMIT:
         return Fetch(indexes=tuple(page.index for page in moved))
-    if missing or moved or not _is_whole(present, total, is_delta=reading.is_delta):
+    if missing or moved or not _is_consistent(present, total, is_delta=reading.is_delta):
         return torn
     return Settle(is_consistent=True, version=first.version, total=total)
 
@@ -106,7 +106,7 @@ def _state(page: PageFact) -> tuple[str | None, int | None]:
     return page.version, page.total
 
 
-def _is_whole(present: Sequence[PageFact], total: int, *, is_delta: bool) -> bool:
+def _is_consistent(present: Sequence[PageFact], total: int, *, is_delta: bool) -> bool:
     """Tell whether the pages are one whole list of one moment, with nothing between them or after them."""
     if len(present) != total or (present[0].version is None and not is_delta):  # a delta may bring no new version
         return False

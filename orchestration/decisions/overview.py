@@ -100,9 +100,9 @@ class Overview:
     unhandled_since: datetime | None
 
     @property
-    def is_ticking(self) -> bool:
+    def is_scheduler_running(self) -> bool:
         """Tell whether anything is read by itself: a clock sends its rounds, and a worker takes them."""
-        return is_ticking(self.ticked_at, self.now)
+        return is_scheduler_running(self.ticked_at, self.now)
 
     @property
     def verdicts(self) -> list[StreamFreshness]:
@@ -161,7 +161,7 @@ class Overview:
             for words in of_counts(one.counts):
                 yield f"{name} assignments: {words}"
         yield from self.outages.values()
-        if self.locations and not self.is_ticking:
+        if self.locations and not self.is_scheduler_running:
             yield self._stillness()
 
     def _stillness(self) -> str:
@@ -173,26 +173,31 @@ class Overview:
         return f"Nothing is read by itself: the clock's last round was {ago} ago. Do `beat` and `worker` run?"
 
 
-def is_ticking(ticked_at: datetime | None, now: datetime) -> bool:
+def is_scheduler_running(ticked_at: datetime | None, now: datetime) -> bool:
     """Tell whether a clock sends its rounds and a worker takes them."""
     return ticked_at is not None and now - ticked_at <= STILL
 
 
 def view(
-    location: Location, verdicts: Sequence[StreamFreshness], now: datetime, seen: LocationFacts, *, is_ticking: bool
+    location: Location,
+    verdicts: Sequence[StreamFreshness],
+    now: datetime,
+    seen: LocationFacts,
+    *,
+    is_scheduler_running: bool,
 ) -> LocationView:
     """View a location: all that is known of it, judged."""
     views = []
     for verdict in verdicts:
         report = seen.reports.get(verdict.stream.resource)
-        goes_on = is_ticking or seen.closing is not None
-        reading = None if report is None else _reading(report, now, goes_on=goes_on)
+        goes_on = is_scheduler_running or seen.closing is not None
+        reading = None if report is None else _activity(report, now, goes_on=goes_on)
         views.append(StreamView(verdict=verdict, standing=of_stream(verdict), reading=reading))
     token = of_token(location, now)
     return LocationView(location=location, token=token, streams=views, counts=seen.counts, closing=seen.closing)
 
 
-def _reading(report: ProgressReport, now: datetime, *, goes_on: bool) -> CrawlActivity:
+def _activity(report: ProgressReport, now: datetime, *, goes_on: bool) -> CrawlActivity:
     state = "waiting" if goes_on else "stopped"
     if report.state is CrawlState.SETTLED:
         state = "publishing"

@@ -33,13 +33,13 @@ _SIGNS = {
 _LENGTH = 120
 
 
-def tell(error: RedisError, *, is_broker: bool = False) -> str:
+def explain_redis(error: RedisError, *, is_broker: bool = False) -> str:
     """Say what is the matter with a Redis, or with a broker that is one, in its own words where it has any."""
-    words = _tell(error)
+    words = _explain(error)
     return words.replace("Redis", "The broker", 1).replace(_URL, _BROKER_URL) if is_broker else words
 
 
-def _tell(error: RedisError) -> str:
+def _explain(error: RedisError) -> str:
     words = str(error).strip()
     advice = _advice(error, words)
     if advice is None:

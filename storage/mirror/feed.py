@@ -85,7 +85,7 @@ class Feed:
                 return
             seq = some[-1].seq
 
-    def begin_anew(self) -> None:
+    def begin_another(self) -> None:
         """Give the feed another name: this database was restored, and its next numbers were given before."""
         with self._database.write() as connection:
             _rename(connection)

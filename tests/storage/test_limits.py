@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from storage import limits
 from storage.database import Database, open_database
 from storage.drivers import meaning_of
-from storage.errors import DatabaseAway, DatabaseFull, Refused, WrongDatabase
+from storage.errors import DatabaseAway, DatabaseFull, RefusedByDatabase, WrongDatabase
 from storage.ledger.streams import lock_stream
 from storage.limits import allow
 from storage.mirror.publication import Publisher
@@ -152,8 +152,8 @@ class Told(psycopg.Error):
         ("08006", DatabaseAway),  # the connection broke
         ("53100", DatabaseFull),  # the disk is full
         ("25006", DatabaseFull),  # it may only be read
-        ("54000", Refused),  # a row too large for its index
-        ("22003", Refused),  # a number out of range
+        ("54000", RefusedByDatabase),  # a row too large for its index
+        ("22003", RefusedByDatabase),  # a number out of range
         ("42501", WrongDatabase),  # no right
     ],
 )

@@ -44,7 +44,7 @@ def test_nothing_stays(store, monkeypatch):
     Purge(store.database).purge(number, "1")
     assert rows(store) == before
     with pytest.raises(UnknownLocation):
-        store.locations.kept("hq")
+        store.locations.named("hq")
 
 
 def test_what_apple_asked_for_stays(store):

@@ -123,8 +123,8 @@ def test_notices_are_handled_again_when_asked(store, database):
     kept.store([notice(1), notice(2, "USER_ASSOCIATED"), notice(3, uid="2")])
     kept.handle(wanted_by)
     read_all(store)
-    assert kept.again(["hq"], None, ["2"]) == ["1"]
-    assert kept.again(None, datetime.now(UTC) + SOON, None) == []
+    assert kept.replay(["hq"], None, ["2"]) == ["1"]
+    assert kept.replay(None, datetime.now(UTC) + SOON, None) == []
     kept.handle(wanted_by)
     assert sorted(due(store)) == ["legacy-users", "users"]
 

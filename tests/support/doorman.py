@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 def main() -> None:
     """Run one command after the other, each in a process of its own."""
-    import tasks.wiring  # noqa: F401 - what commands import when they need it
+    import tasks.services  # noqa: F401 - what commands import when they need it
     from entrypoints.cli.main import app, run
 
     group = typer.main.get_command(app)

@@ -53,7 +53,7 @@ def test_settings_that_were_measured():
 _FAN_OUT = """
 import threading
 from tasks import app
-from tasks.wiring import services
+from tasks.services import services
 from types import SimpleNamespace
 services().gate._memory.open_epoch()
 services().closings.restore()
@@ -146,7 +146,7 @@ def test_rounds_do_not_pile_up(redis, redis_url, tmp_path):
 _GIVE_UP = """
 import sqlalchemy as sa
 from tasks import app
-from tasks.wiring import services
+from tasks.services import services
 services().gate._memory.open_epoch()
 services().closings.restore()
 services().queue.sync("1")

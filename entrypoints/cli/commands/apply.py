@@ -22,7 +22,7 @@ from ..context import wake, with_gate
 from ..locations_file import LocationEntry, read_file
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 #: So many new tokens are asked about at once: each has a gate of its own.
 _AT_ONCE = 16

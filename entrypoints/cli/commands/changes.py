@@ -35,7 +35,7 @@ def changes(
         seq = extent.pruned if after is None else _read(after, extent)
         if after is None and extent.pruned:
             say(f"Changes up to {extent.pruned} are no longer kept.")
-        uid = None if location is None else services.store.locations.kept(location).uid
+        uid = None if location is None else services.store.locations.named(location).uid
         for change in services.store.feed.after(seq, uid):
             if json:
                 give_json({"bookmark": _bookmark(extent, change.seq), **as_json(change)})

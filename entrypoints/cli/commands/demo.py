@@ -32,7 +32,7 @@ from ..context import CommandContext, with_workers
 from ..progress import SyncFollower, showing
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 LATENCY_MS = 150
 _SIZE = ["--assets", "60", "--assignments", "60000", "--users", "5000", "--page-size", "100"]

@@ -18,7 +18,7 @@ from ..output import write_to
 from .locations import check_resources
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 #: Where a table has a place for what Apple added since.
 _EXTRA = "extra"
@@ -70,7 +70,7 @@ def _format(given: Format | None, output: Path | None) -> Format:
 
 def _choose(services: "Services", name: str | None) -> Location:
     if name is not None:
-        return services.store.locations.kept(name)
+        return services.store.locations.named(name)
     known = services.store.locations.watched()
     if len(known) != 1:
         names = ", ".join(one.name for one in known) or "none yet"

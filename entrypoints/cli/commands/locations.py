@@ -25,7 +25,7 @@ from ..context import wake, with_gate, with_store
 from . import apply
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 app = typer.Typer(
     help="Keep content tokens: add, list, remove, rotate, purge.",
@@ -143,7 +143,7 @@ def purge(
 ) -> None:
     """Erase for ever what was mirrored of a location that was removed: its records, their changes and its notices."""
     with with_store() as services:
-        location = services.store.locations.kept(name)
+        location = services.store.locations.named(name)
         held = services.store.purge.measure(location.id, location.uid)
         words = f"{held.records:,} records, {held.changes:,} changes and {held.notices:,} notices of '{name}'"
         services.store.purge.refuse_watched(location.id)
@@ -176,7 +176,7 @@ def _of_removed(services: "Services") -> list[dict[str, Any]]:
     """Describe the locations that were removed: of these, nothing is read, and nothing can be wrong."""
     seen = LocationFacts(reports={}, counts=(), closing=None)
     views = [
-        view(one, [], services.store.database.now(), seen, is_ticking=False)
+        view(one, [], services.store.database.now(), seen, is_scheduler_running=False)
         for one in services.store.locations.removed()
     ]
     return [_described(one) | {"state": "removed", "problem": None} for one in views]

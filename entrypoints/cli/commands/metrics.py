@@ -19,7 +19,7 @@ from ...web.server import listen, serve
 from ..check import summarise
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 
 def metrics(
@@ -38,7 +38,7 @@ def metrics(
     from tasks.logs import configure
     from tasks.queue import depths
     from tasks.sentry import report_bugs
-    from tasks.wiring import services
+    from tasks.services import services
 
     configure(settings)
     report_bugs(settings, "metrics")

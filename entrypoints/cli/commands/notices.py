@@ -120,7 +120,7 @@ def replay(
             raise Failure(f"--since: {error}", Exit.USAGE) from None
     with with_store() as services:
         locations = services.store.locations.watched(names) if names else []
-        uids = services.store.notices.again([one.name for one in locations], moment, id_)
+        uids = services.store.notices.replay([one.name for one in locations], moment, id_)
     if not uids:
         raise Failure("There are no such notices.", Exit.USAGE)
     say(f"To be acted on again in the next round of the clock: {len(uids)} notices, locations: {len(set(uids))}.")

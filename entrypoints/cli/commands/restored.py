@@ -13,5 +13,5 @@ def restored() -> None:
     Example: pageturner restored
     """
     with with_store() as services:
-        services.store.feed.begin_anew()
+        services.store.feed.begin_another()
     say("The feed is another one from now on: bookmarks of before are refused.")

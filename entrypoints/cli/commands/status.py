@@ -75,16 +75,16 @@ def _table(overview: Overview) -> Any:
                 row.standing.state,
                 f"{stream.records:,}",
                 since(stream.seen_at),
-                _next(row, is_ticking=overview.is_ticking),
+                _next(row, is_scheduler_running=overview.is_scheduler_running),
                 shorten(stream.version or ""),
             )
     return table
 
 
-def _next(row: StreamView, *, is_ticking: bool) -> str:
+def _next(row: StreamView, *, is_scheduler_running: bool) -> str:
     """Tell what comes next: nothing does by itself where no clock and no worker live."""
     if row.reading is None:
-        return until(row.stream.due_at) if is_ticking else "-"
+        return until(row.stream.due_at) if is_scheduler_running else "-"
     total = "?" if row.reading.total is None else f"{row.reading.total:,}"
     return f"{row.reading.state} {row.reading.pages:,}/{total}"
 

@@ -20,7 +20,7 @@ from ..progress import SyncFollower, causes, describe, showing
 from .locations import check_resources
 
 if TYPE_CHECKING:
-    from tasks.wiring import Services
+    from tasks.services import Services
 
 
 @dataclass(frozen=True, kw_only=True)

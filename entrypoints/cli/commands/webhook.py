@@ -36,7 +36,7 @@ def webhook(
         join_if_any(settings)
     from tasks.logs import configure
     from tasks.sentry import report_bugs
-    from tasks.wiring import services
+    from tasks.services import services
 
     configure(settings)
     report_bugs(settings, "webhook")

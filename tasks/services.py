@@ -22,7 +22,7 @@ from orchestration.gate.client import GatedClient
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import ServiceLimits
 from orchestration.gate.redis_memory import RedisMemory
-from orchestration.gate.refusals import tell
+from orchestration.gate.refusals import explain_redis
 from orchestration.gate.server import RedisServer
 from orchestration.metrics import Metrics, MetricsStore
 from orchestration.revival import Reviver
@@ -162,7 +162,7 @@ def read_board(settings: Settings) -> dict[str, str]:
         try:
             return OutageBoard(redis).read()
         except RedisError as error:
-            return {"Redis": tell(error)}
+            return {"Redis": explain_redis(error)}
 
 
 def secret_keys(settings: Settings) -> list[str]:
