@@ -40,7 +40,7 @@ def _look(services: "Services", max_age: timedelta | None, *, is_whole: bool) ->
     ticks = is_scheduler_running(ticked_at, now)
     views = []
     for one in services.store.locations.watched():
-        verdicts = judge_streams(one, streams.get(one.id, []), services.intervals, now, max_age)
+        verdicts = judge_streams(one, streams.get(one.id, []), services.needs.intervals, now, max_age)
         counts = services.store.counts.known(one.id) if is_whole else ()
         seen = LocationFacts(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
         views.append(view(one, verdicts, now, seen, is_scheduler_running=ticks))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from apple.client import ClientConfig, read_client_config
+from apple.client import ClientConfig
 from apple.errors import AppleError, Away
 from apple.notices import TYPES
 from storage.locations import Location
@@ -82,11 +82,11 @@ class Subscriber:
 
     def _look(self, location: Location) -> ClientConfig:
         token = self._locations.token(location)
-        return read_client_config(self._client.client_config(location.uid, token, TERMINAL_WAIT_SECONDS))
+        return self._client.client_config(location.uid, token, TERMINAL_WAIT_SECONDS)
 
     def _configure(self, location: Location, wanted: dict[str, Any]) -> ClientConfig:
         token = self._locations.token(location)
-        now = read_client_config(self._client.configure(location.uid, token, wanted, TERMINAL_WAIT_SECONDS))
+        now = self._client.configure(location.uid, token, wanted, TERMINAL_WAIT_SECONDS)
         self._locations.note_config(location.id, now.name, now.notification_url, now.notification_types)
         return now
 

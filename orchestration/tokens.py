@@ -1,8 +1,9 @@
 """Tokens: what Apple says about them: whose they are, when they expire, and where the notices of a location go."""
 
+import hashlib
 from datetime import datetime, timedelta
 
-from apple.client import ClientConfig, read_client_config
+from apple.client import ClientConfig
 from apple.errors import AppleError, OtherLocation, OtherOwner
 from apple.texts import masked
 from apple.tokens import Token
@@ -12,7 +13,7 @@ from storage.store import Store
 
 from .decisions.retry import Postponed, Refused, decide_retry
 from .gate import NoPermit
-from .gate.client import GatedClient
+from .gate.client import TERMINAL_WAIT_SECONDS, GatedClient
 
 #: A task waits this long for its permit before it parks itself.
 _WAIT_SECONDS = 1.0
@@ -36,13 +37,25 @@ class TokenChecker:
         except UnknownLocation:
             return None
         try:
-            config = read_client_config(self._client.client_config(location.uid, token, _WAIT_SECONDS))
+            config = self._client.client_config(location.uid, token, _WAIT_SECONDS)
             self.note(location, config)
         except NoPermit as full:
             return Postponed(seconds=full.seconds)
         except AppleError as error:
             return self._explain(location, token, error)
         return None
+
+    def ask(self, token: Token, uid: str | None = None, wait: float = TERMINAL_WAIT_SECONDS) -> ClientConfig:
+        """Ask whose token this is, for a person who waits.
+
+        The request goes through the gate of the location, if that is known; otherwise through one of the token's own.
+        """
+        gate = uid or f"newcomer-{hashlib.sha256(token.text.encode()).hexdigest()[:16]}"
+        return self._client.client_config(gate, token, wait)
+
+    def check(self, location: Location, wait: float) -> None:
+        """Ask about the token of a location, for a person who waits, and note the answer."""
+        self.note(location, self.ask(self._locations.token(location), location.uid, wait))
 
     def note(self, location: Location, config: ClientConfig) -> None:
         """Note what Apple says of a location; raise if its token or its owner is not the one that is known."""

@@ -11,36 +11,36 @@ from .services import services
 @app.task(name="pageturner.tick", base=ChoreTask, queue="clock")
 def tick() -> None:
     """Have every location synced of which something is due."""
-    services().scheduler.tick()
+    services().use_cases.scheduler.tick()
 
 
 @app.task(name="pageturner.tend", base=ChoreTask, queue="clock")
 def tend() -> None:
     """Revive crawls that nothing is working on."""
-    scheduler = services().scheduler
+    scheduler = services().use_cases.scheduler
     if scheduler.claim("tend", TEND_EVERY):
-        services().reviver.tend(keep=lambda: scheduler.keep("tend"))
+        services().use_cases.reviver.tend(keep=lambda: scheduler.keep("tend"))
 
 
 @app.task(name="pageturner.refresh_all", base=ChoreTask, queue="clock")
 def refresh_all() -> None:
     """Have Apple asked about every token, once a day."""
-    services().scheduler.refresh()
+    services().use_cases.scheduler.refresh()
 
 
 @app.task(name="pageturner.sweep", base=ChoreTask, queue="clock")
 def sweep() -> None:
     """Drop what nobody needs any more."""
-    services().scheduler.sweep()
+    services().use_cases.scheduler.sweep()
 
 
 @app.task(name="pageturner.sync", base=SyncTask, rank=0, queue="seed")
 def sync(uid: str) -> Postponed | None:
     """Sync what is due of a location."""
-    return services().syncer.sync_due(uid)
+    return services().use_cases.syncer.sync_due(uid)
 
 
 @app.task(name="pageturner.refresh", base=LocationTask, rank=1, queue="seed")
 def refresh(uid: str) -> Postponed | None:
     """Ask Apple about the token of a location."""
-    return services().token_checker.refresh(uid)
+    return services().use_cases.token_checker.refresh(uid)

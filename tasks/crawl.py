@@ -10,28 +10,28 @@ from .services import services
 @app.task(name="pageturner.seed", base=GatedTask, rank=0, queue="seed")
 def seed(_uid: str, crawl_id: int, round_: int) -> Postponed | None:
     """Fetch the first page of a crawl and fan the rest out."""
-    return services().crawl_tasks.seed(crawl_id, round_)
+    return services().use_cases.crawl_tasks.seed(crawl_id, round_)
 
 
 @app.task(name="pageturner.page", base=GatedTask, rank=3, queue="page")
 def page(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | None:
     """Fetch one page of a crawl into the ledger."""
-    return services().crawl_tasks.page(crawl_id, round_, index)
+    return services().use_cases.crawl_tasks.page(crawl_id, round_, index)
 
 
 @app.task(name="pageturner.follow", base=GatedTask, rank=2, queue="page")
 def follow(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | None:
     """Take one step along the cursors of a stream, which sends the next."""
-    return services().crawl_tasks.follow(crawl_id, round_, index)
+    return services().use_cases.crawl_tasks.follow(crawl_id, round_, index)
 
 
 @app.task(name="pageturner.reconcile", base=CrawlTask, queue="seed")
 def reconcile(crawl_id: int) -> None:
     """Decide what a crawl needs next: the callback of every chord of pages, and of its failure."""
-    services().crawl_tasks.reconcile(crawl_id)
+    services().use_cases.crawl_tasks.reconcile(crawl_id)
 
 
 @app.task(name="pageturner.publish", base=CrawlTask, queue="publish")
 def publish(crawl_id: int) -> None:
     """Publish a settled crawl."""
-    services().crawl_tasks.publish(crawl_id)
+    services().use_cases.crawl_tasks.publish(crawl_id)

@@ -108,11 +108,11 @@ class GatedTask(Task):
 
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
         """Fail the crawl for something that only a person can mend."""
-        services().crawl_tasks.fail(args[1], str(error), Trouble.PERSON)
+        services().use_cases.crawl_tasks.fail(args[1], str(error), Trouble.PERSON)
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
         """Fail the crawl for a mistake of ours."""
-        services().crawl_tasks.fail(args[1], bug_reason(error), Trouble.BUG)
+        services().use_cases.crawl_tasks.fail(args[1], bug_reason(error), Trouble.BUG)
 
     def _park_again(self, uid: str, message_id: str, seconds: float) -> None:
         try:
@@ -143,12 +143,12 @@ class SyncTask(LocationTask):
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
         """Say what a person has to mend, and let the location rest."""
         super().give_up_for_person(args, error)
-        services().syncer.rest(args[0])
+        services().use_cases.syncer.rest(args[0])
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
         """Let the location rest; the log has the bug."""
         del error
-        services().syncer.rest(args[0])
+        services().use_cases.syncer.rest(args[0])
 
 
 class ChoreTask(Task):
@@ -191,9 +191,9 @@ class CrawlTask(Task):
         """Tell the ledger."""
         del task_id, kwargs, einfo
         if isinstance(exc, StorageError):
-            services().crawl_tasks.fail(args[0], str(exc), Trouble.PERSON)
+            services().use_cases.crawl_tasks.fail(args[0], str(exc), Trouble.PERSON)
         else:
-            services().crawl_tasks.fail(args[0], bug_reason(exc), Trouble.BUG)
+            services().use_cases.crawl_tasks.fail(args[0], bug_reason(exc), Trouble.BUG)
 
 
 def bug_reason(error: Exception) -> str:

@@ -65,7 +65,7 @@ class Pump(threading.Thread):
             except Exception:  # the outer rim of this thread
                 log.exception("The pump stumbled.")
         with contextlib.suppress(RedisError, DatabaseAway):
-            services().metrics_store.add(services().metrics)
+            services().metrics_store.add(services().use_cases.metrics)
         if self._sign is not None:
             self._sign.unlink(missing_ok=True)
 
@@ -75,11 +75,11 @@ class Pump(threading.Thread):
         self.join(timeout=5.0)
 
     def _turn(self) -> None:
-        services().closings.restore()
+        services().use_cases.closings.restore()
         publish(services().gate.pump())
         if time.monotonic() - self._counted >= COUNT_SECONDS:
             self._counted = time.monotonic()
-            services().metrics_store.add(services().metrics)
+            services().metrics_store.add(services().use_cases.metrics)
             outages.look()
             services().board.write(outages.words())
 
@@ -104,7 +104,7 @@ class Pump(threading.Thread):
         """Keep Apple's limits fresh, in a thread of its own: Apple may take a minute to name them."""
         while not self._stopping.wait(LIMITS_SECONDS):
             with contextlib.suppress(DatabaseAway):
-                services().limits.keep_fresh()
+                services().use_cases.limits.keep_fresh()
 
 
 _running: dict[str, float] = {}

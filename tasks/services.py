@@ -12,25 +12,17 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from apple.client import DEADLINE_SECONDS, Client
-from orchestration.crawl import Crawler
-from orchestration.crawl_tasks import CrawlTasks
 from orchestration.decisions.timetable import Intervals
-from orchestration.fetch import Fetcher
 from orchestration.gate import Gate
 from orchestration.gate.board import OutageBoard
-from orchestration.gate.client import GatedClient
-from orchestration.gate.closings import GateClosings
-from orchestration.gate.limits import ServiceLimits
 from orchestration.gate.redis_memory import RedisMemory
 from orchestration.gate.refusals import explain_redis
 from orchestration.gate.server import RedisServer
-from orchestration.metrics import Metrics, MetricsStore
-from orchestration.revival import Reviver
-from orchestration.scheduler import Scheduler
-from orchestration.subscription import Subscriber
-from orchestration.sync import Syncer
-from orchestration.tokens import TokenChecker
+from orchestration.metrics import MetricsStore
+from orchestration.queue import TaskQueue
+from orchestration.use_cases import Dependencies, UseCases, wire
 from settings import Settings, WrongSettings, read_settings
+from storage.clock import SystemTimer
 from storage.database import open_database
 from storage.errors import DatabaseAway
 from storage.sealer import Sealer, make_key
@@ -55,27 +47,29 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """The use cases of a process, and what they share."""
+    """What the tasks and doors of a process hold: the use cases, the store to read from, and the servers' state."""
 
     settings: Settings
-    store: Store
-    intervals: Intervals
-    queue: CeleryQueue
+    needs: Dependencies
+    use_cases: UseCases
     redis: RedisServer
-    gate: Gate
-    closings: GateClosings
-    apple: Client
-    client: GatedClient
-    limits: ServiceLimits
-    metrics: Metrics
     metrics_store: MetricsStore
     board: OutageBoard
-    crawl_tasks: CrawlTasks
-    syncer: Syncer
-    reviver: Reviver
-    scheduler: Scheduler
-    token_checker: TokenChecker
-    subscriber: Subscriber
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.needs.store
+
+    @property
+    def gate(self) -> Gate:
+        """The gates."""
+        return self.needs.gate
+
+    @property
+    def queue(self) -> TaskQueue:
+        """The queue."""
+        return self.needs.queue
 
 
 class _Builder:
@@ -114,37 +108,24 @@ def build(settings: Settings) -> Services:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.database.startswith("sqlite") and not os.access(settings.home, os.W_OK):
         raise WrongSettings(f"Nothing can be written into {settings.home}: mend its rights, or set PAGETURNER_HOME.")
-    store = Store(open_database(settings.database), Sealer(_keys_if_any(settings)))
     redis = make_redis(settings)
     memory = RedisMemory(redis, renewing=make_redis(settings, _RENEWING_SECONDS))
-    gate = Gate(memory, longest_request=DEADLINE_SECONDS)
-    closings, metrics, queue = GateClosings(gate, store), Metrics(), CeleryQueue()
-    apple = Client(settings.apple_url)
-    limits = ServiceLimits(apple)
-    client = GatedClient(apple, gate, limits, closings, metrics)
-    intervals = Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")})
-    crawler = Crawler(store, gate, queue, metrics)
-    syncer = Syncer(store, crawler, gate, queue, intervals)
+    needs = Dependencies(
+        store=Store(open_database(settings.database), Sealer(_keys_if_any(settings))),
+        gate=Gate(memory, longest_request=DEADLINE_SECONDS),
+        queue=CeleryQueue(),
+        apple=Client(settings.apple_url),
+        timer=SystemTimer(),
+        intervals=Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")}),
+        changes_kept=settings.changes_kept_for,
+    )
     return Services(
         settings=settings,
-        store=store,
-        intervals=intervals,
-        queue=queue,
+        needs=needs,
+        use_cases=wire(needs),
         redis=RedisServer(redis),
-        gate=gate,
-        closings=closings,
-        apple=apple,
-        client=client,
-        limits=limits,
-        metrics=metrics,
         metrics_store=MetricsStore(redis),
         board=OutageBoard(redis),
-        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, queue),
-        syncer=syncer,
-        reviver=Reviver(store, crawler, syncer, gate, queue),
-        scheduler=Scheduler(store, queue, settings.changes_kept_for),
-        token_checker=TokenChecker(store, client),
-        subscriber=Subscriber(store, client, limits),
     )
 
 

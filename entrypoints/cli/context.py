@@ -61,7 +61,7 @@ def with_gate() -> Iterator["Services"]:
 
         secret_keys(settings)
         services().redis.ping()
-        services().closings.restore()
+        services().use_cases.closings.restore()
         pump = Pump()
         pump.start()
         try:
@@ -80,7 +80,7 @@ def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
 
         secret_keys(settings)
         services().redis.ping()
-        services().closings.restore()
+        services().use_cases.closings.restore()
         if worker is None:
             find_workers()
         yield CommandContext(services=services(), worker=worker)

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from redis import Redis
 from redis.exceptions import RedisError
 
-from apple.client import read_client_config
 from orchestration.decisions.health import Alarm, of_token
 from orchestration.decisions.overview import is_scheduler_running
 from settings import Settings, WrongSettings, read_settings
@@ -102,7 +101,7 @@ class _Diagnosis:
         yield from self._ask("disk", self._disk)
         yield from self._ask("streams", self._streams)
         if has_redis:
-            self._services.closings.restore()
+            self._services.use_cases.closings.restore()
             yield from self._ask("redis", self._redis)
             yield from self._ask("outages", self._outages)
             yield from self._ask("workers", self._workers)
@@ -246,15 +245,13 @@ class _Diagnosis:
             yield "warn", "PAGETURNER_WEBHOOK_SECRET is short: `pageturner key` makes one that nobody guesses"
 
     def _apple(self) -> Iterator[tuple[str, str]]:
-        config = self._services.apple.service_config()
+        config = self._services.needs.apple.service_config()
         rate = config.requests_per_second
         yield "ok", f"answers, and allows {rate or 'any number of'} requests a second to a location"
 
     def _token(self, location: Location) -> Iterator[tuple[str, str]]:
         services = self._services
-        answer = services.client.client_config(location.uid, services.store.locations.token(location), _WAIT_SECONDS)
-        config = read_client_config(answer)
-        services.token_checker.note(location, config)
+        services.use_cases.token_checker.check(location, _WAIT_SECONDS)
         standing = of_token(services.store.locations.find(location.uid), self._now)
         if standing.words:
             yield _MARKS[standing.alarm], f"{location.name} ({location.uid}): {standing.words}"

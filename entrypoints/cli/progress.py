@@ -72,7 +72,7 @@ class SyncFollower:
         """
         while True:
             try:
-                reports, is_over = self._services.syncer.report(self._sync_ids)
+                reports, is_over = self._services.use_cases.syncer.report(self._sync_ids)
                 reports = [self._seen(report) for report in reports]
                 show(reports)
                 if is_over or (self._left and self._are_others_over(reports)):
@@ -102,7 +102,7 @@ class SyncFollower:
 
     def _are_others_over(self, reports: list[ProgressReport]) -> bool:
         left = {report.sync_id for report in reports if report.uid in self._left}
-        return self._services.syncer.report([one for one in self._sync_ids if one not in left])[1]
+        return self._services.use_cases.syncer.report([one for one in self._sync_ids if one not in left])[1]
 
     def _check(self, reports: list[ProgressReport]) -> None:
         self._check_worker()
@@ -111,7 +111,7 @@ class SyncFollower:
             return
         self._tended = time.monotonic()
         self._check_outages()
-        self._services.reviver.tend(self._sync_ids)
+        self._services.use_cases.reviver.tend(self._sync_ids)
         publishing = {report.uid for report in reports if report.state is CrawlState.SETTLED}
         for uid in {report.uid for report in reports if not report.is_over} - set(self._left):
             self._check_location(uid, is_publishing=uid in publishing)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from apple.answers import Answer
-from apple.client import Ask, Client
+from apple.client import Ask, Client, ClientConfig, read_client_config
 from apple.errors import AppleError, Moved, ServerError, SlowDown, Unreachable
 from apple.questions import Question
 from apple.resources import Paging
@@ -54,13 +54,13 @@ class GatedClient:
         """Ask nothing of a location for a while: what Apple answers cannot be kept."""
         self._gate.hold(uid)
 
-    def client_config(self, uid: str, token: Token, wait: float) -> Answer:
+    def client_config(self, uid: str, token: Token, wait: float) -> ClientConfig:
         """Ask whose token this is."""
-        return self._once(uid, self._client.prepare_client_config(token), wait)
+        return read_client_config(self._once(uid, self._client.prepare_client_config(token), wait))
 
-    def configure(self, uid: str, token: Token, wanted: Mapping[str, Any], wait: float) -> Answer:
+    def configure(self, uid: str, token: Token, wanted: Mapping[str, Any], wait: float) -> ClientConfig:
         """Set where the notices of a location go."""
-        return self._once(uid, self._client.prepare_configuring(token, wanted), wait)
+        return read_client_config(self._once(uid, self._client.prepare_configuring(token, wanted), wait))
 
     def _once(self, uid: str, ask: Ask, wait: float) -> Answer:
         return self._ask(self._gate.permit(uid, rate=self._limits.rate(), wait=wait), ask)

@@ -6,20 +6,10 @@ from apple.client import Client
 from storage.clock import VirtualClock
 from storage.store import Store
 
-from ..crawl import Crawler
-from ..crawl_tasks import CrawlTasks
 from ..decisions.timetable import Intervals
-from ..fetch import Fetcher
 from ..gate import Gate
-from ..gate.client import GatedClient
-from ..gate.closings import GateClosings
-from ..gate.limits import ServiceLimits
 from ..gate.local_memory import LocalMemory
-from ..metrics import Metrics
-from ..revival import Reviver
-from ..scheduler import Scheduler
-from ..sync import Syncer
-from ..tokens import TokenChecker
+from ..use_cases import Dependencies, UseCases, wire
 from .queue import MemoryBroker, MemoryQueue, MemoryWorker
 
 #: No request takes longer in virtual time.
@@ -40,56 +30,26 @@ class Surroundings:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryProcess:
-    """The use cases of one process, and its worker."""
+    """One process: its gate, its use cases, and its worker."""
 
     gate: Gate
-    closings: GateClosings
-    queue: MemoryQueue
-    crawler: Crawler
-    crawl_tasks: CrawlTasks
-    syncer: Syncer
-    reviver: Reviver
-    scheduler: Scheduler
-    token_checker: TokenChecker
+    use_cases: UseCases
     worker: MemoryWorker
 
 
 def start_process(around: Surroundings) -> MemoryProcess:
-    """Wire the use cases of a process that has just started: it holds no permit and runs no task."""
-    store, metrics = around.store, Metrics()
+    """Start a process: it holds no permit and runs no task yet, and knows Apple's limits."""
     gate = Gate(around.memory, longest_request=_LONGEST_REQUEST, timer=around.clock)
-    closings = GateClosings(gate, store, around.clock)
-    closings.restore()
-    limits = ServiceLimits(around.apple, around.clock)
-    limits.keep_fresh()
-    client = GatedClient(around.apple, gate, limits, closings, metrics)
     queue = MemoryQueue(around.broker, gate)
-    crawler = Crawler(store, gate, queue, metrics)
-    syncer = Syncer(store, crawler, gate, queue, around.intervals)
-    crawl_tasks = CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, queue)
-    token_checker = TokenChecker(store, client)
-    worker = MemoryWorker(
-        around.broker,
-        gate,
-        {
-            "sync": syncer.sync_due,
-            "refresh": token_checker.refresh,
-            "seed": crawl_tasks.seed,
-            "page": crawl_tasks.page,
-            "follow": crawl_tasks.follow,
-            "reconcile": crawl_tasks.reconcile,
-            "publish": crawl_tasks.publish,
-        },
-    )
-    return MemoryProcess(
+    needs = Dependencies(
+        store=around.store,
         gate=gate,
-        closings=closings,
         queue=queue,
-        crawler=crawler,
-        crawl_tasks=crawl_tasks,
-        syncer=syncer,
-        reviver=Reviver(store, crawler, syncer, gate, queue),
-        scheduler=Scheduler(store, queue),
-        token_checker=token_checker,
-        worker=worker,
+        apple=around.apple,
+        timer=around.clock,
+        intervals=around.intervals,
     )
+    use_cases = wire(needs)
+    use_cases.closings.restore()
+    use_cases.limits.keep_fresh()
+    return MemoryProcess(gate=gate, use_cases=use_cases, worker=MemoryWorker(around.broker, gate, use_cases))

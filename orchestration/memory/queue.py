@@ -10,6 +10,7 @@ from storage.ledger.crawls import Crawl
 from ..decisions.retry import Postponed
 from ..gate import AlreadyRunning, Gate, Message
 from ..queue import message_id
+from ..use_cases import UseCases
 
 #: What a task does; it returns when it must come again, or None.
 Task = Callable[..., Postponed | None]
@@ -111,10 +112,19 @@ class MemoryQueue:
 class MemoryWorker:
     """Works for one process, as a worker of Celery does with a gated task."""
 
-    def __init__(self, broker: MemoryBroker, gate: Gate, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, broker: MemoryBroker, gate: Gate, use_cases: UseCases) -> None:
         self._broker = broker
         self._gate = gate
-        self._tasks = tasks
+        tasks = use_cases.crawl_tasks
+        self._tasks: Mapping[str, Task] = {
+            "sync": use_cases.syncer.sync_due,
+            "refresh": use_cases.token_checker.refresh,
+            "seed": tasks.seed,
+            "page": tasks.page,
+            "follow": tasks.follow,
+            "reconcile": tasks.reconcile,
+            "publish": tasks.publish,
+        }
 
     def work(self, delivery: Delivery) -> None:
         """Work on a message until it is done, or parked to come again."""

@@ -132,12 +132,12 @@ def test_a_location_that_is_refused(answer, state):
 def test_a_token_that_was_rotated_meanwhile():
     """A refusal of a token that another has replaced says nothing of the new one: the request is repeated with that."""
     place = make_place(resources=["assignments"])
-    sync_id = place.process.syncer.open(place.location, None, full=True)
+    sync_id = place.process.use_cases.syncer.open(place.location, None, full=True)
     job = place.store.pages.job(crawl_of(place, sync_id, "assignments").id, 0)
     new = Token(text=place.apple.give_token(), expires=job.token.expires, organisation=job.token.organisation)
     place.store.locations.rotate(place.location.name, new)
     refused = Refused(reason="Revoked.", state=LocationState.REVOKED)
-    assert place.process.crawl_tasks._obey(job, refused) == Postponed(seconds=0.0)
+    assert place.process.use_cases.crawl_tasks._obey(job, refused) == Postponed(seconds=0.0)
     place.run()
     assert place.states(sync_id) == {"assignments": PUBLISHED}
     assert place.store.locations.find(place.location.uid).state is LocationState.VALID
@@ -193,7 +193,7 @@ def test_a_page_without_its_list():
 def test_a_location_that_is_removed_meanwhile():
     """A crawl whose location is no longer watched fails, and requests nothing more."""
     place = make_place(resources=["assignments"])
-    sync_id = place.process.syncer.open(place.location, None, full=False)
+    sync_id = place.process.use_cases.syncer.open(place.location, None, full=False)
     place.store.locations.remove(place.location.name)
     place.run()
     crawl = crawl_of(place, sync_id, "assignments")

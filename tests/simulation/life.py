@@ -173,7 +173,7 @@ class Life:
         opened: list[int | None] = []
         number, process = self.dice.choice(list(self.processes.items()))
         location = self.around.store.locations.find(self.location.uid)
-        self.scheduler.spawn(lambda: opened.append(process.syncer.open(location, None, full=full)), number)
+        self.scheduler.spawn(lambda: opened.append(process.use_cases.syncer.open(location, None, full=full)), number)
         self._until(lambda: self._has_ended(opened))
         self.last_sync = max([self.last_sync, *(one for one in opened if one is not None)])
 
@@ -241,11 +241,11 @@ class Life:
             for each in self.processes.values():
                 each.gate.renew()
         if process.gate.untold() is not None:
-            process.closings.restore()
+            process.use_cases.closings.restore()
         if now >= self._next_tend:
             self._next_tend = now + _TEND_SECONDS
             number = self.dice.choice(list(self.processes))
-            self.scheduler.spawn(self.processes[number].reviver.tend, number)
+            self.scheduler.spawn(self.processes[number].use_cases.reviver.tend, number)
         arrived = [one for one in self._later if one[0] <= now]
         self._later = [one for one in self._later if one[0] > now]
         self.around.broker.ready += [delivery for _, delivery in arrived]

@@ -140,7 +140,7 @@ class MemoryPlace:
     def sync(self, *resources: str, full: bool = False) -> int | None:
         """Sync some resources, or all, until nothing is left to do."""
         location = self.store.locations.find(self.location.uid)
-        sync_id = self.process.syncer.open(location, resources or None, full=full)
+        sync_id = self.process.use_cases.syncer.open(location, resources or None, full=full)
         self.run()
         return sync_id
 

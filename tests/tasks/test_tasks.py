@@ -56,7 +56,7 @@ from tasks import app
 from tasks.services import services
 from types import SimpleNamespace
 services().gate._memory.open_epoch()
-services().closings.restore()
+services().use_cases.closings.restore()
 barrier, done = threading.Barrier(16), []
 def fan_out(thread):
     barrier.wait()
@@ -148,7 +148,7 @@ import sqlalchemy as sa
 from tasks import app
 from tasks.services import services
 services().gate._memory.open_epoch()
-services().closings.restore()
+services().use_cases.closings.restore()
 services().queue.sync("1")
 assert services().gate.knows("1", "sync.")
 with services().store.database.write() as connection:

@@ -1,6 +1,5 @@
 """`pageturner locations apply`: make what is kept be what a file says."""
 
-import hashlib
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from apple.client import ClientConfig, read_client_config
-from apple.tokens import Token
+from apple.client import ClientConfig
 from orchestration.decisions.plan import DeclaredLocation, KeptLocation, NameTaken, PlanStep, left_out, plan
-from orchestration.gate.client import TERMINAL_WAIT_SECONDS
 from storage.locations import Location
 
 from ...exits import Exit, Failure
@@ -103,13 +100,7 @@ def _ask(services: "Services", entry: LocationEntry, names: dict[str, str]) -> C
     if entry.token.is_expired(datetime.now(UTC)):
         words = f"The token in {entry.file} expired on {entry.token.expires:%Y-%m-%d}: download a new one from Apple."
         raise Failure(words, Exit.PERSON)
-    gate = entry.uid if entry.uid in names else newcomer(entry.token)
-    return read_client_config(services.client.client_config(gate, entry.token, TERMINAL_WAIT_SECONDS))
-
-
-def newcomer(token: Token) -> str:
-    """Name the gate of a token whose location is not known yet."""
-    return f"newcomer-{hashlib.sha256(token.text.encode()).hexdigest()[:16]}"
+    return services.use_cases.token_checker.ask(entry.token, entry.uid if entry.uid in names else None)
 
 
 def _free(name: str, uid: str, taken: set[str]) -> str:
@@ -159,7 +150,7 @@ def _do(services: "Services", step: PlanStep) -> None:
         case "add", DeclaredLocation():
             added = locations.add(declared.name, declared.uid, declared.token, declared.owner, declared.resources)
             if declared.config is not None:
-                services.token_checker.note(added, declared.config)
+                services.use_cases.token_checker.note(added, declared.config)
         case "rotate", DeclaredLocation():
             locations.rotate(declared.name, declared.token)
         case "watch", DeclaredLocation():

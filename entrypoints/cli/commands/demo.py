@@ -118,7 +118,7 @@ def _run(apple: _Apple) -> bool:
 
 
 def _sync(context: CommandContext, location: Location) -> list[ProgressReport]:
-    sync_id = context.services.syncer.open(location, None, full=False)
+    sync_id = context.services.use_cases.syncer.open(location, None, full=False)
     assert sync_id is not None  # noqa: S101 - the location watches something
     with showing(lambda uid: context.services.gate.look(uid).in_flight) as show:
         return SyncFollower(context, [sync_id]).follow(show)

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apple.client import ClientConfig, read_client_config
 from apple.errors import OtherLocation
 from apple.resources import RESOURCES, USUAL
 from apple.texts import clean
 from apple.tokens import MalformedToken, Token, parse_token
 from orchestration.decisions.overview import LocationFacts, LocationView, view
-from orchestration.gate.client import TERMINAL_WAIT_SECONDS
 from storage.errors import LocationExists
 from storage.schema import LocationState
 
@@ -59,11 +57,11 @@ def add(
         holder = services.store.locations.holder_of(token.text)
         if holder is not None:
             raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
-        config = _check(services, apply.newcomer(token), token)
+        config = services.use_cases.token_checker.ask(token)
         location = services.store.locations.add(
             name or config.name or config.uid, config.uid, token, config.owner, wanted
         )
-        services.token_checker.note(location, config)
+        services.use_cases.token_checker.note(location, config)
         wake(services, location.uid)
         say(f"Kept '{location.name}' ({location.uid}), {', '.join(wanted)}. Next: pageturner sync")
 
@@ -164,7 +162,7 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
     token = _read(file)
     with with_gate() as services:
         location = services.store.locations.watched([name])[0]
-        config = _check(services, location.uid, token)
+        config = services.use_cases.token_checker.ask(token, location.uid)
         if config.uid != location.uid:
             raise OtherLocation(f"('{name}' is {location.uid}; this token opens {config.uid})")
         services.store.locations.rotate(name, token)
@@ -224,10 +222,6 @@ def _read(file: Path) -> Token:
         words = f"The token in {file} expired on {token.expires:%Y-%m-%d}: download a new one from Apple."
         raise Failure(words, Exit.PERSON)
     return token
-
-
-def _check(services: "Services", location: str, token: Token) -> ClientConfig:
-    return read_client_config(services.client.client_config(location, token, TERMINAL_WAIT_SECONDS))
 
 
 def _resources(text: str | None) -> list[str]:

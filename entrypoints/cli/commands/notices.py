@@ -48,7 +48,7 @@ def subscribe(
     with with_gate() as services:
         location = services.store.locations.watched([name])[0]
         try:
-            now = services.subscriber.subscribe(location, url, tuple(type_ or ()), claim=claim)
+            now = services.use_cases.subscriber.subscribe(location, url, tuple(type_ or ()), claim=claim)
         except HeldElsewhere as error:
             raise Failure(str(error), Exit.PERSON) from None
         except NotTaken as error:
@@ -65,7 +65,9 @@ def unsubscribe(
     """Have Apple send no more notices of a location; its secret is good no longer."""
     with with_gate() as services:
         try:
-            were_sent = services.subscriber.unsubscribe(services.store.locations.watched([name])[0], claim=claim)
+            were_sent = services.use_cases.subscriber.unsubscribe(
+                services.store.locations.watched([name])[0], claim=claim
+            )
         except HeldElsewhere as error:
             raise Failure(str(error), Exit.PERSON) from None
         except NotTaken as error:

@@ -92,7 +92,7 @@ def _open(
     unsynced = []
     for location in locations:
         try:
-            sync_id = services.syncer.open(location, resources, full=full)
+            sync_id = services.use_cases.syncer.open(location, resources, full=full)
         except NeedsPerson as error:
             say(f"{location.name}: {error}")
             unsynced.append(Unsynced(name=location.name, uid=location.uid, problem=str(error)))

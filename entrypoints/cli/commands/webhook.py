@@ -48,7 +48,7 @@ def webhook(
             kept.store.notices.store,
             kept.queue.sync,
             lambda notice: bearer_check.knows(notice.uid) and bool(wanted_by(notice.type)),
-            kept.metrics,
+            kept.use_cases.metrics,
             kept.metrics_store,
         )
 
@@ -61,7 +61,7 @@ def webhook(
             return True
 
         intake.start()
-        return Door(receiver=Receiver(bearer_check, intake, kept.metrics), intake=intake, is_ready=is_ready)
+        return Door(receiver=Receiver(bearer_check, intake, kept.use_cases.metrics), intake=intake, is_ready=is_ready)
 
     listener = listen(host, port)
     address = listener.getsockname()

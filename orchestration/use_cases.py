@@ -1,0 +1,75 @@
+"""The use cases, wired to what they need: to Redis, Celery and Apple in production, and to their twins in memory."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from apple.client import Client
+from storage.clock import Timer
+from storage.store import Store
+
+from .crawl import Crawler
+from .crawl_tasks import CrawlTasks
+from .decisions.timetable import Intervals
+from .fetch import Fetcher
+from .gate import Gate
+from .gate.client import GatedClient
+from .gate.closings import GateClosings
+from .gate.limits import ServiceLimits
+from .metrics import Metrics
+from .queue import TaskQueue
+from .revival import Reviver
+from .scheduler import Scheduler
+from .subscription import Subscriber
+from .sync import Syncer
+from .tokens import TokenChecker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """What the use cases need, and how often they are to read."""
+
+    store: Store
+    gate: Gate
+    queue: TaskQueue
+    apple: Client
+    timer: Timer
+    intervals: Intervals
+    #: How long changes are kept in the feed; None for ever.
+    changes_kept: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCases:
+    """Everything that a task or a door may ask for."""
+
+    crawl_tasks: CrawlTasks
+    syncer: Syncer
+    reviver: Reviver
+    scheduler: Scheduler
+    token_checker: TokenChecker
+    subscriber: Subscriber
+    client: GatedClient
+    closings: GateClosings
+    limits: ServiceLimits
+    metrics: Metrics
+
+
+def wire(needs: Dependencies) -> UseCases:
+    """Wire the use cases of one process."""
+    store, gate, queue, metrics = needs.store, needs.gate, needs.queue, Metrics()
+    closings, limits = GateClosings(gate, store, needs.timer), ServiceLimits(needs.apple, needs.timer)
+    client = GatedClient(needs.apple, gate, limits, closings, metrics)
+    crawler = Crawler(store, gate, queue, metrics)
+    syncer = Syncer(store, crawler, gate, queue, needs.intervals)
+    return UseCases(
+        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, queue),
+        syncer=syncer,
+        reviver=Reviver(store, crawler, syncer, gate, queue),
+        scheduler=Scheduler(store, queue, needs.changes_kept),
+        token_checker=TokenChecker(store, client),
+        subscriber=Subscriber(store, client, limits),
+        client=client,
+        closings=closings,
+        limits=limits,
+        metrics=metrics,
+    )
