@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from storage.ledger.crawls import TRANSITIONS
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("apple", "simulator", "storage", "orchestration", "tasks", "entrypoints")
 FILES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "settings.py"]
@@ -161,6 +163,25 @@ def test_only_apple_names_endpoints():
     for path in FILES:
         if "simulator" not in path.parts and path.name != "resources.py":
             assert '"/mdm/' not in path.read_text(), path
+
+
+def test_the_states_of_a_crawl_are_drawn():
+    """`docs/page.md` draws exactly the transitions that are declared, and names files that there are."""
+    text = (ROOT / "docs" / "page.md").read_text()
+    drawn = set(re.findall(r"^    (\w+) --> (\w+): (.*)$", text, re.MULTILINE))
+    declared = {(before, one.after, one.name) for one in TRANSITIONS for before in one.before}
+    assert drawn == {(str(before), str(after), name) for before, after, name in declared}
+    for name in re.findall(r"`((?:\w+/)+\w+\.py)`", text):
+        assert (ROOT / name).exists(), name
+    for call in re.findall(r"`([A-Z]\w+)\.(\w+)`", text):
+        assert call in methods(), call
+
+
+def methods():
+    """Give every method of ours, with its class."""
+    trees = [ast.parse(path.read_text()) for path in FILES]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return {(one.name, node.name) for one in classes for node in one.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_layers_point_one_way():
