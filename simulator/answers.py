@@ -12,22 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from .catalogue import CATALOGUE, paths_of
 from .location import SimulatedLocation
 from .notifier import EVERY_TYPE, RefusedConfig
-from .pages import MEMBERS, Rendered
+from .pages import Rendered
 from .renderer import Cut
 from .traffic import TooMany
 from .trouble import Fault
 from .world import World
 
-INDEXED = {"assets": "/assets", "assignments": "/assignments", "users": "/users"}
-CURSORED = {
-    "subscriptions": "/subscriptions",
-    "subscription-assignments": "/subscriptions/assignments",
-    "subscription-admins": "/subscriptions/admins",
-}
-BATCHED = {"licenses": "/mdm/getVPPLicensesSrv", "legacy-users": "/mdm/getVPPUsersSrv"}
-VERSIONED = ("assignments", "users")
+INDEXED, CURSORED, BATCHED = (paths_of(paging) for paging in ("index", "cursor", "batch"))
 
 _HERE = "/mdm/v2"
 _MOVED = "/mdm/v2-moved"
@@ -183,7 +177,7 @@ class Apple:
     def _page(self, call: Call) -> Response:
         listing, query = call.location.organisation.listings[call.resource], call.request.query_params
         since = query.get("sinceVersionId")
-        if since is not None and (call.resource not in VERSIONED or since not in listing.versions):
+        if since is not None and (not CATALOGUE[call.resource].has_versions or since not in listing.versions):
             return self.error(call.resource, 400, 9721, "Invalid version id")
         asset = (query["adamId"], query.get("pricingParam", "STDQ")) if "adamId" in query else None
         cut = Cut(call.resource, None if since is None else listing.versions[since], asset)
@@ -232,8 +226,8 @@ class Apple:
         await asyncio.sleep(max(0.0, switches.latency + jitter))
 
     def _spoil(self, fault: Fault, call: Call, answer: Response) -> Response:
-        page: dict[str, Any] = json.loads(_plain(answer)) if call.resource in MEMBERS else {}
-        member = MEMBERS.get(call.resource, "")
+        page: dict[str, Any] = json.loads(_plain(answer)) if call.resource in CATALOGUE else {}
+        member = CATALOGUE[call.resource].member if call.resource in CATALOGUE else ""
         error: dict[str, Any] = {"errorNumber": fault.number, "errorMessage": "As scripted"}
         bodies: dict[str, Any] = {
             "error": {"status": -1, **error} if call.resource in BATCHED else error,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .catalogue import CATALOGUE
 from .organisation import Organisation
-from .pages import MEMBERS, Rendered, both
+from .pages import Rendered, both
 from .renderer import Cut, Renderer
 from .switches import Switches
 
@@ -49,7 +50,7 @@ class Batches:
             envelope["sinceModifiedToken"] = self._give_changes(resource)
         else:
             envelope["batchToken"] = self._give_batch(_Place(cut, 1))
-        return both(envelope, {MEMBERS[resource]: batches[0]})
+        return both(envelope, {CATALOGUE[resource].member: batches[0]})
 
     def numbered(self, resource: str, token: str, number: int | None, expires: str) -> Rendered | None:
         """Answer a request with a batchToken, by the number of the batch or for the one that follows."""
@@ -65,7 +66,7 @@ class Batches:
             envelope["sinceModifiedToken"] = self._give_changes(resource)
         elif index < len(batches) and (number is None or self._switches.batch_tokens == "all"):
             envelope["batchToken"] = self._give_batch(_Place(place.cut, index + 1))
-        return both(envelope, {MEMBERS[resource]: records} if records or number is None else {})
+        return both(envelope, {CATALOGUE[resource].member: records} if records or number is None else {})
 
     def _envelope(self, cut: Cut, count: int, expires: str) -> dict[str, Any]:
         total = len(self._rendering.pages(cut)) - (self._switches.first_batch == "outside")

@@ -4,7 +4,8 @@ import base64
 import os
 from typing import Any
 
-from .pages import MEMBERS, IndexPages, Rendered, both
+from .catalogue import CATALOGUE
+from .pages import IndexPages, Rendered, both
 from .renderer import Cut, Renderer
 
 
@@ -37,4 +38,4 @@ class Cursors:
             cursor = f"{base64.b64encode(os.urandom(24)).decode()}+/=&?# {step}"
             self._given[cursor] = (resource, step + 1)
             envelope["nextCursor"] = cursor
-        return both(envelope, {MEMBERS[resource]: pages[step] if step < len(pages) else []})
+        return both(envelope, {CATALOGUE[resource].member: pages[step] if step < len(pages) else []})

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .batches import Batches
+from .catalogue import Size
 from .cursors import Cursors
 from .notifier import NoticeTarget
-from .organisation import Organisation, Size
+from .organisation import Organisation
 from .pages import IndexPages
 from .records import make_token
 from .renderer import Renderer

@@ -2,37 +2,12 @@
 
 import json
 import random
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from .catalogue import CATALOGUE, Size
 from .lists import ListedRecord, RecordList, Where
 from .records import RecordMaker, encode
-
-#: Fields that an update may change, for they are not part of a record's identity.
-_CHANGEABLE = {
-    "assets": "retiredCount",
-    "users": "email",
-    "subscriptions": "status",
-    "subscription-assignments": "renewing",
-    "subscription-admins": "idHash",
-    "licenses": "productTypeName",
-    "legacy-users": "email",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """How much a location holds, and how many records Apple puts on a page."""
-
-    assets: int = 60
-    assignments: int = 60_000
-    users: int = 5_000
-    subscriptions: int = 20
-    subscription_assignments: int = 300
-    subscription_admins: int = 10
-    licenses: int = 1_500
-    legacy_users: int = 300
-    page_size: int = 100
 
 
 class Organisation:
@@ -44,19 +19,11 @@ class Organisation:
         self.size = size
         self.owner: dict[str, str] | None = None
         dice = random.Random(f"{seed}/{uid}")  # noqa: S311 - data for a simulator, not a secret
-        maker = RecordMaker(dice, size.assets)
+        maker = RecordMaker(dice, size.of("assets"))
         self._maker = maker
-        makers = {
-            "assets": maker.asset,
-            "assignments": maker.assignment,
-            "users": maker.user,
-            "subscriptions": maker.subscription,
-            "subscription-assignments": maker.subscription_assignment,
-            "subscription-admins": maker.subscription_admin,
-            "licenses": maker.license,
-            "legacy-users": maker.legacy_user,
+        self.listings = {
+            name: RecordList(dice=dice, make=partial(listed.make, maker)) for name, listed in CATALOGUE.items()
         }
-        self.listings = {name: RecordList(dice=dice, make=make) for name, make in makers.items()}
         self._fill()
 
     def insert(self, resource: str, count: int, where: Where) -> None:
@@ -82,7 +49,7 @@ class Organisation:
         """Change fields that are not part of a record's identity; assignments have none, so theirs get a new owner."""
         listing = self.listings[resource]
         for _ in range(min(count, len(listing.entries))):
-            if resource == "assignments":
+            if CATALOGUE[resource].changeable is None:
                 listing.remove("random")
                 listing.insert("random")
             else:
@@ -112,14 +79,14 @@ class Organisation:
 
     def _fill(self) -> None:
         for name, listing in self.listings.items():
-            listing.fill(0 if name == "assets" else getattr(self.size, name.replace("-", "_")))
+            listing.fill(0 if name == "assets" else self.size.of(name))
         self.shuffle("assignments")
         self.listings["assets"].entries = [ListedRecord(record) for record in self._maker.first_assets()]
         self._count()
 
     def _changed(self, resource: str, record: bytes) -> bytes:
         old: dict[str, Any] = json.loads(record)
-        field, number = _CHANGEABLE[resource], self._maker.number("changes")
+        field, number = CATALOGUE[resource].changeable or "", self._maker.number("changes")
         before = old.get(field)
         if isinstance(before, bool):
             return encode(old | {field: not before})

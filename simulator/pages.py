@@ -5,21 +5,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from .catalogue import CATALOGUE
 from .organisation import Organisation
 from .renderer import Cut, Renderer
 from .switches import Switches
-
-#: What Apple calls the list of a resource.
-MEMBERS = {
-    "assets": "assets",
-    "assignments": "assignments",
-    "users": "users",
-    "subscriptions": "subscriptions",
-    "subscription-assignments": "assignments",
-    "subscription-admins": "admins",
-    "licenses": "licenses",
-    "legacy-users": "users",
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +69,7 @@ class IndexPages:
             envelope["nextPageIndex"] = index + 1
         if cut.after is not None and not records and self._switches.optional == "missing":
             envelope.pop("versionId")  # nothing new: Apple may name no new version
-        lists = {MEMBERS[cut.resource]: records}
+        lists = {CATALOGUE[cut.resource].member: records}
         if cut.resource == "assets" and self._switches.unlimited == "apart" and index == 0:
             lists = {"assets": records[1:], "unlimitedAssets": records[:1]}
         return both(envelope, lists)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from .catalogue import Size
 from .location import SimulatedLocation, make_simulated_location
-from .organisation import Size
 from .switches import Switches
 
 #: Switches that only say how Apple answers, not what its records look like.

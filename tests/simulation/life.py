@@ -15,8 +15,8 @@ from orchestration.decisions.timetable import Intervals
 from orchestration.gate.local_memory import LocalMemory
 from orchestration.memory.process import MemoryProcess, Surroundings, start_process
 from orchestration.memory.queue import Delivery, MemoryBroker
+from simulator.catalogue import Size
 from simulator.location import SimulatedLocation
-from simulator.organisation import Size
 from simulator.server import make_app
 from simulator.switches import Switches
 from simulator.trouble import DataChange, Fault

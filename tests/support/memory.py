@@ -20,8 +20,8 @@ from orchestration.gate.local_memory import LocalMemory
 from orchestration.memory.process import MemoryProcess, Surroundings, start_process
 from orchestration.memory.queue import MemoryBroker
 from orchestration.memory.run import run_until_idle
+from simulator.catalogue import Size
 from simulator.location import SimulatedLocation
-from simulator.organisation import Size
 from simulator.renderer import Cut
 from simulator.server import make_app
 from simulator.switches import Switches

@@ -22,6 +22,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     subscription_admins: Annotated[int, typer.Option(min=0, help="Administrators of subscriptions.")] = 10,
     licenses: Annotated[int, typer.Option(min=0, help="Licences of the legacy service.")] = 1_500,
     legacy_users: Annotated[int, typer.Option(min=0, help="Users of the legacy service.")] = 300,
+    count: Annotated[
+        list[str] | None, typer.Option(metavar="RESOURCE=COUNT", help="Records of any resource; may be given again.")
+    ] = None,
     page_size: Annotated[int, typer.Option(min=1, help="Records on a page.")] = 549,
     latency: Annotated[float, typer.Option(min=0, help="Milliseconds that an answer takes.")] = 150,
     jitter: Annotated[float, typer.Option(min=0, help="By how many milliseconds that varies.")] = 0,
@@ -39,22 +42,22 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
 
     Example: pageturner simulate --tokens . --latency 50
     """
-    from simulator.organisation import Size
+    from simulator.catalogue import CATALOGUE, Size
     from simulator.server import announce_to, serve
     from simulator.switches import CHOICES, Switches
     from simulator.world import make_world
 
-    size = Size(
-        assets=assets,
-        assignments=assignments,
-        users=users,
-        subscriptions=subscriptions,
-        subscription_assignments=subscription_assignments,
-        subscription_admins=subscription_admins,
-        licenses=licenses,
-        legacy_users=legacy_users,
-        page_size=page_size,
-    )
+    counts = {
+        "assets": assets,
+        "assignments": assignments,
+        "users": users,
+        "subscriptions": subscriptions,
+        "subscription-assignments": subscription_assignments,
+        "subscription-admins": subscription_admins,
+        "licenses": licenses,
+        "legacy-users": legacy_users,
+    }
+    size = Size(page_size=page_size, **counts | _read_counts(count or [], set(CATALOGUE)))
     switches = Switches(latency=latency / 1000, jitter=jitter / 1000, rate=rate)
     for text in switch or []:
         name, _, value = text.partition("=")
@@ -70,3 +73,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
             file.write_text(one.token + "\n")
             say(f"{file}: the token of {one.organisation.name}")
     serve(world, listen(host, port), announce_to(sys.stdout, world))
+
+
+def _read_counts(texts: list[str], known: set[str]) -> dict[str, int]:
+    """Read how many records there are to be of some resources."""
+    counts = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if name not in known or not number.isdecimal():
+            words = f"'{text}' is not RESOURCE=COUNT with a resource of {', '.join(sorted(known))}"
+            raise typer.BadParameter(words, param_hint="--count")
+        counts[name] = int(number)
+    return counts
