@@ -144,7 +144,26 @@ def _read_batched(question: Question, envelope: _Envelope, records: Records | No
     )
 
 
-_READERS = {Paging.INDEX: _read_indexed, Paging.CURSOR: _read_cursored, Paging.BATCH: _read_batched}
+def _read_single(question: Question, envelope: _Envelope, records: Records | None) -> Page:
+    if envelope.status not in {None, 0}:
+        raise BadAnswer(f"({question}: its status is {envelope.status}, and no error is named)")
+    return Page(
+        index=0,
+        next_index=None,
+        total=1,
+        version=envelope.version_id,
+        size=envelope.total_count,
+        records=Records() if records is None and not envelope.total_count else records,  # no list: there are none
+        **_common(envelope),
+    )
+
+
+_READERS = {
+    Paging.INDEX: _read_indexed,
+    Paging.CURSOR: _read_cursored,
+    Paging.BATCH: _read_batched,
+    Paging.SINGLE: _read_single,
+}
 
 
 def _common(envelope: _Envelope) -> dict[str, Any]:

@@ -53,6 +53,6 @@ class Question:
 
     def __str__(self) -> str:
         """Name the page for a person."""
-        what = {Paging.INDEX: "page", Paging.CURSOR: "step", Paging.BATCH: "batch"}[self.resource.paging]
+        what = {Paging.CURSOR: "step", Paging.BATCH: "batch"}.get(self.resource.paging, "page")
         of = f" of asset {self.asset.adam_id} {self.asset.pricing_param}" if self.asset is not None else ""
         return f"{self.resource.name}{of} {what} {self.index}"

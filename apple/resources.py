@@ -23,6 +23,7 @@ class Paging(StrEnum):
     INDEX = "index"  #: any page at any time, by its number
     CURSOR = "cursor"  #: one page after the other, each by the cursor of the one before
     BATCH = "batch"  #: the legacy way: any batch by its number, beside the token of the first answer
+    SINGLE = "single"  #: everything in one answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,8 @@ class Resource:
 
     @property
     def is_legacy(self) -> bool:
-        """Tell whether this is the service that Apple no longer develops, which is read only where it is asked for."""
-        return self.paging is Paging.BATCH
+        """Whether this is of the service that Apple no longer develops (v1), which is read only if somebody asks."""
+        return not self.path.startswith("/mdm/v2/")
 
 
 RESOURCES: dict[str, Resource] = {

@@ -198,6 +198,6 @@ def _name(crawl: Crawl, index: int) -> str:
 
 def _lacks_its_token(crawl: Crawl, page: Page) -> bool:
     """Return whether a batch came without the token that it must carry; it is then requested again."""
-    if not RESOURCES[crawl.resource].is_legacy or page.version is not None:
+    if RESOURCES[crawl.resource].paging is not Paging.BATCH or page.version is not None:
         return False
     return page.cursor is None if page.total is None else page.index == page.total - 1

@@ -165,7 +165,7 @@ class Syncer:
     def _resume(self, crawl: Crawl, origin: Origin) -> None:
         if crawl.state is not CrawlState.OPEN or (origin is Origin.FOUND and self._is_moving(crawl)):
             return
-        if crawl.kind is CrawlKind.SPOT or RESOURCES[crawl.resource].is_legacy:
+        if crawl.kind is CrawlKind.SPOT or RESOURCES[crawl.resource].paging is Paging.BATCH:
             self._queue.reconcile(crawl.id)  # it goes on with the batch token that it has
         else:
             self._crawler.seed(crawl)

@@ -21,7 +21,8 @@ from .traffic import TooMany
 from .trouble import Fault
 from .world import World
 
-INDEXED, CURSORED, BATCHED = (paths_of(paging) for paging in ("index", "cursor", "batch"))
+INDEXED, CURSORED, BATCHED, SINGLE = (paths_of(paging) for paging in ("index", "cursor", "batch", "single"))
+LEGACY = BATCHED | SINGLE
 
 _HERE = "/mdm/v2"
 _MOVED = "/mdm/v2-moved"
@@ -56,7 +57,7 @@ class Apple:
         pages = [Route(base + path, self._v2(name)) for base in (_HERE, _MOVED) for name, path in v2.items()]
         config = self._v2("client/config")
         pages += [Route(f"{base}/client/config", config, methods=["GET", "POST"]) for base in (_HERE, _MOVED)]
-        paths = [(base + path, name) for base in ("", _AWAY) for name, path in BATCHED.items()]
+        paths = [(base + path, name) for base in ("", _AWAY) for name, path in LEGACY.items()]
         legacy = [Route(path, self._v1(name), methods=["POST"]) for path, name in paths]
         configs = [
             Route(f"{_HERE}/service/config", self.service_config),
@@ -81,8 +82,7 @@ class Apple:
         base = {"usual": origin, "moved": origin + _AWAY, "elsewhere": "http://127.0.0.2:9"}[
             self._world.switches.legacy
         ]
-        names = {"licenses": "getLicensesSrvUrl", "legacy-users": "getUsersSrvUrl"}
-        urls = {names[name]: base + path for name, path in BATCHED.items()}
+        urls = {f"{path.rsplit('/', 1)[-1]}Url": base + path for path in LEGACY.values()}
         return JSONResponse({"status": 0, "maxBatchAssociateLicenseCount": 50, "errorCodes": [], **urls})
 
     def _urls(self, origin: str) -> dict[str, str]:
@@ -111,7 +111,8 @@ class Apple:
             location = self._world.of_token(token)
             if location is not None and ("authorization" in request.headers or token in str(request.url)):
                 location.traffic.leaks += 1
-            return await self._counted(request, resource, token, body, self._batch)
+            answer = self._everything if resource in SINGLE else self._batch
+            return await self._counted(request, resource, token, body, answer)
 
         return endpoint
 
@@ -144,17 +145,13 @@ class Apple:
         if fault is not None and fault.kind == "drip":
             return await _drip()
         await self._wait()
-        if (
-            resource in BATCHED
-            and self._world.switches.legacy != "usual"
-            and call.request.url.path == BATCHED[resource]
-        ):
+        if resource in LEGACY and self._world.switches.legacy != "usual" and call.request.url.path == LEGACY[resource]:
             return self.error(resource, 200, 9617, "The URL has moved")
         state = location.tokens[call.token]
         if state != "valid":
             number, words = _STATES[state]
             return self.error(resource, 401, number, words)
-        if call.request.method == "POST" and resource not in BATCHED:
+        if call.request.method == "POST" and resource not in LEGACY:
             return await self._configure(call)
         if fault is not None:
             return self._spoil(fault, call, answer(call))
@@ -200,6 +197,9 @@ class Apple:
             return self.error(call.resource, 200, 9633, "The batch data could not be recovered")
         return _send(call.request, rendered)
 
+    def _everything(self, call: Call) -> Response:
+        return _send(call.request, call.location.batches.everything(call.resource, call.location.expires))
+
     def _client_config(self, call: Call) -> Response:
         organisation = call.location.organisation
         config = {
@@ -216,7 +216,7 @@ class Apple:
     def error(self, resource: str, status: int, number: int, words: str) -> Response:
         """Answer with an error in Apple's shape; the legacy service always says that all is well with HTTP."""
         body: dict[str, Any] = {"errorNumber": number, "errorMessage": words}
-        if resource in BATCHED:
+        if resource in LEGACY:
             return JSONResponse({"status": -1, **body})
         return JSONResponse(body, 200 if self._world.switches.errors == "200" else status)
 
@@ -230,7 +230,7 @@ class Apple:
         member = CATALOGUE[call.resource].member if call.resource in CATALOGUE else ""
         error: dict[str, Any] = {"errorNumber": fault.number, "errorMessage": "As scripted"}
         bodies: dict[str, Any] = {
-            "error": {"status": -1, **error} if call.resource in BATCHED else error,
+            "error": {"status": -1, **error} if call.resource in LEGACY else error,
             "status": b"",
             "html": b"<html><body><h1>Please sign in</h1></body></html>",
             "truncated": json.dumps(page).encode()[: -len(json.dumps(page)) // 2],

@@ -52,6 +52,15 @@ class Batches:
             envelope["batchToken"] = self._give_batch(_Place(cut, 1))
         return both(envelope, {CATALOGUE[resource].member: batches[0]})
 
+    def everything(self, resource: str, expires: str) -> Rendered:
+        """Answer with all records at once; if there are none, the list is left out."""
+        records = self._rendering.records(Cut(resource))
+        envelope = self._envelope(Cut(resource), len(records), expires)
+        return both(
+            {"status": 0, **envelope, "totalCount": len(records)},
+            {CATALOGUE[resource].member: records} if records else {},
+        )
+
     def numbered(self, resource: str, token: str, number: int | None, expires: str) -> Rendered | None:
         """Answer a request with a batchToken, by the number of the batch or for the one that follows."""
         place = self._batches.get(token)

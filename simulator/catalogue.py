@@ -14,8 +14,8 @@ class Listed:
     path: str
     #: The member of an answer that holds the records.
     member: str
-    #: Pages by number, pages along cursors, or batches of the legacy service.
-    paging: Literal["index", "cursor", "batch"]
+    #: Pages by number, pages along cursors, batches of the legacy service, or everything in one answer of it.
+    paging: Literal["index", "cursor", "batch", "single"]
     make: Callable[[RecordMaker], bytes]
     #: How many records there are unless somebody says otherwise.
     count: int

@@ -11,11 +11,13 @@ from .batch import reconcile_batches
 from .cursor import follow_cursors
 from .index import decide_index
 from .model import CrawlDecision, CrawlFacts
+from .single import decide_single
 from .spot import reconcile_spot
 
 _BY_PAGING: dict[Paging, Callable[[CrawlFacts], CrawlDecision]] = {
     Paging.INDEX: decide_index,
     Paging.BATCH: reconcile_batches,
+    Paging.SINGLE: decide_single,
     Paging.CURSOR: follow_cursors,
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from apple.resources import RESOURCES
+from apple.resources import RESOURCES, Paging
 from apple.tokens import Token
 
 from ..database import Database
@@ -171,7 +171,7 @@ def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
 def is_consistent(connection: sa.Connection, crawl: Crawl) -> bool:
     """Return whether all pages that count have one version and total: one may have come since the crawl settled."""
     moved = pages.c.total != crawl.total
-    if not RESOURCES[crawl.resource].is_legacy:
+    if RESOURCES[crawl.resource].paging is not Paging.BATCH:
         moved |= pages.c.version.is_distinct_from(crawl.version)
     return not connection.scalar(sa.select(sa.exists().where(_counting(crawl) & moved)))
 
@@ -180,7 +180,7 @@ def _counting(crawl: Crawl) -> Any:
     """Choose the pages that count: of the last start, within the total, and not fetched for a check alone."""
     stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == PageOutcome.STORED) & (pages.c.round >= crawl.floor)
     least = 0
-    if RESOURCES[crawl.resource].is_legacy and (crawl.total or 0) > 1:
+    if RESOURCES[crawl.resource].paging is Paging.BATCH and (crawl.total or 0) > 1:
         # The first answer is older than the token to go on from, and the last batch than the count of all; asked for
         # again, they are what they are then. Torn, each of the two may hold what slipped past the other.
         least = END

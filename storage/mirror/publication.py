@@ -5,6 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from apple.resources import Paging
+
 from ..clock import Clock
 from ..database import Database
 from ..ledger.crawls import PUBLISH, Crawl, move
@@ -102,7 +104,7 @@ class _Publication:
     def _compare(self, judge: Judge, *, is_consistent: bool) -> Findings:
         self._stage.unify()
         is_consistent = is_consistent and not self._stage.repeated
-        if self._is_full and self._mirror.resource.is_legacy:
+        if self._is_full and self._mirror.resource.paging is Paging.BATCH:
             is_consistent = is_consistent and self._is_counted()
         retired = 0
         if self._mirror.is_counted and not (is_consistent and self._is_full):

@@ -44,7 +44,7 @@ class Stage:
         key = [self.table.c[name] for name in self._mirror.key]
         # Whether the first answer of the legacy service is also its batch 1 is not known: what is in both came once.
         shown_first = sa.case((self.table.c.position.between(*self._first_page), 1), else_=0)
-        again_by_rule = sa.func.max(shown_first) if self._mirror.resource.is_legacy else sa.literal(0)
+        again_by_rule = sa.func.max(shown_first) if self._mirror.resource.paging is Paging.BATCH else sa.literal(0)
         last = sa.func.max(self.table.c.position).label("last")
         groups = sa.select(*key, sa.func.count().label("n"), last, again_by_rule.label("by_rule"))
         repeated = groups.group_by(*key).having(sa.func.count() > 1).subquery()
