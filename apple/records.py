@@ -132,6 +132,21 @@ class License(Record, frozen=True):
     serial_number: str | None = None
 
 
+class LegacyAsset(Record, frozen=True):
+    """An app or a book as the legacy service counts it."""
+
+    adam_id_str: Id
+    pricing_param: str
+    product_type_id: Number | None = None
+    product_type_name: str | None = None
+    is_irrevocable: bool | None = None
+    device_assignable: bool | None = None
+    assigned_count: Number | None = None
+    available_count: Number | None = None
+    retired_count: Number | None = None
+    total_count: Number | None = None
+
+
 class LegacyUser(Record, frozen=True):
     """A user as the legacy service shows it, which gives every one an identity."""
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from .records import (
     Asset,
     Assignment,
+    LegacyAsset,
     LegacyUser,
     License,
     Record,
@@ -128,6 +129,15 @@ RESOURCES: dict[str, Resource] = {
             key=("user_id",),
             has_delta=True,
             filters={"includeRetired": 1},
+        ),
+        Resource(
+            name="legacy-assets",
+            path="/mdm/getVPPAssetsSrv",
+            member="assets",
+            record=LegacyAsset,
+            paging=Paging.SINGLE,
+            key=("adam_id_str", "pricing_param"),
+            filters={"includeLicenseCounts": True},
         ),
     )
 }

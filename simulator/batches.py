@@ -55,11 +55,9 @@ class Batches:
     def everything(self, resource: str, expires: str) -> Rendered:
         """Answer with all records at once; if there are none, the list is left out."""
         records = self._rendering.records(Cut(resource))
-        envelope = self._envelope(Cut(resource), len(records), expires)
-        return both(
-            {"status": 0, **envelope, "totalCount": len(records)},
-            {CATALOGUE[resource].member: records} if records else {},
-        )
+        envelope = self._envelope(Cut(resource), len(records), expires) | {"totalCount": len(records)}
+        del envelope["batchCount"], envelope["totalBatchCount"]
+        return both(envelope, {CATALOGUE[resource].member: records} if records else {})
 
     def numbered(self, resource: str, token: str, number: int | None, expires: str) -> Rendered | None:
         """Answer a request with a batchToken, by the number of the batch or for the one that follows."""

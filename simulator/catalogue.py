@@ -92,6 +92,14 @@ CATALOGUE = {
         count=300,
         changeable="email",
     ),
+    "legacy-assets": Listed(
+        path="/mdm/getVPPAssetsSrv",
+        member="assets",
+        paging="single",
+        make=RecordMaker.legacy_asset,
+        count=40,
+        changeable="assignedCount",
+    ),
 }
 
 

@@ -134,6 +134,25 @@ class RecordMaker:
         user = {"userId": 7_000 + number, "userIdStr": str(7_000 + number), "clientUserIdStr": f"user-{number:06d}"}
         return encode(licence | {"status": "Associated", **user, "itsIdHash": f"h{number:x}"})
 
+    def legacy_asset(self) -> bytes:
+        """Make an app or a book as the legacy service counts it."""
+        number = self.number("legacy-assets")
+        taken, spare = self._dice.randrange(90), self._dice.randrange(90)
+        return encode(
+            {
+                "adamIdStr": str(361_285_480 + number * 7_919),
+                "pricingParam": "PLUS" if number % 10 == 9 else "STDQ",  # noqa: PLR2004 - one in ten
+                "productTypeId": 10 if number % 5 == 0 else 8,
+                "productTypeName": "Publication" if number % 5 == 0 else "Application",
+                "isIrrevocable": number % 5 == 0,
+                "deviceAssignable": number % 5 > 0,
+                "assignedCount": taken,
+                "availableCount": spare,
+                "retiredCount": 0,
+                "totalCount": taken + spare,
+            }
+        )
+
     def legacy_user(self) -> bytes:
         """Make a user as the legacy service shows it."""
         number = self.number("legacy-users")

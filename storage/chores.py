@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from .database import Database
 from .ledger.streams import SKEW
-from .schema import rounds
+from .schema import chores
 from .sql import insert_or
 
 
@@ -20,18 +20,18 @@ class Chores:
         """Claim a chore: True for exactly one of the callers within `every` of the last claim."""
         now = self._database.now()
         # A claim that far in the future was written by a host with a wrong clock: ignore it.
-        is_due = (rounds.c.at <= now - every) | (rounds.c.at > now + every + SKEW)
+        is_due = (chores.c.at <= now - every) | (chores.c.at > now + every + SKEW)
         with self._database.once() as connection:
-            claimed = insert_or(connection.dialect.name, rounds).values(name=name, at=now)
+            claimed = insert_or(connection.dialect.name, chores).values(name=name, at=now)
             claimed = claimed.on_conflict_do_update(index_elements=["name"], set_={"at": now}, where=is_due)
-            return connection.execute(claimed.returning(rounds.c.name)).one_or_none() is not None
+            return connection.execute(claimed.returning(chores.c.name)).one_or_none() is not None
 
     def keep(self, name: str) -> None:
         """Keep the claim of a chore that takes longer than usual."""
         with self._database.once() as connection:
-            connection.execute(sa.update(rounds).where(rounds.c.name == name).values(at=self._database.now()))
+            connection.execute(sa.update(chores).where(chores.c.name == name).values(at=self._database.now()))
 
     def last(self) -> dict[str, datetime]:
         """Return when each was claimed last."""
         with self._database.once() as connection:
-            return {row.name: row.at for row in connection.execute(sa.select(rounds))}
+            return {row.name: row.at for row in connection.execute(sa.select(chores))}

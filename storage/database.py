@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from importlib.resources import files
 from typing import Any
 
 import psycopg
@@ -19,7 +20,11 @@ from .clock import AskedClock, Clock, SystemClock
 from .drivers import meaning_of
 from .errors import DatabaseAway, DatabaseTooNew, WrongDatabase
 from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, limit_openings, prepare_session
-from .schema import REVISIONS
+
+_MIGRATIONS = "storage.migrations.versions"
+
+#: The revisions of the schema that this code knows, oldest first; the last is what `schema.py` describes.
+REVISIONS = tuple(sorted(file.name[:4] for file in files(_MIGRATIONS).iterdir() if file.name[:4].isdecimal()))
 
 #: How long a writer waits for another one; SQLite has one writer at a time.
 BUSY_SECONDS = 60.0

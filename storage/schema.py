@@ -6,9 +6,6 @@ import sqlalchemy as sa
 
 from .sql import Carried, Document, Identity, Key, Moment
 
-#: The revisions that this code knows, oldest first; the last is what the tables below describe.
-REVISIONS = ("0001", "0002", "0003", "0004")
-
 metadata = sa.MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
@@ -201,9 +198,9 @@ notices = sa.Table(
     ),
 )
 
-#: What the clock did last, and when: a round is claimed here, by one of all the beats.
-rounds = sa.Table(
-    "rounds",
+#: When each chore was last done: it is claimed here, by one of all the beats.
+chores = sa.Table(
+    "chores",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("at", Moment, nullable=False),

@@ -15,9 +15,9 @@ from redis.exceptions import RedisError
 from orchestration.decisions.health import Alarm, of_token
 from orchestration.decisions.overview import is_scheduler_running
 from settings import Settings, WrongSettings, read_settings
+from storage.database import REVISIONS
 from storage.errors import StorageError
 from storage.locations import Location
-from storage.schema import REVISIONS
 
 from ..embedded.processes import terminating
 from ..embedded.servers import servers

@@ -1,1 +1,1 @@
-"""How the schema came to be, one revision after the other."""
+"""The migrations of the schema: one file each in `versions`, named by its number."""

@@ -21,7 +21,7 @@ def kinds(report, resource):
     return [(one["kind"], one["state"]) for one in report if one["resource"] == resource]
 
 
-def test_all_eight_at_once(cluster):
+def test_all_resources_at_once(cluster):
     """All streams of a location arrive together, with five requests in flight over all of them, one along cursors."""
     place = cluster.add(*RESOURCES)
     place.sync()

@@ -19,10 +19,10 @@ from storage.schema import (
     CrawlState,
     LocationState,
     Reason,
+    chores,
     crawls,
     locations,
     notices,
-    rounds,
     streams,
     syncs,
 )
@@ -228,12 +228,12 @@ def test_only_what_somebody_reads_is_being_read(services):
 
     def note(table: sa.Table, **moment: datetime) -> None:
         with cluster.database() as database, database.write() as connection:
-            connection.execute(sa.delete(table) if table is rounds else sa.update(table).values(moment))
-            if table is rounds and moment:
-                connection.execute(sa.insert(rounds).values(name="tick", **moment))
+            connection.execute(sa.delete(table) if table is chores else sa.update(table).values(moment))
+            if table is chores and moment:
+                connection.execute(sa.insert(chores).values(name="tick", **moment))
 
     assert of_crawl() == "stopped"
-    note(rounds, at=datetime.now(UTC))
+    note(chores, at=datetime.now(UTC))
     assert of_crawl() == "waiting"
     note(crawls, moved_at=datetime.now(UTC))
     assert of_crawl() == "reading"
@@ -242,7 +242,7 @@ def test_only_what_somebody_reads_is_being_read(services):
         connection.execute(sa.delete(syncs))
     note(streams, due_at=datetime.now(UTC) + _HOUR)
     assert "in 59 min" in cluster.run("status").stdout
-    note(rounds)
+    note(chores)
     done = cluster.run("status")
     assert "in 59 min" not in done.stdout
     assert "No clock runs" in done.stderr

@@ -75,6 +75,18 @@ RECORDS: dict[str, dict[str, object]] = {
         "inviteCode": "i1",
         "inviteUrl": "https://example.com/i1",
     },
+    "legacy-assets": {
+        "adamIdStr": "408709785",
+        "pricingParam": "STDQ",
+        "productTypeId": 8,
+        "productTypeName": "Application",
+        "isIrrevocable": False,
+        "deviceAssignable": True,
+        "assignedCount": 2,
+        "availableCount": 8,
+        "retiredCount": 0,
+        "totalCount": 10,
+    },
 }
 
 
@@ -185,6 +197,16 @@ def test_everything_in_one_answer():
         assert (page.total, page.version, page.next_index) == (1, "s", None)
 
 
+def test_one_answer_without_tokens():
+    """A list that always comes in one answer is whole if it holds as many as it says; no list means no records."""
+    page = read("legacy-assets", [RECORDS["legacy-assets"]], status=0, totalCount=1)
+    assert (page.total, page.size, len(page.records), page.next_index) == (1, 1, 1, None)
+    assert len(read("legacy-assets", None, status=0).records) == 0
+    assert read("legacy-assets", None, status=0, totalCount=3).records is None
+    with pytest.raises(BadAnswer, match="status is -1"):
+        read("legacy-assets", None, status=-1)
+
+
 def test_no_token_is_not_the_end():
     """A first answer without any token is no page; a later batch without records, or without a list, is one."""
     assert read("licenses", [RECORDS["licenses"]]).records is None
@@ -235,6 +257,7 @@ def test_a_query(question, query):
     [
         (Question(resource=RESOURCES["licenses"]), {}),
         (Question(resource=RESOURCES["legacy-users"]), {"includeRetired": 1}),
+        (Question(resource=RESOURCES["legacy-assets"]), {"includeLicenseCounts": True}),
         (Question(resource=RESOURCES["legacy-users"], since="s"), {"sinceModifiedToken": "s"}),
         (
             Question(resource=RESOURCES["licenses"], index=3, cursor="b"),
@@ -250,7 +273,7 @@ def test_a_body(question, body):
 
 def test_the_legacy_service_has_to_be_asked_for():
     """What is read of a location unless somebody says otherwise is all but the legacy service."""
-    assert set(RESOURCES) - set(USUAL) == {"licenses", "legacy-users"}
+    assert set(RESOURCES) - set(USUAL) == {"licenses", "legacy-users", "legacy-assets"}
 
 
 def test_the_service_config():

@@ -19,7 +19,7 @@ def crawl_of(place, sync_id, resource):
 
 
 def test_a_whole_sync():
-    """Eight resources are read exactly, five requests in flight at most, and one of a chain."""
+    """Every resource is read exactly, five requests in flight at most, and one of a chain."""
     place = make_place(processes=3)
     states = place.states(place.sync())
     assert states == dict.fromkeys(RESOURCES, PUBLISHED)
@@ -27,12 +27,15 @@ def test_a_whole_sync():
 
 
 def test_nothing_changed():
-    """A second sync asks one question a stream, and writes nothing."""
+    """A second sync sends one request a stream, and writes nothing."""
     place = make_place()
     place.sync()
-    before = place.apple.traffic.requests
-    assert place.states(place.sync()) == dict.fromkeys(RESOURCES, UNCHANGED)
-    assert place.apple.traffic.requests - before == len(RESOURCES)
+    requests, last = place.apple.traffic.requests, place.store.feed.extent().last
+    states = place.states(place.sync())
+    assert set(states.values()) == {UNCHANGED, PUBLISHED}
+    assert [name for name, state in states.items() if state is PUBLISHED] == ["legacy-assets"]  # it shows no version
+    assert place.apple.traffic.requests - requests == len(RESOURCES)
+    assert place.store.feed.extent().last == last
 
 
 def test_what_changed():

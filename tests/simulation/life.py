@@ -116,23 +116,22 @@ class Life:
 
     def _choose_resources(self) -> list[str]:
         dice = self.dice
-        paged = dice.choice([["assets", "assignments"], ["assignments"], ["users"], ["licenses"], ["legacy-users"]])
+        lists = [
+            ["assets", "assignments"],
+            ["assignments"],
+            ["users"],
+            ["licenses"],
+            ["legacy-users"],
+            ["legacy-assets"],
+        ]
+        paged = dice.choice(lists)
         chained = [name for name, resource in RESOURCES.items() if resource.paging is Paging.CURSOR]
         return [*paged, *(dice.sample(chained, dice.choice([0, 0, 1])))]
 
     def _make_apple(self) -> tuple[SimulatedLocation, Client]:
         dice, few = self.dice, lambda: self.dice.randrange(0, 18)
-        size = Size(
-            assets=dice.randrange(2, 6),
-            assignments=few() if "assignments" in self.resources else 0,
-            users=few() if "users" in self.resources else 0,
-            subscriptions=few() if "subscriptions" in self.resources else 0,
-            subscription_assignments=few() if "subscription-assignments" in self.resources else 0,
-            subscription_admins=few() if "subscription-admins" in self.resources else 0,
-            licenses=few() if "licenses" in self.resources else 0,
-            legacy_users=few() if "legacy-users" in self.resources else 0,
-            page_size=dice.choice([4, 5, 7]),
-        )
+        counts = {name: few() if name in self.resources else 0 for name in RESOURCES}
+        size = Size(page_size=dice.choice([4, 5, 7]), **counts | {"assets": dice.randrange(2, 6)})
         switches = Switches(
             latency=0.0,
             beyond_end=dice.choice(["9650", "empty"]),

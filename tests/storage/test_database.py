@@ -11,11 +11,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from storage.database import Database, open_database
+from storage.database import REVISIONS, Database, open_database
 from storage.errors import DatabaseAway, DatabaseTooNew, WrongDatabase
 from storage.ledger.streams import Streams
 from storage.mirror.tables import MIRRORS
-from storage.schema import REVISIONS, metadata
+from storage.schema import metadata
 from tests.support.processes import COMMAND
 
 

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from apple.notices import Notice, wanted_by
+from apple.resources import RESOURCES
 from storage.chores import Chores
 from storage.ledger.crawls import LONGEST_REST, rest_after
 from storage.ledger.syncs import UNCHANGED_KEPT, Wanted
@@ -131,10 +132,10 @@ def test_notices_are_handled_again_when_asked(store, database):
 
 def test_the_clock_wants_what_is_due(store):
     """A new stream is due at once, one that was read when its time has come, and nothing twice."""
-    assert len(due(store)) == 8
+    assert len(due(store)) == len(RESOURCES)
     read_all(store)
     assert due(store) == []
-    assert len(due(store, later=SOON + timedelta(seconds=1))) == 8
+    assert len(due(store, later=SOON + timedelta(seconds=1))) == len(RESOURCES)
     assert store.streams.oldest_due(datetime.now(UTC)) is None
     store.locations.remove("hq")
     assert due(store, later=SOON + timedelta(seconds=1)) == []
@@ -167,13 +168,13 @@ def test_a_location_can_be_put_off(store, database):
 
 def test_one_of_many_has_the_round(database):
     """Of all who claim a round, one has it; the next can be claimed when its time has come."""
-    rounds = Chores(database)
+    chores = Chores(database)
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: rounds.claim("tick", SOON), range(16))) == 1
-    assert not rounds.claim("tick", SOON)
-    assert rounds.claim("sweep", SOON)
-    assert rounds.claim("tick", timedelta())
-    assert set(rounds.last()) == {"tick", "sweep"}
+        assert sum(pool.map(lambda _: chores.claim("tick", SOON), range(16))) == 1
+    assert not chores.claim("tick", SOON)
+    assert chores.claim("sweep", SOON)
+    assert chores.claim("tick", timedelta())
+    assert set(chores.last()) == {"tick", "sweep"}
 
 
 def test_who_is_asked_about_is_claimed(store):

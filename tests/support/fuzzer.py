@@ -33,6 +33,7 @@ _RECORDS: dict[str, dict[str, Any]] = {
     "subscription-admins": {"adamId": 645, "clientUserId": "u"},
     "licenses": {"licenseIdStr": "1", "adamId": "361", "status": "Associated"},
     "legacy-users": {"userId": 1, "clientUserIdStr": "u", "status": "Registered"},
+    "legacy-assets": {"adamIdStr": "361", "pricingParam": "STDQ", "assignedCount": 1},
 }
 
 _ENVELOPE = {

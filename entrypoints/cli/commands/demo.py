@@ -100,7 +100,7 @@ def demo(
 def _run(apple: _Apple) -> bool:
     os.environ["PAGETURNER_APPLE_URL"] = apple.origin
     sizes = {name: len(apple.truth(name)) for name in RESOURCES}
-    records = f"eight lists of {sum(sizes.values()):,} records"
+    records = f"{len(sizes)} lists of {sum(sizes.values()):,} records"
     say(f"Simulating Apple at {apple.origin}, {LATENCY_MS} ms an answer: {records}.")
     say("The data change while they are read: pages shift, totals grow, versions and cursors move.")
     with with_workers() as context:

@@ -20,7 +20,7 @@ from storage.ledger.syncs import Wanted
 from storage.mirror.hold import Verdict
 from storage.mirror.outcome import HELD_REST, LONGEST_HELD_REST
 from storage.notices import Notices
-from storage.schema import Reason, Trouble, rounds, streams
+from storage.schema import Reason, Trouble, chores, streams
 from tests.support.filled_store import LONG_AGO, make_store, make_token
 
 DAY = timedelta(days=1)
@@ -130,7 +130,7 @@ def test_a_wrong_clock_holds_nobody_up(database):
     some = Chores(database)
     assert some.claim("tick", timedelta(seconds=3))
     with database.write() as connection:
-        connection.execute(sa.update(rounds).values(at=datetime.now(UTC) + 30 * DAY))
+        connection.execute(sa.update(chores).values(at=datetime.now(UTC) + 30 * DAY))
     assert some.claim("tick", timedelta(seconds=3))
     assert not some.claim("tick", timedelta(seconds=3))
 
