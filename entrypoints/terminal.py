@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from apple.texts import clean
-from orchestration.decisions.freshness import spell_age
+from orchestration.decisions.age import spell_age
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -11,7 +11,7 @@ from storage.ledger.crawls import Crawl
 from storage.ledger.streams import Stream
 from storage.ledger.syncs import Sync, Wanted
 from storage.mirror.counts import Disagreement, Moves
-from storage.schema import CrawlKind, CrawlState, Reason
+from storage.states import CrawlKind, CrawlState, Reason
 from storage.store import Store
 
 from .decisions import choice, spot

@@ -5,7 +5,7 @@ import logging
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact
 from storage.mirror.publication import Published
-from storage.schema import CrawlKind, PageOutcome, Trouble
+from storage.states import CrawlKind, PageOutcome, Trouble
 from storage.store import Store
 
 from .decisions.model import CrawlDecision, Fail, Fetch, Restart, Seed, Settle, Step

@@ -4,7 +4,7 @@ import time
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact, PageJob
-from storage.schema import CrawlState, Trouble
+from storage.states import CrawlState, Trouble
 from storage.store import Store
 
 from .crawl import Crawler

@@ -13,7 +13,7 @@ from storage.errors import DatabaseAway
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, Content, PageFact, PageJob
 from storage.locations import Location
-from storage.schema import CrawlKind, LocationState, PageOutcome, Trouble
+from storage.states import CrawlKind, LocationState, PageOutcome, Trouble
 from storage.store import Store
 
 from .decisions.retry import Dead, GaveUp, NoSuchPage, Postponed, Refused, decide_retry

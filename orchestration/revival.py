@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from storage.errors import DatabaseAway
 from storage.ledger.crawls import Crawl
-from storage.schema import CrawlState, Trouble
+from storage.states import CrawlState, Trouble
 from storage.store import Store
 
 from .crawl import Crawler

@@ -12,7 +12,7 @@ from storage.ledger.crawls import Crawl
 from storage.ledger.progress import ProgressReport
 from storage.ledger.syncs import Opened, Origin, Sync, Wanted
 from storage.locations import Location
-from storage.schema import CrawlKind, CrawlState, LocationState, SyncState, Trouble
+from storage.states import CrawlKind, CrawlState, LocationState, SyncState, Trouble
 from storage.store import Store
 
 from .counts import COUNTED, CountCheck

@@ -13,9 +13,10 @@ from apple.tokens import Token
 from .database import Database
 from .errors import LocationExists, SealedAway, UnknownLocation
 from .locks import lock_streams
-from .schema import LocationState, SyncState, locations, streams, syncs
+from .schema import locations, streams, syncs
 from .sealer import Sealer
 from .sql import own_columns, pick
+from .states import LocationState, SyncState
 
 #: How often Apple is asked about a token: it may have been renewed, or somebody may have changed where notices go.
 ASK_EVERY = timedelta(days=1)

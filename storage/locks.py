@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from .schema import UNFINISHED, crawls, streams
+from .schema import crawls, streams
+from .states import UNFINISHED
 
 
 def lock_streams(connection: sa.Connection, location_ids: Sequence[int]) -> None:

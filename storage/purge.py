@@ -10,19 +10,8 @@ from .errors import StillRead, StillWatched
 from .limits import allow
 from .locks import lock_streams
 from .mirror.tables import MIRRORS
-from .schema import (
-    UNFINISHED,
-    changes,
-    comparisons,
-    crawls,
-    disagreements,
-    locations,
-    notices,
-    pages,
-    streams,
-    syncs,
-    wants,
-)
+from .schema import changes, comparisons, crawls, disagreements, locations, notices, pages, streams, syncs, wants
+from .states import UNFINISHED
 
 #: Rows are erased so many at a time: others want to write as well, and what is erased stays so if the rest is not.
 AT_ONCE = 20_000

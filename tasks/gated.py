@@ -18,7 +18,7 @@ from kombu.utils.json import dumps, loads
 from orchestration.gate import AlreadyRunning, Message
 from orchestration.log_context import about
 from storage.errors import StorageError
-from storage.schema import Trouble
+from storage.states import Trouble
 
 from .application import app
 from .outages import AWAY, outages

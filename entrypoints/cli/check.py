@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from apple.texts import clean
-from orchestration.decisions.freshness import spell_age
+from orchestration.decisions.age import spell_age
 from orchestration.decisions.health import Alarm
 from orchestration.decisions.overview import Overview, Problem
 

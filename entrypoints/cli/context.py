@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
 from settings import read_settings
 
 from ..embedded.processes import terminating
-from ..embedded.servers import refuse_full, servers
 from ..exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -54,6 +50,8 @@ def with_store() -> Iterator["Services"]:
 @contextlib.contextmanager
 def with_gate() -> Iterator["Services"]:
     """Yield the services for a command that sends requests to Apple itself."""
+    from ..embedded.servers import servers
+
     settings = read_settings()
     with terminating(), servers(settings, "asking"):
         from tasks.pump import Pump
@@ -73,6 +71,8 @@ def with_gate() -> Iterator["Services"]:
 @contextlib.contextmanager
 def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
     """Yield the services for a command whose work is done by workers: its own, or those that run."""
+    from ..embedded.servers import refuse_full, servers
+
     settings = read_settings()
     refuse_full(settings)
     with terminating(), servers(settings, "sync", threads=threads) as worker:
@@ -96,15 +96,15 @@ def find_workers() -> None:
         )
 
 
-if TYPE_CHECKING:
-    from tasks.services import Services
-
 #: A clock that ticked so lately goes on to.
 _TICKING = timedelta(seconds=30)
 
 
 def wake(services: "Services", uid: str) -> None:
     """Have a location synced now, and not with the next tick; where no clock ticks, nobody has asked for that."""
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
     last = services.store.chores.last().get("tick")
     if last is None or services.store.database.now() - last > _TICKING:
         return

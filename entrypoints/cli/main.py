@@ -6,14 +6,14 @@ import sys
 from collections import UserDict
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from settings import unknown_settings
 
-from ..exits import Exit
+from ..exits import Exit, Failure
 from ..terminal import give, say
 
 _INTERRUPTED = 130
@@ -21,27 +21,36 @@ _INTERRUPTED = 130
 #: What is written into a home, or exported, names people: it is for its owner, whatever the shell says.
 _UMASK = 0o077
 
-#: Where each command is, in the order of the help.
-_PLACES = {
-    "demo": "demo:demo",
-    "locations": "locations:app",
-    "sync": "sync:sync",
-    "status": "status:status",
-    "notices": "notices:app",
-    "accept": "accept:accept",
-    "export": "export:export",
-    "changes": "changes:changes",
-    "worker": "services:worker",
-    "beat": "services:beat",
-    "metrics": "metrics:metrics",
-    "webhook": "webhook:webhook",
-    "simulate": "simulate:simulate",
-    "migrate": "migrate:migrate",
-    "restored": "restored:restored",
-    "alive": "alive:alive",
-    "doctor": "doctor:doctor",
-    "key": "keys:key",
-    "reseal": "keys:reseal",
+
+class Place(NamedTuple):
+    """Where a command is, and its line in the list of commands."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+#: Every command, in the order of the help.
+PLACES = {
+    "demo": Place("demo", "demo", "Crawl a simulated organisation, and compare the mirror with the truth."),
+    "locations": Place("locations", "app", "Keep content tokens: add, list, remove, rotate, purge."),
+    "sync": Place("sync", "sync", "Bring the mirror in step with Apple, and wait for it."),
+    "status": Place("status", "status", "Show how old each mirrored list is, what is wrong and what to do."),
+    "notices": Place("notices", "app", "Have Apple send notices of changes: subscribe, list, replay."),
+    "accept": Place("accept", "accept", "Let deletes that were held back through, or a new owner of a location."),
+    "export": Place("export", "export", "Write the records of a resource under Apple's own field names."),
+    "changes": Place("changes", "changes", "Show inserts, updates and deletes in the order of their commits."),
+    "worker": Place("services", "worker", "Run workers until stopped."),
+    "beat": Place("services", "beat", "Run the scheduler, which queues the syncs that are due."),
+    "metrics": Place("metrics", "metrics", "Serve /metrics for Prometheus, /healthz and /readyz."),
+    "webhook": Place("webhook", "webhook", "Receive Apple's notices over HTTP."),
+    "simulate": Place("simulate", "simulate", "Serve a simulated Apple on a port of this machine."),
+    "migrate": Place("migrate", "migrate", "Bring the database's schema up to date."),
+    "restored": Place("restored", "restored", "Declare the database a restored backup: feed readers begin again."),
+    "alive": Place("alive", "alive", "Check that the workers of this host respond; for the probes of a container."),
+    "doctor": Place("doctor", "doctor", "Examine the installation, and say what to do about what is wrong."),
+    "key": Place("keys", "key", "Make a key that encrypts tokens."),
+    "reseal": Place("keys", "reseal", "Encrypt every token again with the first key."),
 }
 
 
@@ -51,17 +60,18 @@ class _Commands(UserDict[str, Any]):
     def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
         """Import a command."""
         place = self.data[name]
-        if isinstance(place, str):
-            module, _, attribute = place.partition(":")
-            found = getattr(import_module(f"{__package__}.commands.{module}"), attribute)
+        if isinstance(place, Place):
+            found = getattr(import_module(f"{__package__}.commands.{place.module}"), place.attribute)
             if not isinstance(found, typer.Typer):
                 alone = typer.Typer(add_completion=False, rich_markup_mode=_MARKUP)
                 alone.command(name)(found)
                 found = alone
-            self.data[name] = typer.main.get_command(found)
-            self.data[name].name = name
-        command: TyperCommand | TyperGroup = self.data[name]
-        return command
+            command = typer.main.get_command(found)
+            command.name = name
+            command.help = command.help or place.summary
+            self.data[name] = command
+        known: TyperCommand | TyperGroup = self.data[name]
+        return known
 
 
 class _Pageturner(TyperGroup):
@@ -69,7 +79,12 @@ class _Pageturner(TyperGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = _Commands(_PLACES)
+        self.commands = _Commands(PLACES)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of the program from the table alone: no command is imported for its line."""
+        self.commands = {name: TyperCommand(name, help=place.summary) for name, place in PLACES.items()}
+        super().format_help(ctx, formatter)
 
 
 _MARKUP: Literal["rich"] = "rich"
@@ -118,6 +133,9 @@ def run() -> None:
 
 def _end(error: Exception) -> int:
     """Say why a command ended, and give its status; what is a bug is raised."""
+    if isinstance(error, Failure):
+        say(f"pageturner: {error}")
+        return error.status
     from .advice import KNOWN, explain
 
     if isinstance(error, KNOWN):

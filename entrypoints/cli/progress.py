@@ -13,7 +13,7 @@ from rich.table import Table
 
 from storage.errors import DatabaseAway
 from storage.ledger.progress import ProgressReport
-from storage.schema import CrawlState, Trouble
+from storage.states import CrawlState, Trouble
 
 from ..embedded.servers import refuse_full
 from ..exits import Exit, Failure

@@ -12,7 +12,7 @@ from orchestration.decisions.freshness import Freshness
 from orchestration.decisions.overview import Overview
 from orchestration.metrics import BUCKETS, Count
 from storage.errors import StorageError
-from storage.schema import CrawlKind
+from storage.states import CrawlKind
 
 from ..overview import look
 

@@ -9,7 +9,7 @@ if nothing is new and nothing is gone was all of it of one moment.
 """
 
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 from .index import failure, is_askable
 from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFacts, Fail, Fetch, Restart, Seed, Settle

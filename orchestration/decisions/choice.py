@@ -8,7 +8,7 @@ from apple.resources import RESOURCES
 from storage.ledger.crawls import Crawl
 from storage.ledger.streams import Stream
 from storage.ledger.syncs import Wanted
-from storage.schema import CrawlKind, CrawlState, Reason
+from storage.states import CrawlKind, CrawlState, Reason
 
 from .timetable import Timetable
 

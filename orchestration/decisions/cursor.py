@@ -6,7 +6,7 @@ that was read before it doubtful: the chain starts over, a bounded number of tim
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 from .index import failure, is_askable
 from .model import PAGE_LIMIT, REREAD_LIMIT, CrawlDecision, CrawlFacts, Fail, Restart, Settle, Step

@@ -60,12 +60,3 @@ def judge_streams(
             fresh = Freshness.FRESH if age <= max_age else Freshness.FAILING
         verdicts.append(StreamFreshness(location=location, stream=stream, age=age, limit=limit, freshness=fresh))
     return verdicts
-
-
-def spell_age(age: timedelta) -> str:
-    """Write an age for a person."""
-    seconds = max(0, int(age.total_seconds()))
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -12,9 +12,10 @@ from enum import IntEnum
 from storage.ledger.streams import Stream
 from storage.locations import Location
 from storage.mirror.counts import Disagreement, Look
-from storage.schema import LocationState, Reason
+from storage.states import LocationState, Reason
 
-from .freshness import Freshness, StreamFreshness, spell_age
+from .age import spell_age
+from .freshness import Freshness, StreamFreshness
 
 #: Days before a token's end on which it is time to say so, ever more urgently.
 WARN_DAYS = (30, 14, 7, 1)

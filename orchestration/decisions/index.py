@@ -7,7 +7,7 @@ of another state may have had their records moved, so they are read again too, a
 from collections.abc import Sequence
 
 from storage.ledger.pages import PageFact
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 from .model import (
     LOST_LIMIT,

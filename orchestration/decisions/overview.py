@@ -9,9 +9,10 @@ from storage.ledger.progress import ProgressReport
 from storage.ledger.streams import Stream
 from storage.locations import Location
 from storage.mirror.counts import Disagreement
-from storage.schema import CrawlState, LocationState
+from storage.states import CrawlState, LocationState
 
-from .freshness import StreamFreshness, spell_age
+from .age import spell_age
+from .freshness import StreamFreshness
 from .health import Alarm, Health, of_counts, of_stream, of_token
 
 #: The clock did nothing for so long: it stands still, or no worker takes its rounds.

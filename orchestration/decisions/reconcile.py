@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from apple.resources import RESOURCES, Paging
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact
-from storage.schema import CrawlKind
+from storage.states import CrawlKind
 
 from .batch import reconcile_batches
 from .cursor import follow_cursors

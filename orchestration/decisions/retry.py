@@ -18,7 +18,7 @@ from apple.errors import (
     TokenRevoked,
     Unkeepable,
 )
-from storage.schema import LocationState, Trouble
+from storage.states import LocationState, Trouble
 
 from .health import rotating
 

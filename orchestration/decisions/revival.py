@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.streams import SKEW
-from storage.schema import CrawlState
+from storage.states import CrawlState
 
 #: A crawl is stalled that did nothing for this long and has no message at the gate.
 QUIET = timedelta(seconds=5)

@@ -1,6 +1,6 @@
 """A list that Apple hands out in one answer: there is nothing to put together, and it is consistent by itself."""
 
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 from .index import failure, is_askable
 from .model import CrawlDecision, CrawlFacts, Fail, Fetch, Seed, Settle

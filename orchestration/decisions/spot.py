@@ -12,7 +12,7 @@ from storage.ledger.crawls import PAGES_A_SCOPE, Crawl, Scope
 from storage.ledger.pages import PageFact
 from storage.ledger.streams import SKEW
 from storage.mirror.counts import Disagreement, Look
-from storage.schema import CrawlKind, PageOutcome, Reason
+from storage.states import CrawlKind, PageOutcome, Reason
 
 from .index import decide_index, is_askable
 from .model import CrawlDecision, CrawlFacts, Fail, Fetch, Seed, Settle

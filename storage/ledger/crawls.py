@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from apple.resources import RESOURCES, Paging
 
 from ..database import Database
-from ..schema import UNFINISHED, CrawlKind, CrawlState, Reason, Trouble, crawls, locations, streams
+from ..schema import crawls, locations, streams
 from ..sql import Columns, own_columns, pick
+from ..states import UNFINISHED, CrawlKind, CrawlState, Reason, Trouble
 from .streams import lock_stream
 
 #: In the ledger of a spot crawl, each asset has this many places; no list of assignments is as long.

@@ -13,9 +13,10 @@ from apple.tokens import Token
 
 from ..database import Database
 from ..locations import LOCATION, Location, make_location
-from ..schema import UNFINISHED, PageOutcome, crawls, locations, pages, streams
+from ..schema import crawls, locations, pages, streams
 from ..sealer import Sealer
 from ..sql import insert_or, own_columns, pick
+from ..states import UNFINISHED, PageOutcome
 from .crawls import CRAWL, Crawl, make_crawl
 
 #: Pages of ended crawls are kept this long, so that a person can see what Apple answered.

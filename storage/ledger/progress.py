@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
-from ..schema import CrawlKind, CrawlState, PageOutcome, SyncState, Trouble, crawls, locations, pages, streams, syncs
+from ..schema import crawls, locations, pages, streams, syncs
+from ..states import CrawlKind, CrawlState, PageOutcome, SyncState, Trouble
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from ..database import Database
 from ..locks import lock_streams
-from ..schema import UNFINISHED, Reason, crawls, locations, streams, wants
+from ..schema import crawls, locations, streams, wants
 from ..sql import Moment, insert_or, own_columns, pick
+from ..states import UNFINISHED, Reason
 
 #: A location that was sent for and not read since is sent for again after this.
 SENT = timedelta(seconds=30)

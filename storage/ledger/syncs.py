@@ -10,22 +10,9 @@ import sqlalchemy as sa
 
 from ..database import Database
 from ..locks import lock_crawls_of
-from ..schema import (
-    UNFINISHED,
-    CrawlKind,
-    CrawlState,
-    PageOutcome,
-    Reason,
-    SyncState,
-    Trouble,
-    crawls,
-    locations,
-    pages,
-    streams,
-    syncs,
-    wants,
-)
+from ..schema import crawls, locations, pages, streams, syncs, wants
 from ..sql import insert_or, own_columns, pick
+from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, SyncState, Trouble
 from .crawls import EXPIRE, REOPEN, Scope, dump_scopes, move
 from .streams import Stream
 

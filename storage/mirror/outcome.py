@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from ..ledger.crawls import Crawl
 from ..ledger.streams import Stream
-from ..schema import CrawlKind, Reason
+from ..states import CrawlKind, Reason
 
 #: How long the next full crawl waits after the second torn one in a row; doubled by each further torn one. After the
 #: first, the next sync reads everything again.

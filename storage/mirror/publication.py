@@ -13,7 +13,8 @@ from ..ledger.crawls import PUBLISH, Crawl, move
 from ..ledger.pages import counted_in_all, is_consistent
 from ..ledger.streams import Stream, lock_stream
 from ..limits import allow
-from ..schema import CrawlKind, Reason, crawls, streams
+from ..schema import crawls, streams
+from ..states import CrawlKind, Reason
 from .counts import note_full_look, note_looks
 from .difference import Difference, apply_difference, insert_new
 from .feed import write_feed

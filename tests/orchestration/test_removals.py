@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.crawl import RESTART_LIMIT
 from storage.mirror.counts import Counts
-from storage.schema import CrawlKind, Trouble
+from storage.states import CrawlKind, Trouble
 
 from .world import World
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from orchestration.decisions.revival import PUBLISH_LOST
 from storage.database import Database
 from storage.ledger.crawls import Crawl
-from storage.schema import CrawlState, crawls
+from storage.schema import crawls
+from storage.states import CrawlState
 
 from .world import UseCases, make_use_cases
 

@@ -7,7 +7,7 @@ from apple.tokens import Token
 from orchestration.crawl import RESTART_LIMIT
 from orchestration.decisions.retry import AWAY_LIMIT, Postponed, Refused
 from orchestration.sync import NeedsPerson
-from storage.schema import CrawlState, LocationState, Trouble
+from storage.states import CrawlState, LocationState, Trouble
 from tests.support.memory import make_place
 
 FAILED, PUBLISHED, UNCHANGED = CrawlState.FAILED, CrawlState.PUBLISHED, CrawlState.UNCHANGED

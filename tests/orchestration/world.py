@@ -22,7 +22,7 @@ from orchestration.sync import Syncer
 from storage.database import Database
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
 from storage.ledger.pages import Content, PageFact
-from storage.schema import CrawlKind, PageOutcome
+from storage.states import CrawlKind, PageOutcome
 from tests.support.filled_store import FilledStore, make_store
 
 #: Nothing is asked here; what would be goes nowhere.

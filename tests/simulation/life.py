@@ -24,8 +24,8 @@ from simulator.world import make_world
 from storage.ledger.crawls import Crawl
 from storage.locations import Location
 from storage.mirror.feed import Change
-from storage.schema import CrawlKind, CrawlState, SyncState
 from storage.sealer import Sealer
+from storage.states import CrawlKind, CrawlState, SyncState
 from storage.store import Store
 from tests.support.memory import KEY, canonical_records, fresh_database
 from tests.support.replay import replay

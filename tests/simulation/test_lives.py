@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.gate.local_memory import LocalMemory
 from storage.mirror import publication
-from storage.schema import CrawlKind
+from storage.states import CrawlKind
 
 from .life import live
 

@@ -8,7 +8,7 @@ from storage.ledger.crawls import Scope
 from storage.ledger.pages import AGAIN, END, Content, PageFact
 from storage.ledger.syncs import Wanted
 from storage.mirror.counts import Counts, Disagreement, Look, Moves
-from storage.schema import CrawlKind, PageOutcome
+from storage.states import CrawlKind, PageOutcome
 from tests.apple.test_resources import RECORDS
 from tests.support.filled_store import LONG_AGO, FilledStore
 

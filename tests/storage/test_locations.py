@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from storage.errors import LocationExists, SealedAway, UnknownLocation
 from storage.locations import Locations
-from storage.schema import LocationState
 from storage.sealer import Sealer, make_key
+from storage.states import LocationState
 from tests.support.filled_store import FilledStore, make_token
 
 

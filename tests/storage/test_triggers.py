@@ -13,7 +13,8 @@ from storage.ledger.crawls import LONGEST_REST, rest_after
 from storage.ledger.syncs import UNCHANGED_KEPT, Wanted
 from storage.notice_secrets import NoticeSecrets, digest_of_secret
 from storage.notices import NOTICES_KEPT, Notices
-from storage.schema import Trouble, crawls, locations, notices, syncs
+from storage.schema import crawls, locations, notices, syncs
+from storage.states import Trouble
 from tests.support.filled_store import make_store
 
 SOON = timedelta(minutes=5)

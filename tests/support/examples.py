@@ -7,7 +7,7 @@ from storage.ledger.progress import ProgressReport
 from storage.ledger.streams import Stream
 from storage.locations import Location
 from storage.mirror.counts import Disagreement, Look
-from storage.schema import CrawlKind, CrawlState, LocationState
+from storage.states import CrawlKind, CrawlState, LocationState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

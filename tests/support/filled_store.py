@@ -15,8 +15,8 @@ from storage.ledger.syncs import Opened, Wanted
 from storage.locations import Location
 from storage.mirror.hold import Judge, Verdict
 from storage.mirror.publication import Published
-from storage.schema import PageOutcome
 from storage.sealer import Sealer, make_key
+from storage.states import PageOutcome
 from storage.store import Store
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

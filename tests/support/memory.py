@@ -31,8 +31,8 @@ from storage.clock import VirtualClock
 from storage.database import Database, open_database
 from storage.limits import DEADLINE_SECONDS
 from storage.locations import Location
-from storage.schema import CrawlState
 from storage.sealer import Sealer, make_key
+from storage.states import CrawlState
 from storage.store import Store
 from tests.support.cluster import canonical
 

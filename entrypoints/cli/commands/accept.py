@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from storage.schema import LocationState
+from storage.states import LocationState
 
 from ...exits import Exit, Failure
 from ...terminal import say
 from ..context import with_store
-from .locations import check_resources
+from ..resources import check_resources
 
 
 def accept(

@@ -1,16 +1,18 @@
 """`pageturner changes`: the feed of what changed in the mirror."""
 
 import json as json_
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apple.texts import clean
-from storage.mirror.feed import Change, Extent
 
 from ...exits import Exit, Failure
 from ...terminal import as_json, give, give_json, say
 from ..context import with_store
+
+if TYPE_CHECKING:
+    from storage.mirror.feed import Change, Extent
 
 
 def changes(
@@ -43,11 +45,11 @@ def changes(
                 give(_line(change))
 
 
-def _bookmark(extent: Extent, seq: int) -> str:
+def _bookmark(extent: "Extent", seq: int) -> str:
     return f"{extent.name}:{seq}"
 
 
-def _read(after: str, extent: Extent) -> int:
+def _read(after: str, extent: "Extent") -> int:
     """Read a bookmark; one that this feed cannot go on from is refused, for its reader would miss something."""
     name, _, number = after.rpartition(":")
     if not number.isascii() or not number.isdecimal():
@@ -66,7 +68,7 @@ def _read(after: str, extent: Extent) -> int:
     return seq
 
 
-def _line(change: Change) -> str:
+def _line(change: "Change") -> str:
     key = " ".join(str(value) for value in change.key.values())
     changed = ""
     if change.op == "update" and change.before and change.after:

@@ -1,7 +1,7 @@
 """`pageturner doctor`: look at everything that a newcomer gets wrong, and say how to mend it."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,9 @@ from apple.texts import clean
 
 from ...exits import Exit
 from ...terminal import give, give_json, results
-from ..diagnosis import Finding, examine
+
+if TYPE_CHECKING:
+    from ..diagnosis import Finding
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -23,6 +25,8 @@ def doctor(
 
     Example: pageturner doctor --offline
     """
+    from ..diagnosis import examine
+
     found = []
     for one in examine(is_offline=is_offline):
         found.append(one)
@@ -34,7 +38,7 @@ def doctor(
         raise typer.Exit(Exit.FAILED)
 
 
-def _show(one: Finding) -> None:
+def _show(one: "Finding") -> None:
     words = clean(one.words)
     if results.is_terminal:
         results.print(f"[{_COLOURS[one.mark]}]{one.mark:<4}[/] {one.part:<9}", end=" ")

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from storage.locations import Location
-from storage.mirror.tables import MIRRORS
-
 from ...exits import Exit, Failure
 from ..context import with_store
 from ..output import write_to
-from .locations import check_resources
+from ..resources import check_resources
 
 if TYPE_CHECKING:
+    from storage.locations import Location
     from tasks.services import Services
 
 #: Where a table has a place for what Apple added since.
@@ -68,7 +66,7 @@ def _format(given: Format | None, output: Path | None) -> Format:
     return Format.CSV if output is not None and output.suffix.lower() == ".csv" else Format.NDJSON
 
 
-def _choose(services: "Services", name: str | None) -> Location:
+def _choose(services: "Services", name: str | None) -> "Location":
     if name is not None:
         return services.store.locations.named(name)
     known = services.store.locations.watched()
@@ -83,6 +81,8 @@ def _write_lines(file: TextIO, records: Iterable[str]) -> None:
 
 
 def _write_csv(file: TextIO, resource: str, records: Iterable[str], *, is_defused: bool) -> None:
+    from storage.mirror.tables import MIRRORS
+
     names = list(MIRRORS[resource].fields.values())
     writer = csv.DictWriter(file, [*names, _EXTRA], lineterminator="\n")
     writer.writeheader()

@@ -1,7 +1,5 @@
 """`pageturner key` and `reseal`: a new key for PAGETURNER_SECRET_KEYS, and putting it to use."""
 
-from storage.sealer import make_key
-
 from ...terminal import give, say
 from ..context import with_store
 
@@ -11,6 +9,8 @@ def key() -> None:
 
     Example: export PAGETURNER_SECRET_KEYS=$(pageturner key)
     """
+    from storage.sealer import make_key
+
     give(make_key())
 
 

@@ -9,30 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apple.errors import OtherLocation
-from apple.resources import RESOURCES, USUAL
+from apple.resources import USUAL
 from apple.texts import clean
 from apple.tokens import MalformedToken, Token, parse_token
-from orchestration.decisions.overview import LocationFacts, LocationView, view
 from storage.errors import LocationExists
-from storage.schema import LocationState
+from storage.states import LocationState
 
 from ...exits import Exit, Failure
-from ...overview import look
 from ...terminal import give_json, make_table, results, say, since
 from ..context import wake, with_gate, with_store
-from . import apply
+from ..resources import check_resources
 
 if TYPE_CHECKING:
+    from orchestration.decisions.overview import LocationView
     from tasks.services import Services
 
 app = typer.Typer(
-    help="Keep content tokens: add, list, remove, rotate, purge.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
 )
-app.command("apply", epilog="Example: [bold]pageturner locations apply locations.toml --dry-run[/]")(apply.apply)
-
 _STATES = (*(state.value for state in LocationState), "expiring")
 
 TokenFile = Annotated[
@@ -80,6 +76,8 @@ def list_(
 ) -> None:
     """List the locations that are kept. At Apple names are not unique: the uId is."""
     _check_filters(state, resource)
+    from ...overview import look
+
     with with_store() as services:
         every = _of_removed(services) if removed else [_described(one) for one in look(services).locations]
     chosen = [
@@ -110,6 +108,24 @@ def list_(
         say("No locations yet: pageturner locations add FILE")
     elif not chosen:
         say(f"None of {len(every)} locations is like that.")
+
+
+@app.command("apply", epilog="Example: [bold]pageturner locations apply locations.toml --dry-run[/]")
+def apply(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The TOML file.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Stop watching what the file does not declare.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --prune: even if that is most of what there is.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Give the plan for a program.")] = False,
+) -> None:
+    """Make the locations, their resources and their intervals be what a file says.
+
+    The plan comes first. Nothing is taken out without `--prune`, and what was mirrored is always kept.
+    """
+    from ..declaration import apply_file
+
+    apply_file(file, is_dry=dry_run, prune=prune, is_sure=yes, json=json)
 
 
 @app.command("watch", epilog="Example: [bold]pageturner locations watch hq assets,assignments,licenses[/]")
@@ -172,6 +188,8 @@ def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], f
 
 def _of_removed(services: "Services") -> list[dict[str, Any]]:
     """Describe the locations that were removed: of these, nothing is read, and nothing can be wrong."""
+    from orchestration.decisions.overview import LocationFacts, view
+
     seen = LocationFacts(reports={}, counts=(), closing=None)
     views = [
         view(one, [], services.store.database.now(), seen, is_scheduler_running=False)
@@ -193,7 +211,7 @@ def _has(one: dict[str, Any], text: str | None) -> bool:
     return text is None or any(text.lower() in field.lower() for field in fields)
 
 
-def _described(one: LocationView) -> dict[str, Any]:
+def _described(one: "LocationView") -> dict[str, Any]:
     location = one.location
     return {
         "name": location.name,
@@ -234,11 +252,3 @@ def check_name(name: str | None) -> None:
     """Refuse a name that would break every list that it stands in."""
     if name is not None and (not name.strip() or not name.isprintable()):
         raise Failure("A name is one line of signs that can be seen.", Exit.USAGE)
-
-
-def check_resources(names: list[str]) -> None:
-    """Refuse a name that is no resource."""
-    unknown = [name for name in names if name not in RESOURCES]
-    if unknown or not names:
-        known = ", ".join(RESOURCES)
-        raise Failure(f"There is no resource '{', '.join(unknown)}'; there are {known}.", Exit.USAGE)

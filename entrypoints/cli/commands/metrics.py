@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.decisions.health import Alarm
 from settings import read_duration, read_settings
 from storage.errors import StorageError
 
-from ...embedded.servers import join_if_any
-from ...overview import look
 from ...terminal import say
-from ...web.background import BackgroundBuild
-from ...web.metrics import MetricsCollector
 from ...web.server import listen, serve
-from ..check import summarise
 
 if TYPE_CHECKING:
     from tasks.services import Services
+
+    from ...web.background import BackgroundBuild
 
 
 def metrics(
@@ -32,6 +28,8 @@ def metrics(
 
     Example: pageturner metrics --port 9090
     """
+    from ...embedded.servers import join_if_any
+
     settings = read_settings()
     if settings.is_embedded:
         join_if_any(settings)
@@ -39,6 +37,8 @@ def metrics(
     from tasks.queue import depths
     from tasks.sentry import report_bugs
     from tasks.services import services
+
+    from ...web.background import BackgroundBuild
 
     configure(settings)
     report_bugs(settings, "metrics")
@@ -57,6 +57,8 @@ def _make_app(background: "BackgroundBuild[Services]", depths: Callable[[], dict
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
+
+    from ...web.metrics import MetricsCollector
 
     registry = CollectorRegistry()
     registry.register(MetricsCollector(lambda: background.built, depths))
@@ -79,6 +81,11 @@ def _make_app(background: "BackgroundBuild[Services]", depths: Callable[[], dict
 
 def _verdict(services: "Services | None", max_age: str | None) -> tuple[str, HTTPStatus]:
     """Judge: without an age, it is enough that the database answers; the line says the rest."""
+    from orchestration.decisions.health import Alarm
+
+    from ...overview import look
+    from ..check import summarise
+
     if services is None:
         return "The database does not answer.", HTTPStatus.SERVICE_UNAVAILABLE
     try:

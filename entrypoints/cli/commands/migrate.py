@@ -1,7 +1,6 @@
 """`pageturner migrate`: bring the database's schema up to date, for those who deploy step by step."""
 
 from settings import read_settings
-from storage.database import open_database
 
 from ...terminal import say
 
@@ -11,5 +10,7 @@ def migrate() -> None:
 
     Example: pageturner migrate
     """
+    from storage.database import open_database
+
     open_database(read_settings().database).close()
     say("The database is up to date.")

@@ -1,22 +1,22 @@
 """`pageturner notices`: have Apple tell what changes, and see what it told."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from apple.notices import TYPES
-from orchestration.subscription import HeldElsewhere, NotTaken
 from settings import APPLE_URL, read_duration, read_settings
-from storage.notices import StoredNotice
 
 from ...exits import Exit, Failure
 from ...terminal import as_json, give_json, make_table, results, say, since
 from ..context import with_gate, with_store
 
+if TYPE_CHECKING:
+    from storage.notices import StoredNotice
+
 app = typer.Typer(
-    help="Have Apple tell what changes: subscribe, list, replay.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -45,6 +45,8 @@ def subscribe(
     unknown = [one for one in type_ or () if one not in TYPES]
     if unknown:
         raise Failure(f"There is no type {', '.join(unknown)}; there are {', '.join(TYPES)}.", Exit.USAGE)
+    from orchestration.subscription import HeldElsewhere, NotTaken
+
     with with_gate() as services:
         location = services.store.locations.watched([name])[0]
         try:
@@ -63,6 +65,8 @@ def unsubscribe(
     claim: Annotated[bool, typer.Option("--claim", help="End it even if the notices go to another service.")] = False,
 ) -> None:
     """Have Apple send no more notices of a location; its secret is good no longer."""
+    from orchestration.subscription import HeldElsewhere, NotTaken
+
     with with_gate() as services:
         try:
             were_sent = services.use_cases.subscriber.unsubscribe(
@@ -128,7 +132,7 @@ def replay(
     say(f"To be acted on again in the next round of the clock: {len(uids)} notices, locations: {len(set(uids))}.")
 
 
-def _outcome(one: StoredNotice) -> str:
+def _outcome(one: "StoredNotice") -> str:
     if one.handled_at is None:
         return "not yet"
     if one.wanted is None:

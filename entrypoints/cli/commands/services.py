@@ -13,7 +13,6 @@ import typer
 from settings import read_settings
 
 from ...embedded import processes
-from ...embedded.servers import join, servers
 from ...exits import Exit, Failure
 from ...terminal import say
 
@@ -49,6 +48,8 @@ def worker(
 
     Example: pageturner worker --processes 2 --threads 16
     """
+    from ...embedded.servers import servers
+
     settings = read_settings()
     with processes.terminating(), servers(settings, "worker"):
         names = [f"pageturner-{os.getpid()}-{number}" for number in range(process_count)]
@@ -66,6 +67,8 @@ def beat(log_level: Annotated[LogLevel, typer.Option(help="How much it says.")] 
 
     Example: pageturner beat
     """
+    from ...embedded.servers import join
+
     settings = read_settings()
     if settings.is_embedded:
         join(settings)

@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apple.notices import WANTED
-from orchestration.decisions.overview import LocationView, Overview, StreamView
 from settings import read_duration
-from storage.notices import NoticeCounts
 
 from ...exits import Exit, Failure
-from ...overview import look, look_closely
 from ...terminal import as_json, give_json, make_table, results, say, shorten, since, until
-from ..check import check, unknown
 from ..context import with_store
+
+if TYPE_CHECKING:
+    from orchestration.decisions.overview import LocationView, Overview, StreamView
+    from storage.notices import NoticeCounts
 
 
 def status(
@@ -36,6 +36,9 @@ def status(
     oldest = _duration(max_age)
     if oldest is not None and not is_check:
         raise Failure("--max-age goes with --check.", Exit.USAGE)
+    from ...overview import look, look_closely
+    from ..check import check, unknown
+
     if is_check:
         with unknown(), with_store() as services:
             check(look(services, oldest), json=json)
@@ -63,7 +66,7 @@ def status(
         say(words)
 
 
-def _table(overview: Overview) -> Any:
+def _table(overview: "Overview") -> Any:
     table = make_table("location", "uId", "stream", "state", "records", "as of", "next", "version")
     for one in overview.locations:
         for place, row in enumerate(one.streams):
@@ -81,7 +84,7 @@ def _table(overview: Overview) -> Any:
     return table
 
 
-def _next(row: StreamView, *, is_scheduler_running: bool) -> str:
+def _next(row: "StreamView", *, is_scheduler_running: bool) -> str:
     """Tell what comes next: nothing does by itself where no clock and no worker live."""
     if row.reading is None:
         return until(row.stream.due_at) if is_scheduler_running else "-"
@@ -89,14 +92,14 @@ def _next(row: StreamView, *, is_scheduler_running: bool) -> str:
     return f"{row.reading.state} {row.reading.pages:,}/{total}"
 
 
-def _closed(overview: Overview) -> Iterator[str]:
+def _closed(overview: "Overview") -> Iterator[str]:
     """Say which locations Apple wants left alone."""
     for one in overview.locations:
         if one.closing is not None:
             yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"
 
 
-def _of_notices(notice_counts: Sequence[NoticeCounts]) -> Iterator[str]:
+def _of_notices(notice_counts: Sequence["NoticeCounts"]) -> Iterator[str]:
     """Say of notices what nobody would see otherwise."""
     unhandled = [one for one in notice_counts if one.unhandled]
     if unhandled:
@@ -111,7 +114,7 @@ def _of_notices(notice_counts: Sequence[NoticeCounts]) -> Iterator[str]:
             yield f"Notices: {words}, the last {since(one.last_at)}."
 
 
-def _described(one: LocationView, notice_counts: Sequence[NoticeCounts]) -> dict[str, Any]:
+def _described(one: "LocationView", notice_counts: Sequence["NoticeCounts"]) -> dict[str, Any]:
     mine = [metrics for metrics in notice_counts if metrics.uid == one.location.uid]
     return {
         "name": one.location.name,
@@ -136,7 +139,7 @@ def _described(one: LocationView, notice_counts: Sequence[NoticeCounts]) -> dict
     }
 
 
-def _described_row(row: StreamView) -> dict[str, Any]:
+def _described_row(row: "StreamView") -> dict[str, Any]:
     stream = row.stream
     return {
         "resource": stream.resource,

@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.decisions.health import of_token
-from orchestration.sync import NeedsPerson
-from storage.ledger.pages import PAGES_KEPT
-from storage.ledger.progress import ProgressReport
-from storage.locations import Location
-from storage.schema import CrawlKind, Trouble
+from storage.states import CrawlKind, Trouble
 
 from ...exits import Exit, Failure
 from ...terminal import as_json, give_json, make_table, results, say
 from ..context import with_workers
-from ..progress import SyncFollower, causes, describe, showing
-from .locations import check_resources
+from ..resources import check_resources
 
 if TYPE_CHECKING:
+    from storage.ledger.progress import ProgressReport
+    from storage.locations import Location
     from tasks.services import Services
 
 
@@ -47,6 +43,11 @@ def sync(
     """
     if resource:
         check_resources(resource)
+    from orchestration.decisions.health import of_token
+    from storage.ledger.pages import PAGES_KEPT
+
+    from ..progress import SyncFollower, showing
+
     with with_workers() as context:
         locations = context.services.store.locations.watched(names)
         if not locations:
@@ -70,7 +71,7 @@ def sync(
         raise typer.Exit(status)
 
 
-def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
+def verdict(reports: list["ProgressReport"], unsynced: list[Unsynced]) -> Exit:
     """Decide how a sync ended, of what became of its crawls."""
     last = {(report.uid, report.resource, report.kind is CrawlKind.SPOT): report for report in reports}
     reports = list(last.values())  # a crawl that was followed by another of its stream no longer counts
@@ -86,8 +87,10 @@ def verdict(reports: list[ProgressReport], unsynced: list[Unsynced]) -> Exit:
 
 
 def _open(
-    services: "Services", locations: list[Location], resources: list[str] | None, *, full: bool
+    services: "Services", locations: list["Location"], resources: list[str] | None, *, full: bool
 ) -> tuple[list[int], list[Unsynced]]:
+    from orchestration.sync import NeedsPerson
+
     sync_ids = []
     unsynced = []
     for location in locations:
@@ -101,7 +104,9 @@ def _open(
     return sync_ids, unsynced
 
 
-def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool) -> None:
+def _give(reports: list["ProgressReport"], unsynced: list[Unsynced], *, json: bool) -> None:
+    from ..progress import causes, describe
+
     if json:
         give_json([*({**as_json(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
         return
@@ -114,7 +119,7 @@ def _give(reports: list[ProgressReport], unsynced: list[Unsynced], *, json: bool
         say(words)
 
 
-def _described(report: ProgressReport) -> dict[str, object]:
+def _described(report: "ProgressReport") -> dict[str, object]:
     return {
         "location": report.name,
         "uid": report.uid,

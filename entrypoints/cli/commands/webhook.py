@@ -1,7 +1,7 @@
 """`pageturner webhook`: listen for Apple's notices."""
 
 import ipaddress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,12 +9,14 @@ from apple.notices import wanted_by
 from settings import read_settings
 from storage.errors import StorageError
 
-from ...embedded.servers import join_if_any
 from ...exits import Exit, Failure
 from ...terminal import say
-from ...web.background import BackgroundBuild
 from ...web.server import listen, serve
-from ...web.webhook import BearerCheck, Door, Intake, Receiver, make_app
+
+if TYPE_CHECKING:
+    from tasks.services import Services
+
+    from ...web.webhook import Door
 
 
 def webhook(
@@ -30,6 +32,8 @@ def webhook(
 
     Example: pageturner webhook --port 8080
     """
+    from ...embedded.servers import join_if_any
+
     settings = read_settings()
     _check_proxies(trust)
     if settings.is_embedded:
@@ -38,37 +42,43 @@ def webhook(
     from tasks.sentry import report_bugs
     from tasks.services import services
 
+    from ...web.background import BackgroundBuild
+    from ...web.webhook import make_app
+
     configure(settings)
     report_bugs(settings, "webhook")
-
-    def build() -> Door:
-        kept = services()
-        bearer_check = BearerCheck(kept.store.notice_secrets.digests, settings.webhook_secrets)
-        intake = Intake(
-            kept.store.notices.store,
-            kept.queue.sync,
-            lambda notice: bearer_check.knows(notice.uid) and bool(wanted_by(notice.type)),
-            kept.use_cases.metrics,
-            kept.metrics_store,
-        )
-
-        def is_ready() -> bool:
-            """Tell whether a notice could be kept now: nothing else is needed to take one."""
-            try:
-                kept.store.chores.last()
-            except StorageError:
-                return False
-            return True
-
-        intake.start()
-        return Door(receiver=Receiver(bearer_check, intake, kept.use_cases.metrics), intake=intake, is_ready=is_ready)
-
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Listening for notices at http://{address[0]}:{address[1]}/notices")
-    background = BackgroundBuild(build)
+    background = BackgroundBuild(lambda: _open_door(services(), settings.webhook_secrets))
     background.start()
     serve(make_app(background), listener, trust=trust)
+
+
+def _open_door(services: "Services", secrets: list[str]) -> "Door":
+    """Start to take notices in."""
+    from ...web.webhook import BearerCheck, Door, Intake, Receiver
+
+    metrics = services.use_cases.metrics
+    bearer_check = BearerCheck(services.store.notice_secrets.digests, secrets)
+    intake = Intake(
+        services.store.notices.store,
+        services.queue.sync,
+        lambda notice: bearer_check.knows(notice.uid) and bool(wanted_by(notice.type)),
+        metrics,
+        services.metrics_store,
+    )
+
+    def is_ready() -> bool:
+        """Check that a notice could be kept now: nothing else is needed to take one."""
+        try:
+            services.store.chores.last()
+        except StorageError:
+            return False
+        return True
+
+    intake.start()
+    return Door(receiver=Receiver(bearer_check, intake, metrics), intake=intake, is_ready=is_ready)
 
 
 def _check_proxies(trust: str) -> None:

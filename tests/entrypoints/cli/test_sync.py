@@ -4,7 +4,7 @@ import pytest
 
 from entrypoints.cli.commands.sync import Unsynced, verdict
 from entrypoints.exits import Exit
-from storage.schema import CrawlKind, CrawlState, Trouble
+from storage.states import CrawlKind, CrawlState, Trouble
 from tests.support.examples import make_report
 
 FAILED = CrawlState.FAILED

@@ -15,7 +15,7 @@ from orchestration.decisions.model import (
     Settle,
 )
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 
 def batch(index, *, total=4, version=None, outcome=PageOutcome.STORED, records=5, **more) -> PageFact:

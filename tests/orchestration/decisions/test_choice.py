@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.decisions import choice
 from orchestration.decisions.timetable import Intervals, Timetable
-from storage.schema import CrawlKind, CrawlState, Reason
+from storage.states import CrawlKind, CrawlState, Reason
 from tests.support.examples import HOUR, NOW, make_crawl, make_stream
 
 UNCHANGED = CrawlState.UNCHANGED

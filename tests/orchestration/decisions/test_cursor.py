@@ -3,7 +3,7 @@
 from orchestration.decisions.cursor import follow_cursors
 from orchestration.decisions.model import LOST_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Restart, Settle, Step
 from storage.ledger.pages import PageFact
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 
 def step(index, *, version="v1", is_last=False, outcome=PageOutcome.STORED, attempts=0) -> PageFact:

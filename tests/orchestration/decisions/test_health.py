@@ -7,7 +7,7 @@ import pytest
 from orchestration.decisions import health
 from orchestration.decisions.freshness import judge_streams
 from orchestration.decisions.timetable import Intervals
-from storage.schema import LocationState, Reason
+from storage.states import LocationState, Reason
 from tests.support.examples import HOUR, NOW, make_disagreement, make_location, make_stream
 
 

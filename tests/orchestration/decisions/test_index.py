@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from orchestration.decisions.index import decide_index
 from orchestration.decisions.model import LOST_LIMIT, PAGE_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Fetch, Seed, Settle
 from storage.ledger.pages import PageFact
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 
 def page(index, *, total=3, version="v1", round_=1, **more) -> PageFact:

@@ -24,7 +24,7 @@ from apple.errors import (
     WrongRequest,
 )
 from orchestration.decisions import retry
-from storage.schema import LocationState, Trouble
+from storage.states import LocationState, Trouble
 
 
 @pytest.mark.parametrize("error", [Unreachable(), Overdue(), ServerError(), BadAnswer()])

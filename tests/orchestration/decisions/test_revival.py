@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from orchestration.decisions.revival import PUBLISH_QUIET, QUIET, REVIVAL_LIMIT, Revival, RevivalFacts, decide_revival
-from storage.schema import CrawlKind, CrawlState
+from storage.states import CrawlKind, CrawlState
 from tests.support.examples import NOW, make_crawl
 
 LONG_AGO = NOW - timedelta(minutes=5)

@@ -5,7 +5,7 @@ import pytest
 from orchestration.decisions.model import LOST_LIMIT, CrawlFacts, Fail, Fetch, Seed, Settle
 from orchestration.decisions.single import decide_single
 from storage.ledger.pages import PageFact
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 
 
 def decide(*pages):

@@ -6,7 +6,7 @@ from orchestration.decisions import spot
 from orchestration.decisions.model import CrawlFacts, Fail, Fetch, Settle
 from storage.ledger.crawls import PAGES_A_SCOPE, Scope
 from storage.ledger.pages import PageFact
-from storage.schema import CrawlKind, PageOutcome
+from storage.states import CrawlKind, PageOutcome
 from tests.support.examples import HOUR, NOW, make_crawl, make_disagreement
 
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from storage.ledger.pages import PageFact
 from storage.ledger.syncs import Origin, Wanted
-from storage.schema import CrawlKind, CrawlState, PageOutcome, SyncState, crawls
+from storage.schema import crawls
+from storage.states import CrawlKind, CrawlState, PageOutcome, SyncState
 from tests.support.filled_store import LONG_AGO, FilledStore
 
 

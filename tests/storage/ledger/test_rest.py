@@ -20,7 +20,8 @@ from storage.ledger.syncs import Wanted
 from storage.mirror.hold import Verdict
 from storage.mirror.outcome import HELD_REST, LONGEST_HELD_REST
 from storage.notices import Notices
-from storage.schema import Reason, Trouble, chores, streams
+from storage.schema import chores, streams
+from storage.states import Reason, Trouble
 from tests.support.filled_store import LONG_AGO, make_store, make_token
 
 DAY = timedelta(days=1)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from storage.mirror.outcome import HELD_REST, Changes, Findings, stream_after
-from storage.schema import CrawlKind, Reason
+from storage.states import CrawlKind, Reason
 from tests.support.examples import HOUR, NOW, make_crawl, make_stream
 
 

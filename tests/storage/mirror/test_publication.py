@@ -9,7 +9,7 @@ from apple.answers import pack
 from storage.ledger.pages import Content, PageFact
 from storage.ledger.syncs import Origin
 from storage.mirror.hold import Verdict
-from storage.schema import PageOutcome
+from storage.states import PageOutcome
 from tests.support.filled_store import FilledStore
 
 

@@ -1,44 +1,32 @@
-"""`pageturner locations apply`: make what is kept be what a file says."""
+"""What a file declares of locations, put into effect."""
 
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from apple.client import ClientConfig
 from orchestration.decisions.plan import DeclaredLocation, KeptLocation, NameTaken, PlanStep, left_out, plan
 from storage.locations import Location
 
-from ...exits import Exit, Failure
-from ...terminal import give, give_json, say
-from ..context import wake, with_gate
-from ..locations_file import LocationEntry, read_file
+from ..exits import Exit, Failure
+from ..terminal import give, give_json, say
+from .context import wake, with_gate
+from .locations_file import LocationEntry, read_file
 
 if TYPE_CHECKING:
     from tasks.services import Services
 
-#: So many new tokens are asked about at once: each has a gate of its own.
+#: How many new tokens are checked with Apple at a time: each has a gate of its own.
 _AT_ONCE = 16
 
 _SIGNS = {"add": "+", "remove": "-"}
 
 
-def apply(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The TOML file.")],
-    *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Stop watching what the file does not declare.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --prune: even if that is most of what there is.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Give the plan for a program.")] = False,
-) -> None:
-    """Make the locations, their resources and their intervals be what a file says.
-
-    The plan comes first. Nothing is taken out without `--prune`, and what was mirrored is always kept.
-    """
+def apply_file(file: Path, *, is_dry: bool, prune: bool, is_sure: bool, json: bool) -> None:
+    """Show the steps from what is kept to what the file declares, and unless this is a dry run, do them."""
     entries = read_file(file)
     with with_gate() as services:
         kept = _kept(services)
@@ -49,13 +37,13 @@ def apply(
         except NameTaken as error:
             raise Failure(f"{file}: {error}", Exit.USAGE) from None
         _show(steps, [] if prune else others, json=json)
-        if prune and not (yes or dry_run) and len(others) * 2 > len(kept):
+        if prune and not (is_sure or is_dry) and len(others) * 2 > len(kept):
             words = f"That would take out {len(others)} of {len(kept)} locations; nothing was done."
             raise Failure(f"{words} If it is meant to be, say so with --yes.", Exit.PERSON)
-        if not dry_run:
+        if not is_dry:
             _do_all(services, steps)
     if not json:
-        done = "would be done; nothing was" if dry_run else "done"
+        done = "would be done; nothing was" if is_dry else "done"
         count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
         say(f"{count} {done}." if steps else "All is as the file says.")
 

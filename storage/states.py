@@ -1,0 +1,71 @@
+"""The states of what is kept, as the database holds them."""
+
+from enum import StrEnum
+
+
+class LocationState(StrEnum):
+    """What is known of a location's token."""
+
+    VALID = "valid"  #: Apple answers it
+    EXPIRED = "expired"  #: its date has passed, or Apple says so
+    REVOKED = "revoked"  #: Apple says that a newer one took its place
+    WRONG = "wrong"  #: Apple does not know it, or it opens another location
+    FOREIGN = "foreign"  #: another service manages the location now
+
+
+class CrawlKind(StrEnum):
+    """How much a crawl reads."""
+
+    FULL = "full"  #: everything: what it does not show is gone
+    DELTA = "delta"  #: what changed since a version or token: it shows nothing of what is gone
+    SPOT = "spot"  #: everything of some assets alone, to settle those whose counts disagree
+
+
+class CrawlState(StrEnum):
+    """How far a crawl is."""
+
+    OPEN = "open"  #: reading: pages are being asked for
+    SETTLED = "settled"  #: open -> settled, every page that counts is in the ledger
+    PUBLISHED = "published"  #: settled -> published, the mirror has it
+    UNCHANGED = "unchanged"  #: open -> unchanged, the first page showed that nothing has changed
+    FAILED = "failed"  #: open | settled -> failed, with its reason; failed -> open, when a later sync goes on from it
+
+
+#: Crawls that are still to be worked on; at most one of them a stream.
+UNFINISHED = (CrawlState.OPEN, CrawlState.SETTLED)
+
+
+class Trouble(StrEnum):
+    """Who can end the trouble that a crawl failed for."""
+
+    AWAY = "away"  #: nobody needs to: a later crawl may succeed
+    PERSON = "person"  #: a person has to act first
+    BUG = "bug"  #: a mistake of ours: another try will not help
+
+
+class Reason(StrEnum):
+    """Why a crawl must read everything, whatever its first page says."""
+
+    ASKED = "asked for"
+    TORN = "torn"
+    HELD = "deletes held"
+    RETIRED = "retired users"
+    COUNTS = "counts disagree"
+    DEEP = "due"
+
+
+class SyncState(StrEnum):
+    """How far a sync is."""
+
+    OPEN = "open"  #: at least one of its crawls is unfinished
+    ENDED = "ended"  #: open -> ended, all are over
+
+
+class PageOutcome(StrEnum):
+    """What became of a page in the round that asked for it last."""
+
+    STORED = "stored"  #: its body is here
+    BEYOND = "beyond"  #: Apple says that there is no such page
+    LOST = "lost"  #: an answer came, but not the page: no list in it, or another page
+    FAILED = "failed"  #: no answer came, however often it was asked for
+    TRYING = "trying"  #: an attempt failed, and another will be made
