@@ -15,6 +15,7 @@ import pytest
 import typer
 import yaml
 from prometheus_client.core import Metric
+from typer.core import TyperGroup
 
 from entrypoints.cli.main import app
 from entrypoints.web.metrics import MetricsCollector
@@ -73,6 +74,7 @@ def commands() -> dict[str, list[str]]:
 def test_every_command_is_one_of_ours(arguments):
     """What is run there is a command, and all its options are known."""
     group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
     group.commands[arguments[0]].make_context(arguments[0], arguments[1:])
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -102,7 +103,7 @@ def test_apple_is_unreachable(cluster):
     assert "http://127.0.0.1:9" in done.stderr
 
 
-ANSWERS = {
+ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
     "HTML": ({"kind": "html", "status": 200}, "not JSON"),
     "truncated JSON": ({"kind": "truncated"}, "breaks off"),
     "another shape": ({"kind": "shape"}, "Expected"),

@@ -105,7 +105,7 @@ def test_a_lost_page_deletes_nothing(cluster, fault):
 def test_passing_trouble(cluster):
     """Answers that go wrong for a while are asked for again, and the crawl is exact."""
     place = cluster.add()
-    kinds = [
+    kinds: list[dict[str, object]] = [
         {"kind": "status", "status": 500},
         {"kind": "html", "status": 200},
         {"kind": "html", "status": 502},

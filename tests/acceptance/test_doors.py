@@ -5,6 +5,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 
 import pytest
 
@@ -31,8 +32,8 @@ def early(tmp_path_factory):
                 for name, port in ports.items()
             ]
         try:
-            for name in ports:
-                await_true(lambda name=name: get(ports[name], "healthz")[0] == 200, "the doors listen")
+            for port in ports.values():
+                await_true(partial(answers, port, "healthz"), "the doors listen")
             yield ports, f"{server}/postgres"
         finally:
             for door in doors:
@@ -51,6 +52,11 @@ def get(port, path):
         return 0, ""
 
 
+def answers(port, path):
+    """Look whether a door answers with success."""
+    return get(port, path)[0] == 200
+
+
 def test_doors_wait_for_the_database(early):
     """Without it they answer 503 and say so; once it is there they open by themselves."""
     ports, server = early
@@ -60,7 +66,7 @@ def test_doors_wait_for_the_database(early):
     assert send(url, make_notice("1"), "a-secret-of-the-service").status == 503
     make_database(server, "later")
     for port in ports.values():
-        await_true(lambda port=port: get(port, "readyz")[0] == 200, "the doors open")
+        await_true(partial(answers, port, "readyz"), "the doors open")
     assert send(url, make_notice("1"), "a-secret-of-the-service").status == 200
     assert send(url, make_notice("1"), "another-secret-of-somebody").status == 401
     assert 'pageturner_up{part="database"} 1.0' in get(ports["metrics"], "metrics")[1]

@@ -5,6 +5,7 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from apple.tokens import MalformedToken, parse_date, parse_token
 ASSIGNMENTS = RESOURCES["assignments"]
 
 #: The sample of Apple's own page, shortened.
-PAGE = {
+PAGE: dict[str, Any] = {
     "assignments": [
         {"adamId": "377298193", "serialNumber": "b6817f44", "pricingParam": "STDQ"},
         {"adamId": "377298193", "clientUserId": "4b3f6bef", "pricingParam": "STDQ"},
@@ -124,7 +125,7 @@ def test_another_shape(more, words):
 
 
 def test_a_text_that_only_looks_like_a_nul():
-    """A backslash and the text u0000 behind it are signs like any other."""
+    """A backslash and the text u0000 behind it are characters like any other."""
     assert read(versionId="a\\u0000b").version == "a\\u0000b"
 
 
@@ -213,7 +214,9 @@ def test_retry_after(text, seconds):
 def test_a_date_without_a_date(sent):
     """A date in an answer that does not say when it was sent is reckoned by the clock of this host."""
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    assert 97 < parse_retry_after(until, sent) <= 100
+    seconds = parse_retry_after(until, sent)
+    assert seconds is not None
+    assert 97 < seconds <= 100
 
 
 def test_packed_and_unpacked():

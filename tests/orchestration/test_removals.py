@@ -49,7 +49,12 @@ def test_counts_are_compared_once_after_each_publish(world, monkeypatch):
     """However often a sync is tended beside a chain, its assignments are counted once for what was published."""
     compared = []
     differing = Counts.differing
-    monkeypatch.setattr(Counts, "differing", lambda self, one: (compared.append(one), differing(self, one))[1])
+
+    def noting(self, one):
+        compared.append(one)
+        return differing(self, one)
+
+    monkeypatch.setattr(Counts, "differing", noting)
     world.given[1].append("e")
     world.moves += 1
     world.open("assets", "assignments", "subscription-assignments")

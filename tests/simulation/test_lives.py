@@ -6,6 +6,7 @@ import pytest
 
 from orchestration.gate.local_memory import LocalMemory
 from storage.mirror import publication
+from storage.mirror.outcome import stream_after
 from storage.states import CrawlKind
 
 from .life import live
@@ -56,7 +57,6 @@ def give_back_twice(monkeypatch):
 
 def version_of_the_last_page(monkeypatch):
     """Plant: the next delta begins at the version of the page that was read last."""
-    stream_after = publication.stream_after
 
     def after(crawl, stream, found, now):
         found_after = stream_after(crawl, stream, found, now)

@@ -46,10 +46,10 @@ def test_data_of_an_older_schema(postgresql_database, tmp_path):
                 f"INSERT INTO locations (name, uid, token_expires, added_at) VALUES ('hq', '1', {moment}, {moment})"
             )
             columns = "location_id, resource, version, complete_version, published_at"
-            streams = f"INSERT INTO streams ({columns}) VALUES "
-            streams += f"(1, 'assets', 'v1', 'v1', {moment}), (1, 'users', 'v1', NULL, NULL)"
+            rows = f"INSERT INTO streams ({columns}) VALUES "
+            rows += f"(1, 'assets', 'v1', 'v1', {moment}), (1, 'users', 'v1', NULL, NULL)"
             connection.exec_driver_sql(location)
-            connection.exec_driver_sql(streams)
+            connection.exec_driver_sql(rows)
         old.close()
         new = open_database(url)
         streams = Streams(new).watched(1)

@@ -39,6 +39,11 @@ class FilledStore(Store):
         """Keep a location."""
         return self.locations.add(name, uid, make_token(), None, list(RESOURCES))
 
+    @property
+    def location(self) -> Location:
+        """The location of a test that needs one alone."""
+        return self.locations.named("hq")
+
     def stream(self, location: Location, resource: str) -> Stream:
         """Give a stream of a location."""
         return next(one for one in self.streams.watched(location.id) if one.resource == resource)

@@ -33,7 +33,7 @@ def test_secrets_are_taken_out(text, scrubbed):
 
 def test_what_has_no_end_is_cut():
     """A value in itself does not keep the report for ever."""
-    value = {}
+    value: dict[str, object] = {}
     value["self"] = value
     assert "…" in str(_Scrubber([])(value))
 

@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 def store(database):
     """A store with one location of uId 1."""
     store = make_store(database)
-    store.location = store.add()
+    store.add()
     return store
 
 
@@ -140,8 +140,7 @@ def test_a_long_publish_holds_up_no_notice(copied_database):
     """While a stream is locked, notices of it and of others are handled and kept."""
     database = Database(copied_database)
     store = make_store(database)
-    store.location = store.add()
-    stream = store.stream(store.location, "assets")
+    stream = store.stream(store.add(), "assets")
     locked, done = threading.Event(), threading.Event()
 
     def publish() -> None:

@@ -54,7 +54,7 @@ def test_the_feed_replayed_is_the_mirror(store):
     stream = store.stream(store.add(), "assignments")
     for first in (0, 3, 2, 9):
         store.publish(store.read(stream, [assignment(number) for number in range(first, first + 10)]))
-    replayed = {}
+    replayed: dict[str, object] = {}
     for change in store.feed.after(0):
         key = str(sorted(change.key.items()))
         if change.op == "delete":
@@ -77,7 +77,7 @@ def test_after_a_number(store):
 def test_a_change_names_its_location_for_ever(store):
     """A reader that keeps what it read by uId is in step, whatever locations are called meanwhile."""
     one, other = store.add("one", "1"), store.add("other", "2")
-    replica = {}
+    replica: dict[tuple[str, ...], object] = {}
     seq = 0
 
     def read(location, *records):

@@ -39,7 +39,7 @@ def test_torn_crawls_back_off():
     assert stream_after(crawl, make_stream(version=None), torn, NOW).version == "v1.5"
     waits = [stream_after(make_crawl(), make_stream(torn_fulls=torns), torn, NOW).full_after for torns in range(12)]
     assert waits[0] == NOW
-    assert waits == sorted(waits)
+    assert waits == sorted(one for one in waits if one is not None)
     assert waits[-1] == NOW + 6 * HOUR
 
 
