@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test installation lint check fuzz soak bench lock clean
+.PHONY: help demo test coverage installation lint check fuzz soak bench lock clean
 
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -16,6 +16,12 @@ demo: $(VENV)/.run ## crawl a simulated organisation that changes meanwhile, and
 
 test: $(VENV)/.dev ## run all tests, on servers of their own
 	@$(BIN)/python -m pytest
+
+coverage: $(VENV)/.dev ## run all tests, and print which lines and branches none of them takes, in no process
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 installation: $(VENV)/.dev ## build the image and run docker-compose.yml, on a Docker engine
 	@$(BIN)/python -m pytest -m installation --numprocesses=0 tests/installation
@@ -47,7 +53,7 @@ lock: $(VENV)/.run ## resolve the dependencies anew
 	done
 
 clean: ## remove the environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
