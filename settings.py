@@ -90,7 +90,7 @@ class Settings(BaseSettings):
             if url is not None and not url.startswith(schemes):
                 yield f"PAGETURNER_{name}_URL must begin with {', '.join(schemes[:-1])} or {schemes[-1]}."
             if url is not None and not _is_url(url):
-                words = "is no URL: signs such as / and # in its password are written as %2F and %23."
+                words = "is not a URL: characters such as / and # in its password are written as %2F and %23."
                 yield f"PAGETURNER_{name}_URL {words}"
             elif url is not None and name == "REDIS" and (wrong := _wrong_option(url)):
                 yield f"PAGETURNER_REDIS_URL has an option that cannot be used: {wrong}."
@@ -105,14 +105,14 @@ class Settings(BaseSettings):
         if self.sentry_dsn is not None and not _DSN.fullmatch(_text(self.sentry_dsn)):
             yield "PAGETURNER_SENTRY_DSN is none: https://KEY@HOST/NUMBER is what Sentry calls one."
         if any(len(one) < SECRET_LEAST for one in self.webhook_secrets):
-            yield f"PAGETURNER_WEBHOOK_SECRET must be {SECRET_LEAST} signs or longer: it is all that is asked."
+            yield f"PAGETURNER_WEBHOOK_SECRET must be at least {SECRET_LEAST} characters: it is the only credential."
 
     def intervals(self, kind: str) -> dict[str, timedelta]:
-        """Give the intervals of a kind by resource; what is not named here keeps its default."""
+        """Return the intervals of a kind by resource; what is not named here keeps its default."""
         text: str = getattr(self, f"{kind}_every")
         name = f"PAGETURNER_{kind.upper()}_EVERY"
         given = [one.rpartition("=") for one in text.replace(",", " ").split()]
-        unknown = [resource for resource, sign, _ in given if sign and resource not in RESOURCES]
+        unknown = [resource for resource, equals, _ in given if equals and resource not in RESOURCES]
         if unknown:
             raise ValueError(f"{name} names {', '.join(unknown)}; there are {', '.join(RESOURCES)}.")
         try:
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
 
     @property
     def is_embedded(self) -> bool:
-        """Tell whether this process is to bring its own Redis server."""
+        """Return whether this process is to bring its own Redis server."""
         return self.redis_url is None
 
     @cached_property
@@ -140,8 +140,8 @@ class Settings(BaseSettings):
         return self.embedded_socket or self.home / "valkey.sock"
 
     @property
-    def signs_of_life(self) -> Path:
-        """Where each worker process leaves a sign of life every few seconds."""
+    def heartbeats(self) -> Path:
+        """The folder of the heartbeat files, which each worker process touches every few seconds."""
         return self.home / "alive"
 
     @cached_property
@@ -180,7 +180,7 @@ def read_settings() -> Settings:
 
 
 def unknown_settings() -> list[str]:
-    """Tell of variables of ours that nobody reads: they are mistyped, and change nothing."""
+    """Yield a warning for each PAGETURNER_ variable that no setting reads: it is mistyped, and has no effect."""
     known = [f"PAGETURNER_{name.upper()}" for name in Settings.model_fields]
     unknown = [name for name in os.environ if name.startswith("PAGETURNER_") and name not in (*known, *_ELSEWHERE)]
     nearest = ((name, difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]) for name in sorted(unknown))
@@ -220,7 +220,7 @@ def read_duration(text: str) -> timedelta:
 
 
 def _may_be_plain(url: str) -> bool:
-    """Tell whether a token may go to an address as it is: encrypted, to this host, or to a neighbour by its name."""
+    """Return whether a token may go to an address as it is: encrypted, to this host, or to a neighbour by its name."""
     if not url.startswith("http://"):
         return True
     try:

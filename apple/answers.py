@@ -33,7 +33,7 @@ class Answer:
     seconds: float
 
     def problem(self) -> AppleError | None:
-        """Give the error that this answer stands for; None for a plain success."""
+        """Return the error that this answer stands for; None for a plain success."""
         suspicious = b'"errorNumber"' in self.body
         if self.status == 200 and not suspicious:  # noqa: PLR2004 - HTTP's own number
             return None

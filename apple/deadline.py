@@ -29,11 +29,11 @@ class TimedCall:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def left(self) -> float:
-        """Tell how many seconds remain."""
+        """Return how many seconds remain."""
         return self.ends - time.monotonic()
 
     def is_overdue(self) -> bool:
-        """Tell whether its time is over, whether or not there was a socket to shut down."""
+        """Return whether the time is over, whether or not there was a socket to shut down."""
         return self.was_cut or self.left() <= 0
 
     def cut(self) -> None:
@@ -83,7 +83,7 @@ class Deadlines:
                 self._changed.notify()
 
     def longest(self) -> float:
-        """Tell for how many seconds the oldest of the calls under way has lasted."""
+        """Return the age in seconds of the oldest call under way; 0 where there is none."""
         with self._changed:
             begun = [call.begun for _, _, call in self._calls if not call.is_over]
         return time.monotonic() - min(begun) if begun else 0.0

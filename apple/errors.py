@@ -93,7 +93,7 @@ class Unkeepable(AppleError):
 class SlowDown(AppleError):
     """Apple asks for fewer requests."""
 
-    advice = "They wait by themselves for as long as Apple says."
+    advice = "Requests resume by themselves after the time that Apple asks for."
 
 
 class TokenRefused(AppleError):
@@ -125,7 +125,7 @@ class TokenForbidden(TokenRefused):
 class Stale(AppleError):
     """What this request went on from is no longer valid."""
 
-    advice = "Everything is read again by itself."
+    advice = "A full crawl follows by itself."
 
 
 class StaleVersion(Stale):
@@ -194,7 +194,7 @@ NUMBERS: dict[int, Meaning] = {
     9603: Meaning(error=ServerError, words="internal error"),
     9608: Meaning(error=ServerError, words="the service could not be reached inside Apple"),
     9617: Meaning(error=Moved, words="the address has moved"),
-    9621: Meaning(error=TokenExpired, words="its year is over"),
+    9621: Meaning(error=TokenExpired, words="it is past its year of validity"),
     9622: Meaning(error=TokenWrong, words="the token is invalid"),
     9625: Meaning(error=TokenRevoked, words="another has taken its place"),
     9629: Meaning(error=StaleCursor, words="the batch token does not fit the content token"),

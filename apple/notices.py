@@ -78,12 +78,12 @@ def read_notice(body: bytes) -> Notice:
 
 
 def wanted_by(type_: str) -> tuple[str, ...]:
-    """Tell which resources a notice wants read; one of a type that is not known says that something moved."""
+    """Return which resources a notice wants read; one of a type that is not known says that something moved."""
     return WANTED.get(type_, USUAL)
 
 
 def is_test(body: bytes) -> bool:
-    """Tell whether a body is a test: of these it is not known what else they say."""
+    """Return whether a body is a test: of these it is not known what else they say."""
     try:
         return bool(msgspec.json.decode(body, type=_Test).notification_type == TEST)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -17,7 +17,7 @@ from .tokens import MalformedToken, parse_date
 #: No number of pages or records comes near it, and every database can hold it.
 _LARGEST = 2**31 - 1
 
-#: The one sign that no database takes; no name or address has it either. A backslash that is itself escaped is none.
+#: The escape of the one character that no database takes. An escaped backslash before u0000 is not it.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 #: A page has some thousand values. In memory each takes some hundred bytes, however few it has on the wire.
@@ -80,7 +80,7 @@ class Page:
 def read_page(question: Question, body: bytes) -> Page:
     """Read the body of a plain success; what is not the page that was asked for is a BadAnswer naming it."""
     if b"\\u0000" in body and _NUL.search(body):
-        raise BadAnswer(f"({question}: a text in it holds the sign U+0000)")
+        raise BadAnswer(f"({question}: a text in it holds the character U+0000)")
     if body.count(b",") + body.count(b"{") > _VALUES_LIMIT:
         raise BadAnswer(f"({question}: it holds more than {_VALUES_LIMIT:,} values)")
     envelope, records = _decode(question, body)

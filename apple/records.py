@@ -18,7 +18,7 @@ AdamNumber = NewType("AdamNumber", int)
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-#: A key longer than this fits into no index: a row of PostgreSQL's holds 2,704 bytes, and a sign may take four.
+#: A key longer than this fits into no index: a row of PostgreSQL's holds 2,704 bytes, and a character may take four.
 ID_LIMIT = 600
 
 #: What tells records apart, or may.
@@ -66,7 +66,7 @@ class User(Record, frozen=True):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether this is the living one of its `clientUserId`."""
+        """Return whether this is the living one of its `clientUserId`."""
         return self.status not in {"Retired", "Deleted"}
 
 
@@ -204,7 +204,7 @@ def _refuse_long(raw: dict[str, Any], position: int) -> None:
     for name in _IDS & set(raw):
         value = raw[name]
         if isinstance(value, str) and len(value) > ID_LIMIT:
-            raise Unkeepable(f"(record {position}: its {name}, '{masked(value[:20])}…', has {len(value):,} signs)")
+            raise Unkeepable(f"(record {position}: its {name}, '{masked(value[:20])}…', has {len(value):,} characters)")
 
 
 def _convert(kind: type[Record], raw: dict[str, Any], position: int, strict: bool) -> Record:  # noqa: FBT001 - msgspec's

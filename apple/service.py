@@ -42,12 +42,12 @@ class ServiceConfig:
 
     @property
     def requests_per_second(self) -> int | None:
-        """Give the requests a second that are allowed to a location; None where Apple names no number."""
+        """Return the requests a second that are allowed to a location; None where Apple names no number."""
         rate = self.limits.get("maxRequestPerSecond", 0)
         return rate if rate > 0 else None
 
     def paths(self, origin: str) -> dict[str, str]:
-        """Give the paths of the addresses that stay on the host that is asked: a token never goes to another."""
+        """Return the paths of the addresses that stay on the host that is asked: a token never goes to another."""
         home = urlsplit(origin)
         split = {name: _split(url) for name, url in self.urls.items()}
         return {name: url.path for name, url in split.items() if url is not None and _is_at(url, home)}
@@ -75,7 +75,7 @@ def read_legacy_addresses(body: bytes) -> dict[str, str]:
 
 
 def may_be_asked(url: str, origin: str) -> bool:
-    """Tell whether a token may go to an address: one of the host that is asked, or another of Apple's own."""
+    """Return whether a token may go to an address: one of the host that is asked, or another of Apple's own."""
     split, home = _split(url), urlsplit(origin)
     if split is None or not _is_plain(split):
         return False
@@ -103,5 +103,5 @@ def _is_at(url: SplitResult, home: SplitResult) -> bool:
 
 
 def _is_plain(url: SplitResult) -> bool:
-    """Tell whether an address is of a host and a path alone."""
+    """Return whether an address is of a host and a path alone."""
     return not url.query and not url.username and not url.password and url.path.startswith("/")

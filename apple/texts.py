@@ -11,7 +11,7 @@ _TEXT_LIMIT = 300
 
 def clean(text: str) -> str:
     """Write a foreign text on one line, without anything that a terminal would obey."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "·" for sign in text)
+    return text if text.isprintable() else "".join(one if one.isprintable() else "·" for one in text)
 
 
 def masked(text: str) -> str:

@@ -34,7 +34,7 @@ class Token:
     organisation: str
 
     def is_expired(self, now: datetime) -> bool:
-        """Tell whether its time has run out."""
+        """Return whether its time has run out."""
         return self.expires <= now
 
 

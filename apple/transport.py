@@ -85,7 +85,7 @@ class Sessions:
         self._local = threading.local()
 
     def mine(self) -> requests.Session:
-        """Give this thread's session."""
+        """Return this thread's session."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = self._new()

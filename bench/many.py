@@ -88,7 +88,7 @@ class Bench:
             time.sleep(0.5)
 
     def slots(self) -> dict[str, float]:
-        """Tell how long slots waited for Apple, and for a permit, since the workers began to count."""
+        """Return how long slots waited for Apple, and for a permit, since the workers began to count."""
         with Redis.from_url(self.cluster.env["PAGETURNER_REDIS_URL"]) as redis:
             counts = MetricsStore(redis).read()
         return {
@@ -97,11 +97,11 @@ class Bench:
         }
 
     def most_in_flight(self, uids: list[str]) -> int:
-        """Tell how many requests any location ever had in flight."""
+        """Return how many requests any location ever had in flight."""
         return max(int(self.cluster.apple.traffic(uid)["most_in_flight"]) for uid in uids)
 
     def memory(self) -> dict[str, float]:
-        """Tell how much memory each part uses, in MB: what is its own, and its part of what is shared."""
+        """Return how much memory each part uses, in MB: what is its own, and its part of what is shared."""
         with Redis.from_url(self.cluster.env["PAGETURNER_REDIS_URL"]) as redis:
             broker: Any = redis.info("memory")
         backends = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "postgres"]

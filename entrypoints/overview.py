@@ -26,7 +26,7 @@ def look_closely(services: "Services") -> Overview:
 
 
 def read_outages(settings: Settings) -> Mapping[str, str]:
-    """Give what is away for those who work, where anybody works."""
+    """Return what is away for those who work, where anybody works."""
     from tasks.services import read_board
 
     return read_board(settings) if not settings.is_embedded or join_if_any(settings) else {}

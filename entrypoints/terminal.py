@@ -1,4 +1,4 @@
-"""Where words go: results to standard output, progress and messages to standard error."""
+"""The terminal: results go to standard output, progress and messages to standard error."""
 
 import json
 import sys
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 results = Console(highlight=False, soft_wrap=True)
 
-#: Nobody's terminal decides how much of a line a pipe gets.
+#: A line that goes into a pipe is not cut to the width of a terminal.
 _PIPE_WIDTH = 1000
 if not results.is_terminal:
     results = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
 
 
 def say(words: str) -> None:
-    """Tell a person something that is not the result."""
+    """Write a message to standard error."""
     messages.print(clean(words), markup=False)
 
 
 def give(line: str) -> None:
-    """Give one line of the result."""
+    """Write one line of the result to standard output."""
     sys.stdout.write(line + "\n")
 
 
 def give_json(value: Any) -> None:
-    """Give a result for a program; on a terminal, what that would obey is written as an escape."""
+    """Write a result as JSON; on a terminal, control characters are written as escapes."""
     text = json.dumps(value, default=_plain, ensure_ascii=False)
     give("".join(map(_escaped, text)) if results.is_terminal and not text.isprintable() else text)
 
@@ -47,8 +47,8 @@ def as_json(record: "DataclassInstance") -> dict[str, Any]:
     return {"location" if name == "name" else name: value for name, value in asdict(record).items()}
 
 
-def _escaped(sign: str) -> str:
-    return sign if sign.isprintable() else json.dumps(sign)[1:-1]
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 class _Plain(Table):
@@ -69,20 +69,20 @@ def make_table(*columns: str) -> Table:
 
 
 def since(moment: datetime | None) -> str:
-    """Tell how long ago something was."""
+    """Return how long ago something was."""
     if moment is None:
         return "never"
     return f"{spell_age(datetime.now(UTC) - moment)} ago"
 
 
 def until(moment: datetime | None) -> str:
-    """Tell in how long something is due."""
+    """Return the time until something is due."""
     left = timedelta() if moment is None else moment - datetime.now(UTC)
     return f"in {spell_age(left)}" if left > timedelta() else "due"
 
 
 def shorten(text: str, width: int = 36) -> str:
-    """Cut a text that nobody reads to its end; a token of the legacy service has several thousand signs."""
+    """Cut a text that no reader needs whole; a token of the legacy service has several thousand characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

@@ -18,5 +18,5 @@ def about(**fields: object) -> Iterator[None]:
 
 
 def now_about() -> Mapping[str, object]:
-    """Give what lines are about just now."""
+    """Return what lines are about just now."""
     return _about.get()

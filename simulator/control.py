@@ -45,7 +45,7 @@ class Control:
         )
 
     async def truth(self, request: Request) -> Response:
-        """Give the exact records of a resource, one a line."""
+        """Return the exact records of a resource, one a line."""
         records = self._of(request).rendering.records(Cut(request.path_params["resource"]))
 
         def lines() -> Iterator[bytes]:
@@ -55,7 +55,7 @@ class Control:
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     async def traffic(self, request: Request) -> Response:
-        """Tell what was counted; DELETE starts the count again."""
+        """Return what was counted; DELETE starts the count again."""
         location = self._of(request)
         report = location.traffic.report()
         if request.method == "DELETE":
@@ -81,7 +81,7 @@ class Control:
         return JSONResponse({"waiting": len(location.faults)})
 
     async def tokens(self, request: Request) -> Response:
-        """Give a new token (which revokes the others), or set the state of the newest or its end."""
+        """Issue a new token (which revokes the others), or set the state of the newest or its end."""
         location = self._of(request)
         wanted = await request.json()
         if not wanted:
@@ -94,7 +94,7 @@ class Control:
         return JSONResponse({"token": location.token})
 
     async def notices(self, request: Request) -> Response:
-        """Tell which notices were sent, and how each was answered."""
+        """Return which notices were sent, and how each was answered."""
         return JSONResponse(self._of(request).subscription.deliveries)
 
     async def owner(self, request: Request) -> Response:

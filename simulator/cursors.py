@@ -22,14 +22,14 @@ class Cursors:
         self._given.clear()
 
     def step(self, resource: str, cursor: str | None) -> int | None:
-        """Tell which step a cursor leads to; None where it is not known for this resource."""
+        """Return which step a cursor leads to; None where it is not known for this resource."""
         if cursor is None:
             return 0
         known, step = self._given.get(cursor, ("", 0))
         return step if known == resource else None
 
     def page(self, resource: str, step: int, expires: str) -> Rendered:
-        """Give one step of the list."""
+        """Return one step of the list."""
         pages = self._rendering.pages(Cut(resource))
         envelope: dict[str, Any] = self._pages.common(resource, expires)
         envelope.pop("mdmInfo", None)

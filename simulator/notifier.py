@@ -66,7 +66,7 @@ class NoticeTarget:
             self.types = list(wanted["notificationTypes"])
 
     def tell(self, resource: str, change: dict[str, Any], times: int) -> None:
-        """Tell of a change, so many times, if it was asked for."""
+        """Send a notice of a change `times` times, if the location subscribed to it."""
         type_ = TYPES.get(resource, "")
         if self.url is None or self.secret is None or type_ not in self.types:
             return

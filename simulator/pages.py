@@ -38,14 +38,14 @@ class IndexPages:
         return len(self._rendering.pages(cut))
 
     def page(self, cut: Cut, index: int, expires: str) -> Rendered:
-        """Give one page; beyond the end it is an empty one."""
+        """Return one page; beyond the end it is an empty one."""
         key = (cut, index)
         if key not in self._rendered or not self._rendering.may_be_kept:
             self._rendered[key] = self._render(cut, index, expires)
         return self._rendered[key]
 
     def common(self, resource: str, expires: str) -> dict[str, Any]:
-        """Give what stands around the records of every page."""
+        """Return what stands around the records of every page."""
         organisation, switches = self._organisation, self._switches
         envelope: dict[str, Any] = {"versionId": organisation.listings[resource].version}
         if organisation.owner is not None or switches.nobody == "null":

@@ -36,7 +36,7 @@ class RecordMaker:
         return self._made[what]
 
     def first_assets(self) -> list[bytes]:
-        """Give the assets that assignments are made of."""
+        """Return the assets that assignments are made of."""
         return self._assets
 
     def asset(self) -> bytes:

@@ -41,11 +41,11 @@ class Renderer:
 
     @property
     def may_be_kept(self) -> bool:
-        """Tell whether the same question gets the same answer while nothing changes."""
+        """Return whether the same question gets the same answer while nothing changes."""
         return self._switches.order in {"stable", "versions"}
 
     def records(self, cut: Cut) -> list[bytes]:
-        """Give the records of a cut in the order in which they are listed."""
+        """Return the records of a cut in the order in which they are listed."""
         if cut not in self._shown:
             self._shown[cut] = [self._show(cut.resource, record) for record in self._chosen(cut)]
         shown = self._shown[cut]

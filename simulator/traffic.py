@@ -70,7 +70,7 @@ class Traffic:
         return self.by_resource[resource]
 
     def report(self) -> dict[str, Any]:
-        """Tell all of it."""
+        """Return all counts as JSON has them."""
         return {
             "in_flight": self.in_flight,
             "most_in_flight": self.most_in_flight,

@@ -67,7 +67,7 @@ class Fault:
     of_asset: bool | None = None
 
     def hits(self, resource: str, index: int, *, of_asset: bool = False) -> bool:
-        """Tell whether it strikes this request, and use it up by one."""
+        """Return whether it strikes this request, and use it up by one."""
         if self.times <= 0 or self.resource not in {resource, "*"} or self.page not in {None, index}:
             return False
         if self.of_asset not in {None, of_asset}:

@@ -42,7 +42,7 @@ class Closings:
             )
 
     def standing(self) -> Mapping[str, Closing]:
-        """Give the closings that are not over, by their gates."""
+        """Return the closings that are not over, by their gates."""
         with self._database.once() as connection:
             rows = connection.execute(sa.select(closings).where(closings.c.until > self._database.now()))
             return {row.gate: _closing(row) for row in rows}

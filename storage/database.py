@@ -63,19 +63,19 @@ class Database:
 
     @contextmanager
     def once(self) -> Iterator[sa.Connection]:
-        """Give a connection for one statement, which is a transaction by itself: a third of the round trips."""
+        """Yield a connection for one statement, which is a transaction by itself: a third of the round trips."""
         with _telling(), self._single.connect() as connection, self._over(connection, DEADLINE_SECONDS):
             yield connection
 
     @contextmanager
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
-        """Give a connection for reading: one state of the data for as long as the block lasts."""
+        """Yield a connection for reading: one state of the data for as long as the block lasts."""
         with _telling(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
             yield connection
 
     @contextmanager
     def write(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
-        """Give a connection for writing; commits when the block ends well.
+        """Yield a connection for writing; it commits when the block ends without an error.
 
         On SQLite the transaction begins with the write lock: one that reads first and writes later fails at once when
         another wrote in between, whatever the time-out.
@@ -90,11 +90,11 @@ class Database:
         self.engine.dispose()
 
     def longest_use(self) -> float:
-        """Tell for how many seconds the oldest of the uses under way has lasted."""
+        """Return the age in seconds of the oldest use under way; 0 where there is none."""
         return self._watch.longest()
 
     def is_silent(self) -> bool:
-        """Tell whether the server says nothing at all over a new connection. One that refuses it is not silent."""
+        """Return whether the server does not respond to a new connection. A server that refuses one does respond."""
         if not self.is_postgresql:
             return False
         arguments, options = self.engine.dialect.create_connect_args(self.engine.url)

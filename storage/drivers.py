@@ -41,11 +41,11 @@ def meaning_of(error: BaseException | None, *, is_lost: bool = False) -> Storage
 
 
 def _of_sqlite(error: sqlite3.Error, words: str) -> StorageError | None:
-    if any(sign in str(error) for sign in ("is full", "readonly", "unable to open")):
+    if any(part in str(error) for part in ("is full", "readonly", "unable to open")):
         return DatabaseFull(words)
     if "not a database" in str(error):
         return WrongDatabase("The file is not an SQLite database.")
-    return DatabaseAway(words) if any(sign in str(error) for sign in ("locked", "busy", "disk I/O")) else None
+    return DatabaseAway(words) if any(part in str(error) for part in ("locked", "busy", "disk I/O")) else None
 
 
 def _short(error: BaseException | None) -> str:

@@ -103,7 +103,7 @@ class Locations:
                 connection.execute(sa.update(locations).where(locations.c.uid == uid).values(name=name))
 
     def time(self, uid: str, resource: str, every: Mapping[str, int | None]) -> None:
-        """Give a stream intervals of its own, in seconds; None is what everybody has. It is due at once then."""
+        """Set a stream's own intervals, in seconds; None is the default. The stream is due at once."""
         location = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
         here = (streams.c.location_id == location) & (streams.c.resource == resource)
         values = {f"{kind}_seconds": seconds for kind, seconds in every.items()} | {"due_at": self._database.now()}
@@ -123,7 +123,7 @@ class Locations:
             connection.execute(sa.update(streams).where(streams.c.location_id == location.id).values(is_watched=False))
 
     def watched(self, names: list[str] | None = None) -> list[Location]:
-        """Give the watched locations in the order of their names; those of some names, each of which must exist."""
+        """Return the watched locations in the order of their names; those of some names, each of which must exist."""
         with self._database.read() as connection:
             if names:
                 return [_fetch(connection, (locations.c.name == name) & locations.c.is_watched) for name in names]
@@ -136,27 +136,27 @@ class Locations:
             return _fetch(connection, locations.c.name == name, of_all=True)
 
     def removed(self) -> list[Location]:
-        """Give the locations that are no longer watched, whose data are kept."""
+        """Return the locations that are no longer watched, whose data are kept."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(locations).where(~locations.c.is_watched).order_by(locations.c.name))
             return [make_location(row) for row in rows]
 
     def being_synced(self) -> list[Location]:
-        """Give the locations that are read just now."""
+        """Return the locations that are read just now."""
         is_open = sa.exists().where((syncs.c.location_id == locations.c.id) & (syncs.c.state == SyncState.OPEN))
         with self._database.once() as connection:
             rows = connection.execute(sa.select(locations).where(is_open).order_by(locations.c.name))
             return [make_location(row) for row in rows]
 
     def of_organisation(self, uid: str) -> list[str]:
-        """Give the uIds of the watched locations of the organisation that a location is of, by its token's word."""
+        """Return the uIds of the watched locations of a location's organisation, as its token names it."""
         mine = sa.select(locations.c.organisation).where(locations.c.uid == uid).scalar_subquery()
         same = locations.c.is_watched & (locations.c.organisation == mine) & (locations.c.organisation != "")
         with self._database.once() as connection:
             return list(connection.scalars(sa.select(locations.c.uid).where(same)))
 
     def find(self, uid: str) -> Location:
-        """Give the location of a uId."""
+        """Return the location of a uId."""
         with self._database.read() as connection:
             return _fetch(connection, locations.c.uid == uid)
 
@@ -186,7 +186,7 @@ class Locations:
         return next((one for one in self.watched() if self.token(one).text == text), None)
 
     def has_token(self, location_id: int, token: Token) -> bool:
-        """Tell whether this is the token that a location has now."""
+        """Return whether this is the token that a location has now."""
         with self._database.read() as connection:
             sealed = connection.scalar(sa.select(locations.c.sealed_token).where(locations.c.id == location_id))
         return sealed is not None and self._sealer.open(sealed) == token.text

@@ -28,7 +28,7 @@ class _Secrets:
     url: str | None = None
 
     def __iter__(self) -> Iterator[str]:
-        """Give all that are good."""
+        """Return all valid secrets."""
         yield from self.proposed
         if self.settled is not None:
             yield self.settled
@@ -41,7 +41,7 @@ class NoticeSecrets:
         self._database = database
 
     def digests(self) -> dict[str, list[str]]:
-        """Give the digests that are good, by the uId for which they speak; of every watched location, if only none."""
+        """Return the valid digests by uId; a watched location without any maps to an empty list."""
         every = sa.select(locations.c.uid, locations.c.notice_digests).where(locations.c.is_watched)
         with self._database.once() as connection:
             return {row.uid: [*_read(row.notice_digests)] for row in connection.execute(every)}
@@ -69,7 +69,7 @@ class NoticeSecrets:
             kept.settled, kept.proposed, kept.url = None, [], None
 
     def url(self, uid: str) -> str | None:
-        """Give the address that Apple has confirmed."""
+        """Return the address that Apple has confirmed."""
         with self._database.once() as connection:
             url: str | None = connection.scalar(sa.select(locations.c.subscribed_url).where(locations.c.uid == uid))
             return url

@@ -106,7 +106,7 @@ class Notices:
             return list(found)
 
     def last(self, names: Sequence[str] | None, limit: int, *, unhandled: bool, unknown: bool) -> list[StoredNotice]:
-        """Give the last notices, newest first: of some locations, not handled yet, or of a uId that is not known."""
+        """Return the last notices, newest first: of some locations, not handled yet, or of a uId that is not known."""
         here: Any = sa.true()
         if names:
             here &= locations.c.name.in_(names)
@@ -171,7 +171,7 @@ def _handle(
 
 
 def _watched(connection: sa.Connection, uids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Give the numbers of the watched streams of watched locations, by uId and resource."""
+    """Return the numbers of the watched streams of watched locations, by uId and resource."""
     query = (
         sa.select(locations.c.uid, streams.c.resource, streams.c.id)
         .join(streams, (streams.c.location_id == locations.c.id) & streams.c.is_watched, isouter=True)

@@ -39,7 +39,7 @@ class Purge:
         self._database = database
 
     def measure(self, location_id: int, uid: str) -> Holdings:
-        """Tell how much would be erased."""
+        """Return how much would be erased."""
         with self._database.read() as connection:
             records = sum(
                 _count(connection, mirror.table, mirror.table.c.location_id == location_id)

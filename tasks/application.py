@@ -28,7 +28,7 @@ class _Application(Celery):
 
     @cached_property
     def AsyncResult(self) -> Any:  # noqa: N802 - Celery's name
-        """Give the class of results."""
+        """Return the class of results."""
         return self.subclass_with_self(_Unheard, name="AsyncResult")
 
 

@@ -188,7 +188,7 @@ class CrawlTask(Task):
                 outages.note(error)
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Tell the ledger."""
+        """Note it in the ledger."""
         del task_id, kwargs, einfo
         if isinstance(exc, StorageError):
             services().use_cases.crawl_tasks.fail(args[0], str(exc), Trouble.PERSON)

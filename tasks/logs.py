@@ -66,7 +66,7 @@ def _is_away(error: BaseException) -> bool:
 
 
 def _errors(record: logging.LogRecord) -> Iterator[BaseException]:
-    """Give the errors that a record is about, and those that they came of."""
+    """Return the errors that a record is about, and those that they came of."""
     found = [one for one in record.args if isinstance(one, BaseException)] if isinstance(record.args, tuple) else []
     found += [record.exc_info[1]] if record.exc_info and record.exc_info[1] else []
     for error in found:

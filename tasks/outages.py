@@ -75,7 +75,7 @@ class Outages:
             self.note(away)
 
     def look(self) -> None:
-        """Tell of those that have ended; called now and then."""
+        """Log the outages that have ended; called every few seconds."""
         now = time.monotonic()
         with self._lock:
             over = [name for name, one in self._outages.items() if now - one.seen_at >= one.quiet]
@@ -84,7 +84,7 @@ class Outages:
                 del self._outages[name]
 
     def words(self) -> dict[str, str]:
-        """Give what is away now, and what it said; a single stumble is none yet."""
+        """Return what is away now, and its words; a single failure does not count yet."""
         with self._lock:
             found = self._outages.items()
             return {name: one.words for name, one in found if one.seen_at - one.begun_at >= _LASTING_SECONDS}

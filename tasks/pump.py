@@ -47,9 +47,9 @@ SWITCH_SECONDS = 0.001
 class Pump(threading.Thread):
     """Wakes gates until it is stopped."""
 
-    def __init__(self, sign: Path | None = None) -> None:
+    def __init__(self, heartbeat: Path | None = None) -> None:
         super().__init__(name="pump", daemon=True)
-        self._sign = sign
+        self._heartbeat = heartbeat
         self._stopping = threading.Event()
         self._counted = time.monotonic()
 
@@ -66,8 +66,8 @@ class Pump(threading.Thread):
                 log.exception("The pump stumbled.")
         with contextlib.suppress(RedisError, DatabaseAway):
             services().metrics_store.add(services().use_cases.metrics)
-        if self._sign is not None:
-            self._sign.unlink(missing_ok=True)
+        if self._heartbeat is not None:
+            self._heartbeat.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop, and wait for the turn under way."""
@@ -95,10 +95,10 @@ class Pump(threading.Thread):
                 log.exception("Renewing stumbled.")
 
     def _live(self) -> None:
-        """Leave a sign of life, unless a task hangs: who looks for it sees whether this process only seems to run."""
-        if self._sign is not None and not hanging():
-            self._sign.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._sign.touch()
+        """Touch the heartbeat file that `pageturner alive` checks, unless a task hangs."""
+        if self._heartbeat is not None and not hanging():
+            self._heartbeat.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._heartbeat.touch()
 
     def _keep_limits(self) -> None:
         """Keep Apple's limits fresh, in a thread of its own: Apple may take a minute to name them."""
@@ -128,7 +128,7 @@ def hanging() -> list[str]:
 
 
 _attention: list[Attention] = []
-_pump = Pump(read_settings().signs_of_life / str(os.getpid()))
+_pump = Pump(read_settings().heartbeats / str(os.getpid()))
 
 
 @worker_ready.connect

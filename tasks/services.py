@@ -137,7 +137,7 @@ def make_redis(settings: Settings, seconds: float = _REDIS_SECONDS) -> Redis:
 
 
 def read_board(settings: Settings) -> dict[str, str]:
-    """Give what is away for those who work, as far as Redis answers at once."""
+    """Return what is away for those who work, as far as Redis answers at once."""
     seconds = _LOOK_SECONDS
     with Redis.from_url(settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None) as redis:
         try:
@@ -147,7 +147,7 @@ def read_board(settings: Settings) -> dict[str, str]:
 
 
 def secret_keys(settings: Settings) -> list[str]:
-    """Give the keys that seal tokens. Embedded, a key is made where there is none; elsewhere that is an error."""
+    """Return the keys that seal tokens. Embedded, a key is made where there is none; elsewhere that is an error."""
     if settings.keys:
         return settings.keys
     if not settings.is_embedded or settings.database_url is not None:
@@ -159,7 +159,7 @@ def secret_keys(settings: Settings) -> list[str]:
 
 
 def _keys_if_any(settings: Settings) -> list[str]:
-    """Give the keys, or none for a part that is trusted with none: it finds out when it wants to open a token."""
+    """Return the keys, or none for a part that is trusted with none: it finds out when it wants to open a token."""
     try:
         return secret_keys(settings)
     except WrongSettings:

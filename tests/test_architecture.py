@@ -30,7 +30,7 @@ def names(paths):
 
 
 def functions(path):
-    """Give every function of a file."""
+    """Return every function of a file."""
     tree = ast.parse(path.read_text())
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
@@ -81,7 +81,7 @@ def parts(name):
 
 
 def named_things():
-    """Give the name of every file, class and function of ours, with where it is."""
+    """Return the name of every file, class and function of ours, with where it is."""
     for path in FILES:
         if "migrations" in path.parts:
             continue
@@ -183,7 +183,7 @@ def test_the_states_of_a_crawl_are_drawn():
 
 
 def methods():
-    """Give every method of ours, with its class."""
+    """Return every method of ours, with its class."""
     trees = [ast.parse(path.read_text()) for path in FILES]
     classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     return {(one.name, node.name) for one in classes for node in one.body if isinstance(node, ast.FunctionDef)}

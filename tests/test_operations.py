@@ -47,19 +47,19 @@ class _Strict(yaml.SafeLoader):
 
 
 def resources(kind: str = "") -> list[dict[str, Any]]:
-    """Give what the manifests describe, of one kind or all."""
+    """Return what the manifests describe, of one kind or all."""
     every = [one for file in MANIFESTS for one in yaml.load_all(file.read_text(), _Strict)]
     return [one for one in every if not kind or one["kind"] == kind]
 
 
 def containers() -> list[dict[str, Any]]:
-    """Give every container of the manifests."""
+    """Return every container of the manifests."""
     pods = [one["spec"]["template"]["spec"] for one in (*resources("Deployment"), *resources("Job"))]
     return [container for pod in pods for container in pod["containers"]]
 
 
 def commands() -> dict[str, list[str]]:
-    """Give every command of ours that is run somewhere, without the program itself."""
+    """Return every command of ours that is run somewhere, without the program itself."""
     found = {
         f"Procfile {name}": shlex.split(text)[1:] for name, text in read_procfile().items() if "celery" not in text
     }
@@ -152,7 +152,7 @@ def test_no_container_may_do_more_than_it_must():
 
 
 def test_the_image_is_built_as_it_should_be():
-    """In stages, not as root, with a sign of life, and nothing that linters of such files mind."""
+    """In stages, not as root, with a heartbeat, and nothing that linters of such files mind."""
     text = "\n" + (ROOT / "Dockerfile").read_text()
     assert [line.partition(" AS ")[2] for line in re.findall(r"^FROM .*", text, re.MULTILINE)] == [
         "build",

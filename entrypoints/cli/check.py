@@ -1,4 +1,4 @@
-"""Checking: the state of everything in one line and one number, for cron, Nagios and readiness probes."""
+"""The check: the state of everything in one line and one exit status, for cron, Nagios and readiness probes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from orchestration.decisions.overview import Overview, Problem
 from ..terminal import give, give_json
 from .advice import KNOWN, explain
 
-#: So many are named in the line; the others are counted.
+#: How many problems the line names; it counts the others.
 _NAMED = 3
 
 
 def check(overview: Overview, *, json: bool) -> None:
-    """Give the verdict, and end with its number."""
+    """Print the verdict, and exit with its number."""
     if json:
         bad = [_described(one) for one in overview.troubles]
         verdict, seconds = overview.alarm.name.lower(), int(overview.oldest.total_seconds())
@@ -31,7 +31,7 @@ def check(overview: Overview, *, json: bool) -> None:
 
 
 def summarise(overview: Overview) -> str:
-    """Say it in one line, with the numbers that monitoring draws after a bar."""
+    """Return the verdict in one line, followed by a bar and the numbers that monitoring draws."""
     verdicts, troubles = overview.verdicts, overview.troubles
     numbers = f"streams={len(verdicts)} bad={len(troubles)} oldest={int(overview.oldest.total_seconds())}s"
     if troubles:
@@ -43,12 +43,12 @@ def summarise(overview: Overview) -> str:
     new = sum(one.stream.seen_at is None for one in verdicts)
     words = f"{len(verdicts) - new} streams of {len(overview.locations)} locations in step"
     more = f", {new} not read yet" if new else ""
-    return f"PAGETURNER OK - {words}{more}, the oldest of {spell_age(overview.oldest)} ago | {numbers}"
+    return f"PAGETURNER OK - {words}{more}, the oldest {spell_age(overview.oldest)} ago | {numbers}"
 
 
 @contextlib.contextmanager
 def unknown() -> Iterator[None]:
-    """Turn what keeps the verdict from being found into a verdict of its own."""
+    """Turn an error that prevents a verdict into the verdict UNKNOWN."""
     try:
         yield
     except KNOWN as error:

@@ -23,7 +23,7 @@ _PING_SECONDS = 5.0
 
 
 class NoWorker(Failure):
-    """Nobody is there to do the work."""
+    """No worker answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
 
 
 def find_workers() -> None:
-    """Ask for a sign of life of any worker."""
+    """Ping the workers; raise NoWorker if none answers."""
     from tasks import app
 
     if not app.control.ping(timeout=_PING_SECONDS, limit=1):
@@ -96,7 +96,7 @@ def find_workers() -> None:
         )
 
 
-#: A clock that ticked so lately goes on to.
+#: A scheduler whose last tick is no older than this is running.
 _TICKING = timedelta(seconds=30)
 
 

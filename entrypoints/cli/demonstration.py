@@ -138,7 +138,7 @@ def _compare(services: "Services", apple: _Apple, first: list[ProgressReport], a
 
 
 def _told(reports: list[ProgressReport], resource: str) -> str:
-    """Tell how a resource was read in one sync."""
+    """Return how a resource was read in one sync."""
     mine = [report for report in reports if report.resource == resource]
     kinds = [f"{report.kind} of {report.pages} {'page' if report.pages == 1 else 'pages'}" for report in mine]
     drift = sum(report.drift for report in mine)

@@ -154,7 +154,7 @@ class _Diagnosis:
             yield "warn", "its clock and this host's differ by more than 2 s: run NTP on both"
 
     def _disk(self) -> Iterator[tuple[str, str]]:
-        """Tell how much room there is where this host keeps data: elsewhere, the database's host knows."""
+        """Check the free space where this host keeps data; for a database elsewhere, its own host has to."""
         if self._services.store.database.is_postgresql:
             return
         home = self._services.settings.home
@@ -166,7 +166,7 @@ class _Diagnosis:
             yield ("warn" if free < _LITTLE_FREE else "ok"), words
 
     def _streams(self) -> Iterator[tuple[str, str]]:
-        """Tell what `status` and monitoring tell."""
+        """Return the problems that `status` and monitoring show."""
         overview = look(self._services)
         troubles = [one for one in overview.troubles if one.verdict is not None]
         for one in troubles:
@@ -177,7 +177,7 @@ class _Diagnosis:
             yield "ok", f"{len(overview.verdicts) - new} in step{more}"
 
     def _tokens(self) -> Iterator[tuple[str, str]]:
-        """Tell of tokens what is known without asking Apple."""
+        """Return what is known of the tokens without asking Apple."""
         for one in look(self._services).locations:
             yield _MARKS[one.token.alarm], f"{one.location.name}: {one.token.words or one.token.state}"
 

@@ -77,7 +77,7 @@ def _entry(path: Path, file: _File, one: _Location, number: int) -> LocationEntr
     resources = next((some for some in (one.resources, file.resources) if some is not None), list(USUAL))
     unknown = [name for name in (*resources, *one.every, *file.every) if name not in RESOURCES]
     if one.name is not None and (not one.name.strip() or not one.name.isprintable()):
-        raise Failure(f"{where}: a name is one line of signs that can be seen.", Exit.USAGE)
+        raise Failure(f"{where}: a name must be a single line of printable characters.", Exit.USAGE)
     if unknown or not resources:
         known = ", ".join(RESOURCES)
         raise Failure(f"{where}: there is no resource '{', '.join(unknown)}'; there are {known}.", Exit.USAGE)
@@ -86,7 +86,7 @@ def _entry(path: Path, file: _File, one: _Location, number: int) -> LocationEntr
 
 
 def _intervals(where: str, some: list[_Every | None]) -> Every:
-    """Give the intervals of a resource: the last that names one has its way."""
+    """Return the intervals of a resource: the last that names one has its way."""
     every: dict[str, int | None] = dict.fromkeys(KINDS)
     for one in some:
         for kind in KINDS:

@@ -172,7 +172,7 @@ _REFRESHES = 8
 
 @contextlib.contextmanager
 def showing(in_flight: InFlight) -> Iterator[Callable[[list[ProgressReport]], None]]:
-    """Give a function that shows reports as they come."""
+    """Return a function that shows reports as they come."""
     if not messages.is_terminal:
         yield _Lines()
         return

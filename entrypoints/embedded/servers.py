@@ -74,7 +74,7 @@ class Home:
         return keeper
 
     def release(self) -> None:
-        """Give the home up."""
+        """Release the home."""
         if self._lock is not None:
             self._write({})
             self._lock.close()
@@ -96,7 +96,7 @@ class Home:
 
 
 def _is_free(lock: IO[str]) -> bool:
-    """Tell whether nobody keeps a home. Whoever wants to at this very moment tries again."""
+    """Return whether no process holds the lock of a home. One that asks at the same moment tries again."""
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

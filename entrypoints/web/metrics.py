@@ -56,7 +56,7 @@ class MetricsCollector(Collector):
         self._depths = depths
 
     def collect(self) -> Iterator[Metric]:
-        """Give all there is; what cannot be read is said to be down."""
+        """Return all there is; what cannot be read is said to be down."""
         up = GaugeMetricFamily("pageturner_up", "Whether a part answers.", labels=["part"])
         services = self._find()
         for part, read in (("redis", _of_redis), ("database", _of_database), ("broker", self._of_broker)):

@@ -9,7 +9,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: From the first sign of a connection, or of a request on it, to the last of its head.
+#: From the first byte of a connection, or of a request on it, to the last of its head.
 _HEAD_SECONDS = 10.0
 
 #: How long the rest of a request may come behind its answer: who closes at once may take the answer away with it.

@@ -55,7 +55,7 @@ def further(stream: Stream, crawls: Sequence[Crawl]) -> Wanted | None:
 
 
 def is_touched(crawl: Crawl) -> bool:
-    """Tell whether a crawl may have moved the mirror, or found that Apple's data moved."""
+    """Return whether a crawl may have moved the mirror, or found that Apple's data moved."""
     if crawl.state is CrawlState.PUBLISHED:
         return True
     return crawl.state is CrawlState.UNCHANGED and crawl.kind is CrawlKind.DELTA and crawl.version != crawl.since

@@ -13,7 +13,7 @@ from .model import PAGE_LIMIT, REREAD_LIMIT, CrawlDecision, CrawlFacts, Fail, Re
 
 
 def goes_straight_on(crawl: Crawl, step: PageFact) -> bool:
-    """Tell whether a step leaves nothing to decide: it is of the first one's version, and another follows."""
+    """Return whether a step leaves nothing to decide: it is of the first one's version, and another follows."""
     is_one = step.version is not None and step.version == crawl.version
     return step.outcome is PageOutcome.STORED and not step.is_last and is_one and step.index + 1 < PAGE_LIMIT
 

@@ -35,7 +35,7 @@ class StreamFreshness:
 
 
 def age_of(location: Location, stream: Stream, now: datetime) -> timedelta:
-    """Tell how old what is mirrored of a stream is; of one that never was in step, for how long it has been wanted."""
+    """Return the age of a stream's mirror; for a stream that was never in step, the time since it was added."""
     return now - (stream.seen_at or location.added_at)
 
 

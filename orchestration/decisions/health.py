@@ -53,7 +53,7 @@ class Health:
 
 
 def of_token(location: Location, now: datetime) -> Health:
-    """Tell how a location's token stands."""
+    """Return the standing of a location's token."""
     if location.state is not LocationState.VALID:
         words = location.problem or _untold(location, location.state)
         return Health(state=location.state, words=words, alarm=Alarm.CRITICAL)
@@ -75,7 +75,7 @@ def _of_days(within: int) -> Alarm:
 
 
 def of_stream(verdict: StreamFreshness) -> Health:
-    """Tell how a stream stands."""
+    """Return the standing of a stream."""
     location, stream = verdict.location, verdict.stream
     if location.state is not LocationState.VALID:
         return Health(state=location.state, words=stream.problem, alarm=Alarm.CRITICAL)

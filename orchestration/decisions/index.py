@@ -96,7 +96,7 @@ def failure(pages: Sequence[PageFact]) -> Fail | None:
 
 
 def is_askable(page: PageFact) -> bool:
-    """Tell whether a page is not there, and may be if it is asked for again."""
+    """Return whether a page is not there, and may be if it is asked for again."""
     if page.outcome is PageOutcome.TRYING:
         return True
     return page.outcome in {PageOutcome.LOST, PageOutcome.BEYOND} and page.attempts < LOST_LIMIT
@@ -107,7 +107,7 @@ def _state(page: PageFact) -> tuple[str | None, int | None]:
 
 
 def _is_consistent(present: Sequence[PageFact], total: int, *, is_delta: bool) -> bool:
-    """Tell whether the pages are one whole list of one moment, with nothing between them or after them."""
+    """Return whether the pages are one whole list of one moment, with nothing between them or after them."""
     if len(present) != total or (present[0].version is None and not is_delta):  # a delta may bring no new version
         return False
     return all(

@@ -58,7 +58,7 @@ class Settle:
 
 @dataclass(frozen=True, kw_only=True)
 class Fail:
-    """Give the crawl up."""
+    """Fail the crawl."""
 
     reason: str
 

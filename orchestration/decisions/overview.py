@@ -102,7 +102,7 @@ class Overview:
 
     @property
     def is_scheduler_running(self) -> bool:
-        """Tell whether anything is read by itself: a clock sends its rounds, and a worker takes them."""
+        """Return whether anything is read by itself: a clock sends its rounds, and a worker takes them."""
         return is_scheduler_running(self.ticked_at, self.now)
 
     @property
@@ -150,7 +150,7 @@ class Overview:
         return f"{self.unhandled} notices wait since {since} for somebody to act: do workers and `beat` run?"
 
     def notes(self) -> Iterator[str]:
-        """Give all there is to say, in the order of the locations, and say nothing twice."""
+        """Return all there is to say, in the order of the locations, and say nothing twice."""
         for one in self.locations:
             name = one.location.name
             if one.token.words:
@@ -175,7 +175,7 @@ class Overview:
 
 
 def is_scheduler_running(ticked_at: datetime | None, now: datetime) -> bool:
-    """Tell whether a clock sends its rounds and a worker takes them."""
+    """Return whether a clock sends its rounds and a worker takes them."""
     return ticked_at is not None and now - ticked_at <= STILL
 
 

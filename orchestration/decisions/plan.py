@@ -78,7 +78,7 @@ def _refuse_taken(declared: Sequence[DeclaredLocation], others: Sequence[Locatio
 
 
 def left_out(declared: Sequence[DeclaredLocation], kept: Sequence[KeptLocation]) -> list[Location]:
-    """Give the locations that a file does not declare."""
+    """Return the locations that a file does not declare."""
     wanted = {one.uid for one in declared}
     return [one.location for one in kept if one.location.uid not in wanted]
 

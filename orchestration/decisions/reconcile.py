@@ -38,7 +38,7 @@ def decide_crawl(crawl: Crawl, pages: Sequence[PageFact]) -> CrawlDecision:
 
 
 def is_unchanged(crawl: Crawl, first: PageFact, complete_version: str | None) -> bool:
-    """Tell whether the first page alone shows that the mirror already is what Apple has."""
+    """Return whether the first page alone shows that the mirror already is what Apple has."""
     if crawl.kind is CrawlKind.DELTA:
         return first.records == 0 and first.is_last and first.total in {None, 0, 1}
     return crawl.forced_by is None and first.version is not None and first.version == complete_version

@@ -46,7 +46,7 @@ def postpone(chosen: Sequence[Disagreement], until: datetime) -> list[Disagreeme
 
 
 def are_counts_old(crawls: Sequence[Crawl]) -> bool:
-    """Tell whether the counts were read before the assignments: read once more, they may well agree."""
+    """Return whether the counts were read before the assignments: read once more, they may well agree."""
     assets = [crawl.opened_at for crawl in crawls if crawl.resource == "assets"]
     lists = [crawl.moved_at for crawl in crawls if crawl.resource == "assignments"]
     return not assets or (bool(lists) and max(assets) < max(lists))
@@ -59,7 +59,7 @@ def due(differing: Sequence[Disagreement], now: datetime) -> list[Disagreement]:
 
 
 def is_full_cheaper(chosen: Sequence[Disagreement], pages: int | None, records: int) -> bool:
-    """Tell whether reading everything, which took so many pages for so many records, costs less than these assets."""
+    """Return whether reading everything, which took so many pages for so many records, costs less than these assets."""
     if len(chosen) > SPOT_LIMIT:
         return True
     a_page = max(1, records // pages) if pages else records or 1

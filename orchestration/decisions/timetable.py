@@ -41,7 +41,7 @@ class Intervals:
     deep: Mapping[str, timedelta]
 
     def of(self, uid: str, stream: Stream) -> "Timetable":
-        """Give the timetable of a stream: its own intervals, else those of its resource."""
+        """Return the timetable of a stream: its own intervals, else those of its resource."""
         return Timetable(
             uid=uid,
             delta=_seconds(stream.delta_seconds) or self.delta.get(stream.resource, DELTA_EVERY),
@@ -60,20 +60,20 @@ class Timetable:
     deep: timedelta = DEEP_EVERY
 
     def next_due(self, now: datetime) -> datetime:
-        """Tell when the clock wants it looked at next."""
+        """Return when the clock wants it looked at next."""
         return next_slot(self.uid, self.delta, now)
 
     def is_full_due(self, full_at: datetime | None, now: datetime) -> bool:
-        """Tell whether it is time to list everything."""
+        """Return whether it is time to list everything."""
         return full_at is not None and next_slot(self.uid, self.full, full_at) <= now
 
     def is_deep_due(self, deep_at: datetime | None, now: datetime) -> bool:
-        """Tell whether it is time to read everything, whatever Apple says of it."""
+        """Return whether it is time to read everything, whatever Apple says of it."""
         return deep_at is not None and next_slot(self.uid, self.deep, deep_at) <= now
 
 
 def next_slot(uid: str, every: timedelta, after: datetime) -> datetime:
-    """Give the next moment of a location's own: more than half an interval away, and at most one.
+    """Return the next moment of a location's own: more than half an interval away, and at most one.
 
     Its moments are half an interval apart, so that what begins anywhere keeps to them from the second time on.
     """
@@ -83,7 +83,7 @@ def next_slot(uid: str, every: timedelta, after: datetime) -> datetime:
 
 
 def patience(due: Sequence[Due], last_begun: datetime | None, now: datetime, *, is_busy: bool = False) -> timedelta:
-    """Tell how long a sync waits, so that a burst of notices is one: nothing where the clock wants it."""
+    """Return how long a sync waits, so that a burst of notices is one: nothing where the clock wants it."""
     since = [one.wanted_since for one in due if one.wanted_since is not None]
     if len(since) < len(due) or not since:
         return timedelta()

@@ -18,7 +18,7 @@ class OutageBoard:
         self._redis = redis
 
     def write(self, outages: Mapping[str, str]) -> None:
-        """Tell what is away, each server by its name with what it said."""
+        """Return what is away, each server by its name with what it said."""
         told: dict[Any, Any] = dict(outages)
         if told:
             with self._redis.pipeline() as pipeline:
@@ -27,6 +27,6 @@ class OutageBoard:
                 pipeline.execute()
 
     def read(self) -> dict[str, str]:
-        """Give what is away."""
+        """Return what is away."""
         found: Any = self._redis.hgetall(KEY)
         return {name.decode(): words.decode() for name, words in found.items()}

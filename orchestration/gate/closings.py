@@ -41,7 +41,7 @@ class GateClosings:
         self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have forgotten it since
 
     def restore(self) -> None:
-        """Tell a Redis that was away, forgot, or knows nothing yet what Apple asked for; then its gates may open."""
+        """Write what Apple asked for into a Redis that was away or lost its data; then its gates may open."""
         with self._lock:
             unsaid, self._unsaid = self._unsaid, []
         self._say(unsaid)

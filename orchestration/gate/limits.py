@@ -31,13 +31,13 @@ class ServiceLimits:
         self._asks_legacy = False
 
     def rate(self) -> int:
-        """Give the requests a second that Apple allows a location; 0 where it names none."""
+        """Return the requests a second that Apple allows a location; 0 where it names none."""
         if self._refresh_at == 0.0:
             self.keep_fresh()
         return UNKNOWN_RATE if self._config is None else self._config.requests_per_second or 0
 
     def notification_types(self) -> tuple[str, ...]:
-        """Give the types of notices that Apple knows; empty where it names none."""
+        """Return the types of notices that Apple knows; empty where it names none."""
         if self._refresh_at == 0.0:
             self.keep_fresh()
         return () if self._config is None else self._config.notification_types

@@ -151,7 +151,7 @@ class LocalMemory:
         return Grant(closings=gate.closings)
 
     def give_back(self, uid: str, returned: Return) -> Closed:
-        """Give a permit back, and shut the gate in the same step if the answer wants that."""
+        """Return a permit, and close the gate in the same step if the answer asks for that."""
         gate, now, wait = self._gate(uid), self._now(), returned.wait
         gate.permits.pop(returned.execution, None)
         if returned.message_id in gate.messages:
@@ -244,7 +244,7 @@ class LocalMemory:
         self._timer.sleep(min(seconds, _LOOK_SECONDS))
 
     def epoch(self) -> bytes | None:
-        """Return since when, and as which server, this memory remembers; None if it does not yet."""
+        """Return when, and as which server, this memory was filled; None if it was not yet."""
         return None if self._epoch is None else bytes(self._epoch)
 
     def open_epoch(self) -> None:

@@ -144,7 +144,7 @@ class GateMemory(Protocol):
         """Take a permit."""
 
     def give_back(self, uid: str, returned: Return) -> Closed:
-        """Give a permit back, and shut the gate in the same step if the answer wants that."""
+        """Return a permit, and close the gate in the same step if the answer asks for that."""
 
     def revoke(self, uid: str, executions: Sequence[str]) -> None:
         """Take back permits that nobody has, or that were given back without being heard."""
@@ -180,7 +180,7 @@ class GateMemory(Protocol):
         """Wait until a permit of the gate is given back, for so long at most."""
 
     def epoch(self) -> bytes | None:
-        """Return since when, and as which server, this memory remembers; None if it does not yet."""
+        """Return when, and as which server, this memory was filled; None if it was not yet."""
 
     def open_epoch(self) -> None:
         """Begin an epoch of which everything is known: nobody is at Apple yet."""

@@ -57,7 +57,7 @@ class RedisMemory:
         return Refusal(why=answer[2].decode(), wait=None if answer[1] < 0 else answer[1])
 
     def give_back(self, uid: str, returned: Return) -> Closed:
-        """Give a permit back, and shut the gate in the same step if the answer wants that."""
+        """Return a permit, and close the gate in the same step if the answer asks for that."""
         outcome = "closed" if returned.closes else "well"
         wait = -1 if returned.wait is None else returned.wait
         of_permit = (returned.execution, returned.closings, outcome)
@@ -117,7 +117,7 @@ class RedisMemory:
         self._redis.blpop([key_of(uid, "wake")], timeout=seconds)
 
     def epoch(self) -> bytes | None:
-        """Return since when, and as which server, this memory remembers; None if it does not yet."""
+        """Return when, and as which server, this memory was filled; None if it was not yet."""
         known: Any = self._redis.get(EPOCH_KEY)
         return None if known is None else bytes(known)
 

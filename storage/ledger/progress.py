@@ -39,12 +39,12 @@ class ProgressReport:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether nothing more will happen."""
+        """Return whether nothing more will happen."""
         return self.state not in {CrawlState.OPEN, CrawlState.SETTLED}
 
     @property
     def is_in_step(self) -> bool:
-        """Tell whether the mirror has what this crawl was to bring."""
+        """Return whether the mirror has what this crawl was to bring."""
         return self.state in {CrawlState.PUBLISHED, CrawlState.UNCHANGED}
 
 

@@ -69,13 +69,13 @@ class Streams:
         self._database = database
 
     def watched(self, location_id: int) -> list[Stream]:
-        """Give the watched streams of a location."""
+        """Return the watched streams of a location."""
         here = (streams.c.location_id == location_id) & streams.c.is_watched
         with self._database.once() as connection:
             return [_stream(row) for row in connection.execute(sa.select(streams).where(here).order_by(streams.c.id))]
 
     def by_location(self) -> dict[int, list[Stream]]:
-        """Give all watched streams, by the number of their location."""
+        """Return all watched streams, by the number of their location."""
         found: dict[int, list[Stream]] = defaultdict(list)
         with self._database.once() as connection:
             for row in connection.execute(sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)):
@@ -83,19 +83,19 @@ class Streams:
         return found
 
     def get(self, stream_id: int) -> Stream:
-        """Give one stream."""
+        """Return one stream."""
         with self._database.once() as connection:
             return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id)).one())
 
     def due(self, location_id: int, now: datetime) -> list[Due]:
-        """Give the streams of a location that are to be read, but for those that are being read."""
+        """Return the streams of a location that are to be read, but for those that are being read."""
         query = _due(now).add_columns(streams.c.resource, wants.c.since, _by_clock(now).label("by_clock"))
         with self._database.once() as connection:
             rows = connection.execute(query.where(locations.c.id == location_id)).all()
         return [Due(resource=row.resource, wanted_since=None if row.by_clock else row.since) for row in rows]
 
     def due_locations(self, now: datetime, limit: int) -> list[str]:
-        """Give the uIds of locations of which something is to be read: first what never was, then the longest due."""
+        """Return the uIds of locations of which something is to be read: first what never was, then the longest due."""
         with self._database.once() as connection:
             return list(connection.scalars(due_locations(now, limit)))
 
@@ -105,14 +105,14 @@ class Streams:
             connection.execute(sa.update(locations).where(locations.c.uid.in_(uids)).values(sent_at=now))
 
     def last_begun(self, location_id: int) -> datetime | None:
-        """Tell when a crawl of a location was last opened."""
+        """Return when a crawl of a location was last opened."""
         with self._database.once() as connection:
             mine = sa.select(sa.func.max(streams.c.begun_at)).where(streams.c.location_id == location_id)
             begun_at: datetime | None = connection.scalar(mine)
             return begun_at
 
     def is_wanted(self, location_id: int) -> bool:
-        """Tell whether a notice wants anything of a location."""
+        """Return whether a notice wants anything of a location."""
         mine = sa.select(streams.c.id).where((streams.c.location_id == location_id) & streams.c.is_watched)
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(sa.exists().where(wants.c.stream_id.in_(mine)))))
@@ -146,7 +146,7 @@ class Streams:
             return connection.execute(sa.update(streams).where(is_wrong).values(values)).rowcount
 
     def oldest_due(self, now: datetime) -> datetime | None:
-        """Tell since when the stream that has waited longest is due and not being read; None where nothing is."""
+        """Return when the longest waiting stream that is due and not being read became due; None where none is."""
         waits = sa.func.min(sa.func.coalesce(streams.c.due_at, locations.c.added_at))
         with self._database.once() as connection:
             oldest: datetime | None = connection.scalar(_due(now).add_columns(waits).where(_by_clock(now)))
@@ -222,7 +222,7 @@ def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
 
 
 def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
-    """Give a stream as it stands, and keep it so for as long as the transaction lasts. Others may refer to it."""
+    """Return a stream as it stands, and keep it so for as long as the transaction lasts. Others may refer to it."""
     mine = sa.select(streams).where(streams.c.id == stream_id).with_for_update(key_share=True)
     return _stream(connection.execute(mine).one())
 

@@ -71,12 +71,12 @@ class Syncs:
         self._database = database
 
     def get(self, sync_id: int) -> Sync:
-        """Give one sync."""
+        """Return one sync."""
         with self._database.once() as connection:
             return _sync(connection.execute(_OF_ID, {"of": sync_id}).one())
 
     def is_open(self, location_id: int) -> bool:
-        """Tell whether a location is being synced."""
+        """Return whether a location is being synced."""
         mine = sa.exists().where((syncs.c.location_id == location_id) & (syncs.c.state == SyncState.OPEN))
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(mine)))
@@ -91,7 +91,7 @@ class Syncs:
             return _sweep(connection, now)
 
     def open_ones(self) -> list[int]:
-        """Give the numbers of all syncs that have not ended."""
+        """Return the numbers of all syncs that have not ended."""
         with self._database.once() as connection:
             return list(connection.scalars(sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN)))
 

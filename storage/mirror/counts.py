@@ -58,18 +58,18 @@ class Counts:
         self._database = database
 
     def differing(self, location_id: int) -> list[Disagreement]:
-        """Give the assets of a location whose counts disagree, those among them that Apple no longer lists."""
+        """Return the assets of a location whose counts disagree, those among them that Apple no longer lists."""
         with self._database.read() as connection:
             return [_disagreement(row) for row in connection.execute(_differing(location_id))]
 
     def is_due(self, location_id: int, now: datetime) -> bool:
-        """Tell whether anything that was noted is to be looked into again."""
+        """Return whether anything that was noted is to be looked into again."""
         here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now)
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(sa.exists().where(here))))
 
     def is_compared(self, location_id: int, seen: Moves) -> bool:
-        """Tell whether counts were compared since assets and assignments were moved last."""
+        """Return whether counts were compared since assets and assignments were moved last."""
         mine = sa.select(comparisons.c.assets, comparisons.c.assignments).where(
             comparisons.c.location_id == location_id
         )
@@ -99,7 +99,7 @@ class Counts:
             note_looks(connection, crawl, now)
 
     def known(self, location_id: int) -> list[Disagreement]:
-        """Give the disagreements that were looked into, and did not end."""
+        """Return the disagreements that were looked into, and did not end."""
         return [one for one in self.differing(location_id) if one.last is not None and one.last.attempts]
 
 

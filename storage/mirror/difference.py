@@ -78,7 +78,7 @@ class Difference:
         return changed.where(is_new | differs)
 
     def _may_lack(self, staged: sa.Table, here: Any) -> bool:
-        """Tell whether the mirror may hold anything that was not read: each key that was read is one row of either."""
+        """Return whether the mirror may hold a row that was not read: each key that was read is one row of either."""
         new = self.counts().get("insert", 0)
         kept = self._connection.scalar(sa.select(sa.func.count()).select_from(self._mirror.table).where(here))
         read = self._connection.scalar(sa.select(sa.func.count()).select_from(staged)) or 0

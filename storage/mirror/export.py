@@ -21,7 +21,7 @@ class Exporter:
         self._database = database
 
     def records(self, resource: str, location_id: int) -> Iterator[str]:
-        """Give each record of a location as one JSON text, all of one state of the mirror."""
+        """Yield each record of a location as one JSON text, all of one state of the mirror."""
         mirror = MIRRORS[resource]
         table = mirror.table
         copies = table.c.copies if mirror.is_counted else sa.literal(1)

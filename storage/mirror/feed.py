@@ -59,13 +59,13 @@ class Feed:
         self._database = database
 
     def extent(self) -> Extent:
-        """Tell which feed this is, and how far it goes."""
+        """Return the feed's name, and the numbers of its first and last changes."""
         with self._database.once() as connection:
             row = connection.execute(sa.select(feed.c.name, feed.c.pruned, feed.c.seq.label("last"))).one()
         return Extent(**row._asdict())
 
     def after(self, seq: int, uid: str | None = None) -> Iterator[Change]:
-        """Give the changes after a number, oldest first, without holding them all: of all locations, or of one."""
+        """Return the changes after a number, oldest first, without holding them all: of all locations, or of one."""
         rows = sa.select(changes, locations.c.uid, locations.c.name).join(
             locations, locations.c.id == changes.c.location_id
         )
@@ -86,12 +86,12 @@ class Feed:
             seq = some[-1].seq
 
     def begin_another(self) -> None:
-        """Give the feed another name: this database was restored, and its next numbers were given before."""
+        """Rename the feed: this database was restored, and its next numbers were used before."""
         with self._database.write() as connection:
             _rename(connection)
 
     def recognise(self) -> bool:
-        """Give the feed another name where its database is a copy of the one it began in; tells whether it is."""
+        """Rename the feed if its database is a copy of the one it began in; return whether it is."""
         with self._database.read() as connection:
             home, known = _home(connection), connection.scalar(sa.select(feed.c.home))
         if known == home:
@@ -126,7 +126,7 @@ def _rename(connection: sa.Connection) -> None:
 
 
 def _home(connection: sa.Connection) -> str:
-    """Tell where this database lives: a dump that is restored lives elsewhere. Of a file nothing tells that."""
+    """Return what identifies this database; a restored dump has another identity. None for a file, which has none."""
     if connection.dialect.name != "postgresql":
         return ""
     system = sa.text("SELECT system_identifier::text FROM pg_control_system()")
@@ -156,7 +156,7 @@ def write_feed(
 
 
 def shown(connection: sa.Connection, mirror: Mirror, table: sa.FromClause) -> Any:
-    """Give the JSON of a row as the feed shows it: the record, and how many where it stands for several."""
+    """Return the JSON of a row as the feed shows it: the record, and how many where it stands for several."""
     if not mirror.is_counted:
         return table.c.record
     if connection.dialect.name == "postgresql":

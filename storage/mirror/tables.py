@@ -55,7 +55,7 @@ class Mirror:
 
 
 def _plain(annotation: Any) -> Any:
-    """Give the type of a field that may also be absent."""
+    """Return the type of a field that may also be absent."""
     plain = get_args(annotation)[0] if get_origin(annotation) in {Union, UnionType} else annotation
     return get_args(plain)[0] if get_origin(plain) is Annotated else plain
 

@@ -100,7 +100,7 @@ def test_status_and_export(laptop):
 
 
 def commands(group, *path):
-    """Give the path of every command there is."""
+    """Return the path of every command there is."""
     for name, command in group.commands.items():
         yield from commands(command, *path, name) if hasattr(command, "commands") else [(*path, name)]
 

@@ -116,5 +116,5 @@ def assert_nothing_was_removed_falsely(place):
 
 
 def keys(records, names):
-    """Give the keys of some records."""
+    """Return the keys of some records."""
     return {tuple(json.loads(record).get(name) for name in names) for record in records}

@@ -49,12 +49,12 @@ def settle(site):
 
 
 def is_in_step(place) -> bool:
-    """Tell whether every stream was in step at some time."""
+    """Return whether every stream was in step at some time."""
     return all(stream["seen_at"] for stream in place.status()["streams"])
 
 
 def is_mirrored(place) -> bool:
-    """Tell whether the mirror is what Apple has."""
+    """Return whether the mirror is what Apple has."""
     return all(place.mirror(resource) == place.truth(resource) for resource in NUMBERED)
 
 
@@ -355,7 +355,7 @@ def test_two_beats_do_the_work_of_one(site, tmp_path):
 
 
 def opened(site, place) -> list[datetime]:
-    """Tell when readings of a location's users began."""
+    """Return when readings of a location's users began."""
     mine = sa.select(crawls.c.opened_at).join(streams, streams.c.id == crawls.c.stream_id)
     mine = mine.join(locations, locations.c.id == streams.c.location_id).where(locations.c.uid == place.uid)
     with site.cluster.database() as database, database.read() as connection:

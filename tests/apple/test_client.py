@@ -175,7 +175,7 @@ def test_a_legacy_token_is_in_the_body_alone():
 
 
 def test_a_cursor_goes_back_as_it_came():
-    """A cursor is text that nobody looks into, whatever signs it is made of."""
+    """A cursor is text that nobody looks into, whatever characters it is made of."""
     question = Question(resource=RESOURCES["subscriptions"], index=1, cursor="a+/=&?# é")
     with serving(GOOD) as (origin, asked):
         Client(origin).prepare_page(question, TOKEN)()

@@ -132,7 +132,7 @@ def test_a_text_that_only_looks_like_a_nul():
 def test_a_key_that_no_index_holds():
     """A record whose key cannot be kept is named, and is no answer that asking again would mend."""
     long = {"adamId": "1", "pricingParam": "STDQ", "clientUserId": "u" * 4000}
-    with pytest.raises(Unkeepable, match=r"record 1: its clientUserId, 'uuuuuuuuuuuuuuuuuuuu…', has 4,000 signs"):
+    with pytest.raises(Unkeepable, match=r"record 1: its clientUserId, 'uuuuuuuuuuuuuuuuuuuu…', has 4,000 characters"):
         read(assignments=[*PAGE["assignments"][:1], long])
 
 
@@ -181,7 +181,7 @@ def test_nothing_like_a_token_is_quoted():
 
 
 def test_nothing_that_a_terminal_obeys():
-    """Escapes, control signs of both kinds, and marks that turn a line around are shown as nothing in particular."""
+    """Escapes, control characters of both kinds, and marks that reverse a line are shown as a dot."""
     assert clean("a\x1b[2Jb\x9bc\u202ed\x07e") == "a·[2Jb·c·d·e"
     assert "\x1b" not in str(error_of(400, 1234, "Bad \x1b]0;title\x07"))
     assert clean("Köln 学校") == "Köln 学校"

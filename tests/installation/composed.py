@@ -106,7 +106,7 @@ class Composed:
         )
 
     def answers(self, service: str, path: str) -> int:
-        """Give the status with which a part answers at its port of this host."""
+        """Return the status with which a part answers at its port of this host."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[service]}{path}", timeout=30) as answer:
             return int(answer.status)
 
@@ -158,7 +158,7 @@ def _is_well(state: dict[str, Any]) -> bool:
 
 
 def image_megabytes(name: str) -> float:
-    """Give how large an image is."""
+    """Return how large an image is."""
     done = _run(["docker", "image", "inspect", "--format", "{{.Size}}", name], dict(os.environ))
     return int(done.stdout) / 1e6
 

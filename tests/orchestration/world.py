@@ -65,7 +65,7 @@ class Sent:
         self.calls.append(("publish", (crawl_id,)))
 
     def do_publishes_wait(self) -> bool:
-        """Tell what the test wants."""
+        """Return what the test wants."""
         return self.do_wait
 
     def count(self, name: str) -> int:
@@ -133,7 +133,7 @@ class World:
                 self._finish(crawl)
 
     def chain(self) -> Crawl:
-        """Give the chain that is being walked."""
+        """Return the chain that is being walked."""
         return next(one for one in self.store.unfinished() if one.is_chained)
 
     def end_chain(self) -> None:
@@ -143,12 +143,12 @@ class World:
         self.use_cases.crawl_tasks.publish(chain.id)
 
     def mirror(self) -> list[tuple[str, str]]:
-        """Give what is mirrored of assignments."""
+        """Return what is mirrored of assignments."""
         stream = self.store.stream(self.location, "assignments")
         return sorted((str(one["adamId"]), str(one["serialNumber"])) for one in self.store.mirror(stream))
 
     def truth(self) -> list[tuple[str, str]]:
-        """Give what Apple has."""
+        """Return what Apple has."""
         return sorted((str(asset), serial) for asset, serials in self.given.items() for serial in serials)
 
     def _finish(self, crawl: Crawl) -> None:

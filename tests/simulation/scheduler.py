@@ -56,7 +56,7 @@ class Scheduler(VirtualClock):
         self.actors.append(Actor(work, process, wakes=self.monotonic()))
 
     def pause(self) -> None:
-        """Give way: another actor may run before this one goes on."""
+        """Return way: another actor may run before this one goes on."""
         if self.current is not None:
             self._main.switch()
 

@@ -56,7 +56,7 @@ def big(postgresql_url, template):
 
 
 def explain(database: Database, query: "sa.Select[tuple[str]]") -> str:
-    """Give the plan of a query."""
+    """Return the plan of a query."""
     with database.read() as connection:
         text = query.compile(connection, compile_kwargs={"literal_binds": True})
         return "\n".join(connection.exec_driver_sql(f"EXPLAIN {text}").scalars())

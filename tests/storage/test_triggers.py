@@ -34,7 +34,7 @@ def store(database):
 
 
 def due(store, *, later: timedelta = timedelta()) -> list[str]:
-    """Give what is due of the location."""
+    """Return what is due of the location."""
     return [one.resource for one in store.streams.due(store.location.id, datetime.now(UTC) + later)]
 
 

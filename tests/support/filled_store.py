@@ -45,7 +45,7 @@ class FilledStore(Store):
         return self.locations.named("hq")
 
     def stream(self, location: Location, resource: str) -> Stream:
-        """Give a stream of a location."""
+        """Return a stream of a location."""
         return next(one for one in self.streams.watched(location.id) if one.resource == resource)
 
     def open(

@@ -11,7 +11,7 @@ _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 
 def grants_of(role: str) -> list[str]:
-    """Give the statements of the document that grant a role what it needs."""
+    """Return the statements of the document that grant a role what it needs."""
     return re.findall(rf"^    (GRANT .* TO {role});$", _DOCUMENT.read_text(), re.MULTILINE)
 
 

@@ -18,11 +18,11 @@ class Sink:
     raw: list[bytes] = field(default_factory=list)
 
     def events(self) -> list[dict[str, Any]]:
-        """Give the events among what came."""
+        """Return the events among what came."""
         return [payload for kind, payload in self._items() if kind == "event"]
 
     def check_ins(self) -> list[dict[str, Any]]:
-        """Give what the clock's monitors said."""
+        """Return what the clock's monitors said."""
         return [payload for kind, payload in self._items() if kind == "check_in"]
 
     def _items(self) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -178,7 +178,7 @@ def _connects(url: str) -> bool:
 
 
 def _as_nobody(folder: Path) -> dict[str, Any]:
-    """Give what makes a process somebody else where we are root, and let that somebody into the folder."""
+    """Return what makes a process somebody else where we are root, and let that somebody into the folder."""
     if os.getuid() != 0:
         return {}
     os.chown(folder, _NOBODY, _NOBODY)

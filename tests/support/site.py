@@ -26,7 +26,7 @@ _START_SECONDS = 40.0
 
 
 def read_procfile() -> dict[str, str]:
-    """Give the commands of the Procfile by their names."""
+    """Return the commands of the Procfile by their names."""
     lines = PROCFILE.read_text().splitlines()
     return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
 

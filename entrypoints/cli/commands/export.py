@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Where a table has a place for what Apple added since.
 _EXTRA = "extra"
 
-#: With these signs, a spreadsheet takes a text for a formula.
+#: A spreadsheet takes a text that begins with one of these for a formula.
 _FORMULAS = tuple("=+-@\t\r")
 
 

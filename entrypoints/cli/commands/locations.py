@@ -107,7 +107,7 @@ def list_(
     elif not every:
         say("No locations yet: pageturner locations add FILE")
     elif not chosen:
-        say(f"None of {len(every)} locations is like that.")
+        say(f"No location matches ({len(every)} are kept).")
 
 
 @app.command("apply", epilog="Example: [bold]pageturner locations apply locations.toml --dry-run[/]")
@@ -251,4 +251,4 @@ def _resources(text: str | None) -> list[str]:
 def check_name(name: str | None) -> None:
     """Refuse a name that would break every list that it stands in."""
     if name is not None and (not name.strip() or not name.isprintable()):
-        raise Failure("A name is one line of signs that can be seen.", Exit.USAGE)
+        raise Failure("A name must be a single line of printable characters.", Exit.USAGE)

@@ -85,7 +85,7 @@ def _table(overview: "Overview") -> Any:
 
 
 def _next(row: "StreamView", *, is_scheduler_running: bool) -> str:
-    """Tell what comes next: nothing does by itself where no clock and no worker live."""
+    """Return what comes next: nothing does by itself where no clock and no worker live."""
     if row.reading is None:
         return until(row.stream.due_at) if is_scheduler_running else "-"
     total = "?" if row.reading.total is None else f"{row.reading.total:,}"

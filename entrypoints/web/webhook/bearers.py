@@ -33,7 +33,7 @@ class BearerCheck:
         self._lock = threading.Lock()
 
     def is_stale(self, bearer: str) -> bool:
-        """Tell whether the secrets must be read again before this bearer is judged."""
+        """Return whether the secrets must be read again before this bearer is judged."""
         age = time.monotonic() - self._read_at
         digest = digest_of_secret(bearer)
         is_known = digest in self._uids or digest in self._service
@@ -56,11 +56,11 @@ class BearerCheck:
             self._lock.release()
 
     def knows(self, uid: str) -> bool:
-        """Tell whether there is a location of this uId."""
+        """Return whether there is a location of this uId."""
         return uid in self._digests
 
     def judge(self, bearer: str, uid: str | None) -> tuple[bool, str | None]:
-        """Tell whether a bearer is good for a location, or at all where none is named, and for whom it speaks.
+        """Return whether a bearer is good for a location, or at all where none is named, and for whom it speaks.
 
         Only digests are compared: how long that takes tells nothing of the secrets.
         """

@@ -103,7 +103,7 @@ class Receiver:
             await self._intake.keep(notice)
 
     async def _judge(self, request: Request, uid: str | None, source: str) -> str | None:
-        """Tell for whom the bearer speaks; None for all. What else there is to a request is not even looked at."""
+        """Return for whom the bearer speaks; None for all. What else there is to a request is not even looked at."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         bearer = bearer.strip() if scheme.lower() == "bearer" else ""
         if self._bearer_check.is_stale(bearer):
@@ -117,7 +117,7 @@ class Receiver:
         raise Rejected(HTTPStatus.UNAUTHORIZED)
 
     async def _is_known(self, uid: str) -> bool:
-        """Tell whether there is a location of this uId, even one that was added just now."""
+        """Return whether there is a location of this uId, even one that was added just now."""
         if not self._bearer_check.knows(uid):
             await asyncio.to_thread(self._bearer_check.refresh)
         return self._bearer_check.knows(uid)

@@ -22,7 +22,7 @@ class Throttle:
         self._sources: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def is_over(self, source: str) -> bool:
-        """Tell whether a source has been wrong too often."""
+        """Return whether a source has been wrong too often."""
         return self._left(_key(source), time.monotonic()) < 1
 
     def count(self, source: str) -> None:
