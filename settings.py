@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         if not self.apple_url.startswith(("https://", "http://")):
             yield "PAGETURNER_APPLE_URL must begin with https:// (or http:// for the simulator)."
         elif not _may_be_plain(self.apple_url):
-            yield "PAGETURNER_APPLE_URL must begin with https://, or tokens go in clear; http:// is for this host."
+            yield "PAGETURNER_APPLE_URL must begin with https://: over http:// tokens would be sent unencrypted."
         redis, broker = (None if url is None else _text(url) for url in (self.redis_url, self.broker_url))
         for name, url, schemes in (("REDIS", redis, _REDIS), ("BROKER", broker, _BROKERS)):
             if url is not None and not url.startswith(schemes):
@@ -99,11 +99,11 @@ class Settings(BaseSettings):
 
     def _wrong_words(self) -> Iterator[str]:
         if self.home.exists() and not self.home.is_dir():
-            yield f"PAGETURNER_HOME is no folder: {self.home}."
+            yield f"PAGETURNER_HOME is not a folder: {self.home}."
         if not _is_url(self.apple_url) or not urlsplit(self.apple_url).hostname:
             yield "PAGETURNER_APPLE_URL names no host."
         if self.sentry_dsn is not None and not _DSN.fullmatch(_text(self.sentry_dsn)):
-            yield "PAGETURNER_SENTRY_DSN is none: https://KEY@HOST/NUMBER is what Sentry calls one."
+            yield "PAGETURNER_SENTRY_DSN is not a DSN (https://KEY@HOST/NUMBER)."
         if any(len(one) < SECRET_LEAST for one in self.webhook_secrets):
             yield f"PAGETURNER_WEBHOOK_SECRET must be at least {SECRET_LEAST} characters: it is the only credential."
 
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Read the environment; what is wrong with it is told in words."""
+    """Read the environment; raise WrongSettings, which names the variable, if a setting is wrong."""
     try:
         return Settings()
     except ValidationError as error:
@@ -180,15 +180,15 @@ def read_settings() -> Settings:
 
 
 def unknown_settings() -> list[str]:
-    """Yield a warning for each PAGETURNER_ variable that no setting reads: it is mistyped, and has no effect."""
+    """Return a warning for each PAGETURNER_ variable that no setting reads: it is mistyped, and has no effect."""
     known = [f"PAGETURNER_{name.upper()}" for name in Settings.model_fields]
     unknown = [name for name in os.environ if name.startswith("PAGETURNER_") and name not in (*known, *_ELSEWHERE)]
     nearest = ((name, difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]) for name in sorted(unknown))
-    return [f"There is no setting {name}: it changes nothing. The nearest is {near}." for name, near in nearest]
+    return [f"There is no setting {name}: it has no effect. The nearest is {near}." for name, near in nearest]
 
 
 def _told(error: Mapping[str, Any]) -> str:
-    """Say what is wrong, and with which variable."""
+    """Return a sentence that names the variable and what is wrong with it."""
     words = str(error["msg"]).removeprefix("Value error, ")
     names = [f"PAGETURNER_{str(name).upper()}" for name in error["loc"]]
     return f"{names[0]}: {words}" if names else words
@@ -212,7 +212,7 @@ def read_duration(text: str) -> timedelta:
     """Read `90s`, `15m`, `6h` or `7d`."""
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not number.isascii() or not number.isdecimal() or not 0 < len(number) <= _DIGITS:
-        raise ValueError(f"'{text}' is no interval such as 90s, 15m, 6h or 7d.")
+        raise ValueError(f"'{text}' is not a valid interval (examples: 90s, 15m, 6h, 7d).")
     duration = timedelta(**{_UNITS[unit]: int(number)})
     if not LEAST_INTERVAL <= duration <= LONGEST_INTERVAL:
         raise ValueError(f"'{text}' is not between {LEAST_INTERVAL.seconds} s and {LONGEST_INTERVAL.days} days.")
@@ -244,7 +244,7 @@ def _is_url(text: str) -> bool:
 
 
 def _wrong_option(url: str) -> str | None:
-    """Say what of a Redis' URL the client does not take; None where it takes all."""
+    """Return the option of a Redis URL that the client does not accept; None if it accepts all."""
     from redis import ConnectionPool, RedisError
 
     try:

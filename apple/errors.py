@@ -87,7 +87,7 @@ class Forbidden(AppleError):
 class Unkeepable(AppleError):
     """Apple sent a record that cannot be kept."""
 
-    advice = "Look at it at Apple, or in the service that made it; nothing of this list is read before."
+    advice = "Look at it at Apple, or in the service that made it; this list is not crawled before."
 
 
 class SlowDown(AppleError):
@@ -167,7 +167,7 @@ class OtherLocation(NotOurs):
 class OtherOwner(NotOurs):
     """Another management service took this location over."""
 
-    advice = "If that is meant to be, say so with `pageturner accept`; nothing is read before."
+    advice = "If that is meant to be, confirm it with `pageturner accept`; nothing is crawled before."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,7 +147,7 @@ class _Diagnosis:
         with database.once() as connection:
             is_read_only = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
         if is_read_only:
-            yield "fail", "it may only be read (read-only): nothing can be kept. Is this a standby?"
+            yield "fail", "it is read-only: nothing can be stored. Is it a standby?"
         with database.once() as connection:
             moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         if abs(moment - datetime.now(UTC)) > _SKEW:
@@ -161,7 +161,7 @@ class _Diagnosis:
         free = shutil.disk_usage(home).free
         words = f"{free / 1e9:.1f} GB are free in {home}"
         if free < _LEAST_FREE:
-            yield "fail", f"{words}: nothing more can be kept. Make room"
+            yield "fail", f"{words}: nothing more can be stored. Free some space"
         else:
             yield ("warn" if free < _LITTLE_FREE else "ok"), words
 
@@ -207,7 +207,10 @@ class _Diagnosis:
         answers: list[dict[str, Any]] = app.control.ping(timeout=_PING_SECONDS)
         names = sorted(name for answer in answers for name in answer)
         if not names:
-            yield "warn", "none answers: start one with `pageturner worker`. (`pageturner sync` alone brings its own.)"
+            yield (
+                "warn",
+                "none answers: start one with `pageturner worker`. (Embedded, `pageturner sync` starts its own.)",
+            )
             return
         yield "ok", f"{len(names)} processes answer: {', '.join(names)}"
         inspected = app.control.inspect(timeout=_PING_SECONDS).registered() or {}
@@ -217,17 +220,20 @@ class _Diagnosis:
         if missing:
             yield (
                 "fail",
-                f"{', '.join(missing)} run another version than this one, {version('pageturner')}: restart them",
+                f"{', '.join(missing)} run a different version than this one, {version('pageturner')}: restart them",
             )
 
     def _beat(self) -> Iterator[tuple[str, str]]:
         last = self._services.store.chores.last().get("tick")
         if last is None:
-            yield "warn", "there never was a round: start `pageturner beat`, or nothing is read by itself"
+            yield "warn", "the scheduler has never run: start `pageturner beat` for automatic syncs"
         elif not is_scheduler_running(last, self._now):
-            yield "warn", f"the last round was at {last:%Y-%m-%d %H:%M} UTC: does `pageturner beat` run, and a worker?"
+            yield (
+                "warn",
+                f"the scheduler last ran at {last:%Y-%m-%d %H:%M} UTC: are `pageturner beat` and a worker running?",
+            )
         else:
-            yield "ok", "the clock ticks"
+            yield "ok", "the scheduler runs"
 
     def _notices(self) -> Iterator[tuple[str, str]]:
         locations = self._services.store.locations.watched()
@@ -242,7 +248,7 @@ class _Diagnosis:
         if waiting is not None:
             yield "warn", waiting
         if any(len(one) < _LEAST_SECRET for one in self._services.settings.webhook_secrets):
-            yield "warn", "PAGETURNER_WEBHOOK_SECRET is short: `pageturner key` makes one that nobody guesses"
+            yield "warn", "PAGETURNER_WEBHOOK_SECRET is short: `pageturner key` makes a long random one"
 
     def _apple(self) -> Iterator[tuple[str, str]]:
         config = self._services.needs.apple.service_config()

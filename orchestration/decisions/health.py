@@ -113,7 +113,7 @@ def _of_count(one: Disagreement, last: Look) -> str:
 
 def _late(verdict: StreamFreshness) -> str:
     was = "Never in step" if verdict.stream.seen_at is None else f"Last in step {spell_age(verdict.age)} ago"
-    return f"{was}, and due every {spell_age(verdict.limit)}: do `pageturner beat` and `pageturner worker` run?"
+    return f"{was}, and due every {spell_age(verdict.limit)}: are `pageturner beat` and `pageturner worker` running?"
 
 
 def _torn(stream: Stream) -> str:

@@ -80,7 +80,7 @@ class Problem:
 
     @property
     def told(self) -> str:
-        """Say of what, and what is the matter."""
+        """The problem, with the location and the resource that it is about."""
         names = [] if self.location is None else [self.location.name]
         names += [] if self.verdict is None else [self.verdict.stream.resource]
         return f"{' '.join(names)}: {self.words}" if names else self.words
@@ -92,17 +92,17 @@ class Overview:
 
     now: datetime
     locations: Sequence[LocationView]
-    #: When the clock did its round last; None where it never did.
+    #: When the scheduler last ran; None if it never did.
     ticked_at: datetime | None
-    #: What is away for those who work: each server by its name, with what it said.
+    #: The servers that workers cannot reach, by name, with the error of each.
     outages: Mapping[str, str]
-    #: How many notices nobody has acted on, and since when the first of them waits.
+    #: How many notices were not handled yet, and when the first of them came.
     unhandled: int
     unhandled_since: datetime | None
 
     @property
     def is_scheduler_running(self) -> bool:
-        """Return whether anything is read by itself: a clock sends its rounds, and a worker takes them."""
+        """Return whether syncs start automatically: a scheduler sends its chores, and a worker does them."""
         return is_scheduler_running(self.ticked_at, self.now)
 
     @property
@@ -143,14 +143,14 @@ class Overview:
 
     @property
     def waiting(self) -> str | None:
-        """Say that notices wait for longer than it takes to act on them."""
+        """A sentence if notices wait for longer than handling them takes; else None."""
         if self.unhandled_since is None or self.now - self.unhandled_since <= STILL:
             return None
         since = f"{self.unhandled_since:%Y-%m-%d %H:%M} UTC"
-        return f"{self.unhandled} notices wait since {since} for somebody to act: do workers and `beat` run?"
+        return f"{self.unhandled} notices wait since {since} to be handled: are workers and `pageturner beat` running?"
 
     def notes(self) -> Iterator[str]:
-        """Return all there is to say, in the order of the locations, and say nothing twice."""
+        """Yield a sentence for each problem, in the order of the locations, and none twice."""
         for one in self.locations:
             name = one.location.name
             if one.token.words:
@@ -167,15 +167,14 @@ class Overview:
 
     def _stillness(self) -> str:
         if self.ticked_at is None:
-            return (
-                "No clock runs: `pageturner sync` reads; `pageturner beat` with `pageturner worker` does so by itself."
-            )
+            return "No scheduler runs: start `pageturner beat` and `pageturner worker` for automatic syncs."
         ago = spell_age(self.now - self.ticked_at)
-        return f"Nothing is read by itself: the clock's last round was {ago} ago. Do `beat` and `worker` run?"
+        words = f"No automatic syncs: the scheduler last ran {ago} ago."
+        return f"{words} Are `pageturner beat` and `pageturner worker` running?"
 
 
 def is_scheduler_running(ticked_at: datetime | None, now: datetime) -> bool:
-    """Return whether a clock sends its rounds and a worker takes them."""
+    """Return whether a scheduler sends its chores and a worker does them."""
     return ticked_at is not None and now - ticked_at <= STILL
 
 

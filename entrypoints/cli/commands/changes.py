@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def changes(
     after: Annotated[
-        str | None, typer.Option(metavar="BOOKMARK", help="Give only what comes after this bookmark, or number.")
+        str | None, typer.Option(metavar="BOOKMARK", help="Print only the changes after this bookmark or number.")
     ] = None,
-    location: Annotated[str | None, typer.Option(help="Of one location only, watched or not.")] = None,
+    location: Annotated[str | None, typer.Option(help="Only changes of this location, watched or not.")] = None,
     *,
-    bookmark: Annotated[bool, typer.Option("--bookmark", help="Give the bookmark of now, and no changes.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One object a line, for a program.")] = False,
+    bookmark: Annotated[bool, typer.Option("--bookmark", help="Print the current bookmark, and no changes.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Show inserts, updates and deletes in the order in which they were committed.
 

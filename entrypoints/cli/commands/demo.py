@@ -6,7 +6,7 @@ import typer
 
 
 def demo(
-    *, keep: Annotated[bool, typer.Option("--keep", help="Leave the database, and say how to look at it.")] = False
+    *, keep: Annotated[bool, typer.Option("--keep", help="Keep the database, and print how to query it.")] = False
 ) -> None:
     """Crawl a simulated organisation that changes while it is read, and compare the mirror with the truth.
 

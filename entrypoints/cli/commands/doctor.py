@@ -18,8 +18,8 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 def doctor(
     *,
-    is_offline: Annotated[bool, typer.Option("--offline", help="Ask Apple nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    is_offline: Annotated[bool, typer.Option("--offline", help="Send no request to Apple.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Examine settings, servers, keys, tokens, workers and the clock, and say what to do about what is wrong.
 

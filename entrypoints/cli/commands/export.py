@@ -33,17 +33,21 @@ class Format(StrEnum):
 
 
 def export(
-    resource: Annotated[str, typer.Argument(help="Which resource.")],
+    resource: Annotated[str, typer.Argument(help="The resource.")],
     location: Annotated[
-        str | None, typer.Option(help="Which location, watched or not; needed where there are several.")
+        str | None, typer.Option(help="The location, watched or not; required if there are several.")
     ] = None,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="A JSON object a line, or a table; else as the file's name ends.")
+        Format | None,
+        typer.Option("--format", help="One JSON object per line, or CSV; the default follows the name of --output."),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="A file to write; else, and with -, standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; the default, and -, is standard output.")
+    ] = None,
     *,
     for_spreadsheets: Annotated[
-        bool, typer.Option("--for-spreadsheets", help="Put ' before what a spreadsheet would take for a formula.")
+        bool,
+        typer.Option("--for-spreadsheets", help="Put ' before each value that a spreadsheet would run as a formula."),
     ] = False,
 ) -> None:
     """Write a resource's records under Apple's own field names.

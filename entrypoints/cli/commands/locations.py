@@ -33,16 +33,19 @@ _STATES = (*(state.value for state in LocationState), "expiring")
 
 TokenFile = Annotated[
     Path,
-    typer.Argument(exists=True, dir_okay=False, readable=True, help="The .vpptoken file as Apple gave it."),
+    typer.Argument(exists=True, dir_okay=False, readable=True, help="The .vpptoken file as downloaded from Apple."),
 ]
 
 
 @app.command("add", epilog="Example: [bold]pageturner locations add sToken_for_Example.vpptoken --name hq[/]")
 def add(
     file: TokenFile,
-    name: Annotated[str | None, typer.Option(help="What to call it here; else the name it has at Apple.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name of the location here; the default is its name at Apple.")
+    ] = None,
     resources: Annotated[
-        str | None, typer.Option(help="Which resources to mirror, by commas; else all but the legacy ones.")
+        str | None,
+        typer.Option(help="The resources to mirror, separated by commas; the default is all except the legacy ones."),
     ] = None,
 ) -> None:
     """Check a token with Apple and keep its location."""
@@ -64,15 +67,21 @@ def add(
 
 @app.command("list", epilog="Example: [bold]pageturner locations list --state expiring[/]")
 def list_(
-    text: Annotated[str | None, typer.Argument(help="Those with this in a name, the uId or the organisation.")] = None,
-    state: Annotated[
-        list[str] | None, typer.Option(help=f"Those in this state ({', '.join(_STATES)}); may be given again.")
+    text: Annotated[
+        str | None, typer.Argument(help="Only locations with this text in a name, the uId or the organisation.")
     ] = None,
-    resource: Annotated[str | None, typer.Option(help="Those of which this resource is mirrored.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help=f"Only locations in this state ({', '.join(_STATES)}); can be repeated.")
+    ] = None,
+    resource: Annotated[str | None, typer.Option(help="Only locations of which this resource is mirrored.")] = None,
     *,
-    unsubscribed: Annotated[bool, typer.Option("--unsubscribed", help="Those whose notices go nowhere.")] = False,
-    removed: Annotated[bool, typer.Option("--removed", help="Those that were removed, whose data are kept.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    unsubscribed: Annotated[
+        bool, typer.Option("--unsubscribed", help="Only locations without a subscription to notices.")
+    ] = False,
+    removed: Annotated[
+        bool, typer.Option("--removed", help="Only locations that were removed, whose data are kept.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the locations that are kept. At Apple names are not unique: the uId is."""
     _check_filters(state, resource)
@@ -116,8 +125,8 @@ def apply(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Stop watching what the file does not declare.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --prune: even if that is most of what there is.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Give the plan for a program.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --prune: even if most locations would be removed.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Make the locations, their resources and their intervals be what a file says.
 
@@ -130,8 +139,8 @@ def apply(
 
 @app.command("watch", epilog="Example: [bold]pageturner locations watch hq assets,assignments,licenses[/]")
 def watch(
-    name: Annotated[str, typer.Argument(help="The name it has here.")],
-    resources: Annotated[str, typer.Argument(help="Which resources to mirror from now on, by commas.")],
+    name: Annotated[str, typer.Argument(help="The name of the location.")],
+    resources: Annotated[str, typer.Argument(help="The resources to mirror from now on, separated by commas.")],
 ) -> None:
     """Choose which resources of a location are mirrored. What is left out stays as it was mirrored last."""
     wanted = _resources(resources)
@@ -142,7 +151,7 @@ def watch(
 
 
 @app.command("remove", epilog="Example: [bold]pageturner locations remove hq[/]")
-def remove(name: Annotated[str, typer.Argument(help="The name it has here.")]) -> None:
+def remove(name: Annotated[str, typer.Argument(help="The name of the location.")]) -> None:
     """Stop watching a location: its token is erased, what was mirrored is kept."""
     with with_store() as services:
         services.store.locations.remove(name)
@@ -151,9 +160,11 @@ def remove(name: Annotated[str, typer.Argument(help="The name it has here.")]) -
 
 @app.command("purge", epilog="Example: [bold]pageturner locations purge hq[/]")
 def purge(
-    name: Annotated[str, typer.Argument(help="The name it had here: `locations list --removed` has them.")],
+    name: Annotated[
+        str, typer.Argument(help="The name of a removed location: `locations list --removed` prints them.")
+    ],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Erase for ever what was mirrored of a location that was removed: its records, their changes and its notices."""
     with with_store() as services:
@@ -173,7 +184,7 @@ def _is_sure(question: str) -> bool:
 
 
 @app.command("rotate", epilog="Example: [bold]pageturner locations rotate hq new.vpptoken[/]")
-def rotate(name: Annotated[str, typer.Argument(help="The name it has here.")], file: TokenFile) -> None:
+def rotate(name: Annotated[str, typer.Argument(help="The name of the location.")], file: TokenFile) -> None:
     """Put a newer token of the same location in the place of the old one."""
     token = _read(file)
     with with_gate() as services:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def metrics(
     host: Annotated[
-        str, typer.Option(help="Where to listen: it names locations, and asks nobody who he is.")
+        str, typer.Option(help="The address to listen on; the page exposes location names and has no authentication.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9090,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 picks a free one.")] = 9090,
 ) -> None:
     """Serve /metrics for Prometheus, /healthz, and /readyz, which takes ?max_age=2h as `status --check` does.
 

@@ -28,9 +28,9 @@ Name = Annotated[str, typer.Argument(help="The name of the location.")]
 @app.command("subscribe", epilog="Example: pageturner notices subscribe hq --url https://mdm.example.com/notices")
 def subscribe(
     name: Name,
-    url: Annotated[str, typer.Option(help="Where `pageturner webhook` is reached from outside: https://…/notices")],
+    url: Annotated[str, typer.Option(help="The public URL of `pageturner webhook`: https://…/notices")],
     type_: Annotated[
-        list[str] | None, typer.Option("--type", help="Which type of notice; may be given again. Else all.")
+        list[str] | None, typer.Option("--type", help="The type of notice; can be repeated. The default is all.")
     ] = None,
     *,
     claim: Annotated[
@@ -62,7 +62,9 @@ def subscribe(
 def unsubscribe(
     name: Name,
     *,
-    claim: Annotated[bool, typer.Option("--claim", help="End it even if the notices go to another service.")] = False,
+    claim: Annotated[
+        bool, typer.Option("--claim", help="Unsubscribe even if the notices go to another service.")
+    ] = False,
 ) -> None:
     """Have Apple send no more notices of a location; its secret is good no longer."""
     from orchestration.subscription import HeldElsewhere, NotTaken
@@ -77,19 +79,23 @@ def unsubscribe(
         except NotTaken as error:
             raise Failure(str(error), Exit.FAILED) from None
         if were_sent:
-            say(f"Apple sends no more notices of '{name}'. The clock goes on looking at it.")
+            say(f"Apple sends no more notices of '{name}'. Scheduled syncs go on.")
         else:
             say(f"Apple sends no notices of '{name}' to anybody; nothing was changed there.")
 
 
 @app.command("list", epilog="Example: pageturner notices list hq --limit 20")
 def list_(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Of which locations; else all.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="So many of the last.")] = 50,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The number of notices to list.")] = 50,
     *,
-    unhandled: Annotated[bool, typer.Option("--unhandled", help="Those that nobody has acted on yet.")] = False,
-    unknown: Annotated[bool, typer.Option("--unknown", help="Those of a location that is not kept here.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="For a program, with what each says.")] = False,
+    unhandled: Annotated[bool, typer.Option("--unhandled", help="Only notices that were not acted on yet.")] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Only notices of locations that are not kept here.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, with the text of each notice.")] = False,
 ) -> None:
     """List the notices that came, the newest first."""
     with with_store() as services:
@@ -111,11 +117,15 @@ def list_(
 
 @app.command("replay", epilog="Example: pageturner notices replay hq --since 2h")
 def replay(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Of which locations; else all.")] = None,
-    since_: Annotated[str | None, typer.Option("--since", help="Those of the last 90s, 15m, 6h or 7d.")] = None,
-    id_: Annotated[list[str] | None, typer.Option("--id", help="The notice of this notificationId.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
+    ] = None,
+    since_: Annotated[str | None, typer.Option("--since", help="Only notices of the last 90s, 15m, 6h or 7d.")] = None,
+    id_: Annotated[
+        list[str] | None, typer.Option("--id", help="The notice with this notificationId; can be repeated.")
+    ] = None,
 ) -> None:
-    """Act on notices once more: what they are about is read again, with the next round of the clock."""
+    """Act on notices once more: the scheduler syncs what they are about."""
     if not names and since_ is None and not id_:
         raise Failure("Which notices? Give a NAME, --since or --id.", Exit.USAGE)
     moment = None
@@ -129,7 +139,7 @@ def replay(
         uids = services.store.notices.replay([one.name for one in locations], moment, id_)
     if not uids:
         raise Failure("There are no such notices.", Exit.USAGE)
-    say(f"To be acted on again in the next round of the clock: {len(uids)} notices, locations: {len(set(uids))}.")
+    say(f"The scheduler will act again on {len(uids)} notices of {len(set(uids))} locations.")
 
 
 def _outcome(one: "StoredNotice") -> str:

@@ -42,7 +42,7 @@ _STOP_SECONDS = 70.0
 def worker(
     process_count: Annotated[int, typer.Option("--processes", min=1, help="Worker processes on this host.")] = 2,
     threads: Annotated[int, typer.Option(min=1, help="Threads in each.")] = 8,
-    log_level: Annotated[LogLevel, typer.Option(help="How much the workers say.")] = LogLevel.INFO,
+    log_level: Annotated[LogLevel, typer.Option(help="The least level that the workers log.")] = LogLevel.INFO,
 ) -> None:
     """Run workers until stopped; one that dies is started again.
 
@@ -62,8 +62,8 @@ def worker(
             _stop_all(list(children.values()))
 
 
-def beat(log_level: Annotated[LogLevel, typer.Option(help="How much it says.")] = LogLevel.INFO) -> None:
-    """Run the clock, which sends what is due. Any number of them may run.
+def beat(log_level: Annotated[LogLevel, typer.Option(help="The least level that is logged.")] = LogLevel.INFO) -> None:
+    """Run the scheduler, which queues the syncs that are due. Several schedulers may run at a time.
 
     Example: pageturner beat
     """

@@ -11,8 +11,8 @@ from ...web.server import listen
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port.")] = 8400,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 picks a free one.")] = 8400,
     locations: Annotated[int, typer.Option(min=1, help="How many locations.")] = 1,
     assets: Annotated[int, typer.Option(min=1, help="Assets of each.")] = 60,
     assignments: Annotated[int, typer.Option(min=0, help="Assignments of each.")] = 60_000,
@@ -23,20 +23,24 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     licenses: Annotated[int, typer.Option(min=0, help="Licences of the legacy service.")] = 1_500,
     legacy_users: Annotated[int, typer.Option(min=0, help="Users of the legacy service.")] = 300,
     count: Annotated[
-        list[str] | None, typer.Option(metavar="RESOURCE=COUNT", help="Records of any resource; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="RESOURCE=COUNT", help="The number of records of a resource; can be repeated."),
     ] = None,
-    page_size: Annotated[int, typer.Option(min=1, help="Records on a page.")] = 549,
-    latency: Annotated[float, typer.Option(min=0, help="Milliseconds that an answer takes.")] = 150,
-    jitter: Annotated[float, typer.Option(min=0, help="By how many milliseconds that varies.")] = 0,
+    page_size: Annotated[int, typer.Option(min=1, help="The number of records on a page.")] = 549,
+    latency: Annotated[float, typer.Option(min=0, help="The latency of each answer, in milliseconds.")] = 150,
+    jitter: Annotated[float, typer.Option(min=0, help="By how many milliseconds the latency varies.")] = 0,
     rate: Annotated[
-        int | None, typer.Option(min=1, help="Requests a second that are allowed; else any number.")
+        int | None, typer.Option(min=1, help="The requests a second that are allowed; the default is no limit.")
     ] = None,
     switch: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What Apple does where that is not known; may be given again."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What the simulated Apple does where the behaviour of the real one is not known; can be repeated.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed, the same data.")] = 1,
-    tokens: Annotated[Path | None, typer.Option(help="A folder to write a .vpptoken file a location into.")] = None,
+    seed: Annotated[int, typer.Option(help="The seed of the data: the same seed makes the same data.")] = 1,
+    tokens: Annotated[Path | None, typer.Option(help="A folder that gets a .vpptoken file for each location.")] = None,
 ) -> None:
     """Play Apple on a port of this machine. The first line of output is JSON: the origin, and the tokens.
 

@@ -25,9 +25,9 @@ def status(
         bool, typer.Option("--check", help="One line and an exit status: 0 in step, 1 late, 2 failing.")
     ] = False,
     max_age: Annotated[
-        str | None, typer.Option(help="With --check: what is older than this (90s, 15m, 2h, 7d) is failing.")
+        str | None, typer.Option(help="With --check: a stream older than this (90s, 15m, 2h, 7d) is failing.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show locations and streams: how old what is mirrored is, counts, version, what is wrong and what to do.
 

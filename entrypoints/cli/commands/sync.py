@@ -29,13 +29,17 @@ class Unsynced:
 
 
 def sync(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which locations; else all.")] = None,
-    resource: Annotated[list[str] | None, typer.Option(help="Which resource; may be given again. Else all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
+    ] = None,
+    resource: Annotated[
+        list[str] | None, typer.Option(help="The resource; can be repeated. The default is all.")
+    ] = None,
     *,
     full: Annotated[
-        bool, typer.Option("--full", help="Read everything, though nothing seems to have changed.")
+        bool, typer.Option("--full", help="Crawl everything, even if nothing seems to have changed.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Give the outcome for a program.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Bring the mirror in step with Apple, and wait for it.
 

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 def webhook(
     host: Annotated[
-        str, typer.Option(help="Where to listen. Behind a proxy that speaks HTTPS, this host alone.")
+        str, typer.Option(help="The address to listen on; keep the default behind an HTTPS proxy on this host.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 picks a free one.")] = 8080,
     trust: Annotated[
-        str, typer.Option(help="Proxies whose word on a request's source is taken: addresses or networks, by commas.")
+        str,
+        typer.Option(
+            help="Proxies whose X-Forwarded-For header is trusted: addresses or networks, separated by commas."
+        ),
     ] = "127.0.0.1",
 ) -> None:
     """Listen for Apple's notices, and keep each before it is answered. Apple wants HTTPS: put a proxy before it.
@@ -86,4 +89,6 @@ def _check_proxies(trust: str) -> None:
         try:
             ipaddress.ip_network(one.strip() if one.strip() != "*" else "0.0.0.0/0", strict=False)
         except ValueError:
-            raise Failure(f"--trust: '{one.strip()}' is no address, no network, and not '*'.", Exit.USAGE) from None
+            raise Failure(
+                f"--trust: '{one.strip()}' is neither an address, nor a network, nor '*'.", Exit.USAGE
+            ) from None
