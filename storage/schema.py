@@ -50,7 +50,7 @@ locations = sa.Table(
     # the address that it was told with it.
     sa.Column("notice_digests", Document),
     sa.Column("subscribed_url", sa.Text),
-    # When the clock last sent for it to be synced: until that is done, or seems lost, it is not sent again.
+    # When the scheduler last queued a sync of it: until that is done, or seems lost, it queues no other.
     sa.Column("sent_at", Moment),
 )
 
@@ -80,7 +80,7 @@ streams = sa.Table(
     sa.Column("held_digest", sa.Text),
     sa.Column("held_at", Moment),
     sa.Column("accepted_deletes", sa.BigInteger),
-    # When the clock wants it read; null where it never was. A failure puts it off, ever further.
+    # When it is due; null if it was never read. Each failure postpones it, ever further.
     sa.Column("due_at", Moment),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     # When a crawl of it was opened last.

@@ -33,7 +33,7 @@ AWAY_SECONDS = 5.0
 #: What a broker that is away did not take is offered again after this.
 BROKER_SECONDS = 1.0
 
-#: So many rounds of the clock may wait for a worker: some of each kind.
+#: How many chores of the scheduler may wait for a worker: some of each kind.
 _ROUNDS_WAITING = 10
 
 #: What a caller hands over that belongs to its own process, and not into a message.
@@ -152,7 +152,7 @@ class SyncTask(LocationTask):
 
 
 class ChoreTask(Task):
-    """A round of the clock: what is away is looked for in the next."""
+    """A chore of the scheduler: what fails is done by the next."""
 
     abstract = True
     throws = AWAY

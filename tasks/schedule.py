@@ -1,4 +1,4 @@
-"""What the clock sends, as data. Any number of beats may run: each round is claimed in the database, by one of them."""
+"""What the scheduler sends, as data. Several beats may run: each chore is claimed in the database by one of them."""
 
 from orchestration.scheduler import REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK_EVERY
 

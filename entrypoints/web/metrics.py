@@ -118,8 +118,12 @@ def _of_database(services: "Services") -> Iterator[Metric]:
     yield from _of_streams(overview)
     due = services.store.streams.oldest_due(now)
     late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
-    yield GaugeMetricFamily("pageturner_oldest_due_seconds", "For how long the clock has wanted a stream.", late)
-    rounds = GaugeMetricFamily("pageturner_round_timestamp_seconds", "When the clock's rounds were.", labels=["round"])
+    yield GaugeMetricFamily(
+        "pageturner_oldest_due_seconds", "How long the oldest due stream has waited for its crawl.", late
+    )
+    rounds = GaugeMetricFamily(
+        "pageturner_round_timestamp_seconds", "When each chore of the scheduler last ran.", labels=["round"]
+    )
     for name, moment in services.store.chores.last().items():
         rounds.add_metric([name], moment.timestamp())
     yield rounds

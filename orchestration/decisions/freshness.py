@@ -10,7 +10,7 @@ from storage.locations import Location
 
 from .timetable import Intervals
 
-#: A reading takes its time, and the clock has a grain: a stream is late this long after its interval.
+#: A crawl takes time, and so does the scheduler: a stream is late only this long after its interval.
 _LEAST_SLACK = timedelta(minutes=1)
 _SLACK_SHARE = 10
 

@@ -1,4 +1,4 @@
-"""Scheduling: when the clock has a stream looked at, and how much of it. Pure.
+"""The timetable: when the scheduler has a stream crawled, and how much of it. Pure.
 
 Moments are spread over an interval by the uId of the location, so that a thousand locations do not start together, and
 the streams of one location do.
@@ -60,7 +60,7 @@ class Timetable:
     deep: timedelta = DEEP_EVERY
 
     def next_due(self, now: datetime) -> datetime:
-        """Return when the clock wants it looked at next."""
+        """Return when the stream is due next."""
         return next_slot(self.uid, self.delta, now)
 
     def is_full_due(self, full_at: datetime | None, now: datetime) -> bool:
@@ -83,7 +83,7 @@ def next_slot(uid: str, every: timedelta, after: datetime) -> datetime:
 
 
 def patience(due: Sequence[Due], last_begun: datetime | None, now: datetime, *, is_busy: bool = False) -> timedelta:
-    """Return how long a sync waits, so that a burst of notices is one: nothing where the clock wants it."""
+    """Return how long a sync waits, so that a burst of notices is one sync; zero if the scheduler asked for it."""
     since = [one.wanted_since for one in due if one.wanted_since is not None]
     if len(since) < len(due) or not since:
         return timedelta()

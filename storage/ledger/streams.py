@@ -58,7 +58,7 @@ class Due:
     """A stream that is to be read, and that nobody reads just now."""
 
     resource: str
-    #: Since when a notice wants it; None where the clock does.
+    #: When a notice first asked for it; None if only the scheduler did.
     wanted_since: datetime | None
 
 
@@ -176,9 +176,9 @@ def _by_clock(now: datetime) -> Any:
 
 
 def _due(now: datetime) -> sa.Select[Any]:
-    """Choose the streams that the clock or a notice wants read, and that nobody reads.
+    """Choose the streams that are due or that a notice asks for, and that are not being read.
 
-    One that fails, or holds deletes back, rests whatever a notice wants: that waits for the clock.
+    One that fails, or holds deletes back, rests whatever a notice asks for: the scheduler begins its next crawl.
     """
     return (
         sa.select()
@@ -190,7 +190,7 @@ def _due(now: datetime) -> sa.Select[Any]:
 
 
 def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
-    """Choose the locations of which something is due: by the clock or by a notice, each found by its own index."""
+    """Choose the locations of which a stream is due, or asked for by a notice; each is found by its own index."""
     by_clock = [streams.c.due_at.is_(None), streams.c.due_at <= now]
     since = sa.func.coalesce(streams.c.due_at, _LONG_AGO)
     branches = [_candidates(since, is_wanted=False).where(one) for one in by_clock]

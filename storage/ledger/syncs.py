@@ -33,7 +33,7 @@ class Wanted:
     since: str | None = None
     scopes: tuple[Scope, ...] = ()
     forced_by: Reason | None = None
-    #: When the clock wants it read again; None where this is no reading that the clock counts.
+    #: When it is due again; None if this crawl leaves its timetable as it is.
     next_due: datetime | None = None
 
 

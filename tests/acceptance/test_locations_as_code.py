@@ -161,7 +161,7 @@ def test_monitoring_has_one_line(office):
 
 
 def test_the_doctor_says_what_is_wrong(office):
-    """Without workers and a clock it warns; with a wrong key or a wrong setting it fails, in a sentence."""
+    """Without workers and a scheduler it warns; with a wrong key or a wrong setting it fails, in a sentence."""
     with office.database() as database, database.write() as connection:
         connection.execute(sa.update(locations).values(added_at=datetime.now(UTC)))
     well = office.run("doctor", "--offline", "--json")

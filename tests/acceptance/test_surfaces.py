@@ -234,4 +234,4 @@ def test_only_what_somebody_reads_is_being_read(services):
     note(chores)
     done = cluster.run("status")
     assert "in 59 min" not in done.stdout
-    assert "No clock runs" in done.stderr
+    assert "No scheduler runs" in done.stderr

@@ -1,4 +1,4 @@
-"""It runs by itself: an installation by its Procfile, which Apple's notices and the clock keep in step."""
+"""It runs by itself: an installation by its Procfile, which Apple's notices and the scheduler keep in step."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from tests.support.notifier import make_notice, send, send_many
 from tests.support.sentry import running_sink
 from tests.support.site import await_true, kill, running_site
 
-#: A small part of the time after which the clock would look.
+#: A small part of the time after which the scheduler would look.
 SOON = 60.0
 
 NUMBERED = tuple(name for name, resource in RESOURCES.items() if resource.paging is Paging.INDEX)
@@ -42,7 +42,7 @@ def place(site):
 def settle(site):
     """Keep a location, wait until it is in step, and have its notices sent."""
     place = site.cluster.add(*NUMBERED)
-    await_true(lambda: is_in_step(place), "the clock reads what is new")
+    await_true(lambda: is_in_step(place), "the scheduler reads what is new")
     done = site.cluster.run("notices", "subscribe", place.name, "--url", site.notices_url)
     assert done.returncode == 0, done.stderr
     return place
@@ -99,7 +99,7 @@ def synced(site, place) -> int:
 
 
 def test_a_change_is_in_the_mirror_soon(site, place):
-    """What Apple tells of is in the mirror and the feed long before the clock would look, removals too."""
+    """What Apple tells of is in the mirror and the feed long before the scheduler would look, removals too."""
     for change in ({"insert": 5, "remove": 3}, {"insert": 1}, {"remove": 4}):
         place.change(resource="assignments", **change)
         await_true(lambda: is_mirrored(place), "the change is mirrored", seconds=SOON)
@@ -259,7 +259,7 @@ def test_the_broker_may_be_down(site, place):
 
 
 def test_notices_may_come_twice_or_never(site, place):
-    """One that comes twice is kept once; of one that is lost the clock finds out, or a person who asks for it."""
+    """One that comes twice is kept once; of one that is lost the scheduler finds out, or a person who asks for it."""
     site.cluster.apple.switch(notices="twice")
     place.change(resource="users", insert=1)
     await_true(lambda: is_mirrored(place), "the change is mirrored")

@@ -1,4 +1,4 @@
-"""Twenty thousand locations: what the clock asks all the time is found by an index, and a sweep has no ceiling."""
+"""Twenty thousand locations: what the scheduler asks all the time is found by an index, and a sweep has no ceiling."""
 
 from datetime import timedelta
 
@@ -63,7 +63,7 @@ def explain(database: Database, query: "sa.Select[tuple[str]]") -> str:
 
 
 def test_what_is_due_is_found_by_index(big):
-    """Where nothing is due, the clock's question looks at no stream at all."""
+    """Where nothing is due, the scheduler's question looks at no stream at all."""
     plan = explain(big, due_locations(big.now(), 500))
     assert "Seq Scan on streams" not in plan
     assert "streams_due_at_index" in plan

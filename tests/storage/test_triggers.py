@@ -39,7 +39,7 @@ def due(store, *, later: timedelta = timedelta()) -> list[str]:
 
 
 def read(store, resource: str) -> None:
-    """Open a crawl of a stream that the clock wants again in five minutes, and end it."""
+    """Open a crawl of a stream that is due again in five minutes, and end it."""
     stream = store.stream(store.location, resource)
     opened = store.open(stream, Wanted(stream=stream, next_due=datetime.now(UTC) + SOON))
     assert store.crawls.end_unchanged(store.crawls.get(opened.crawl_id), "v1")

@@ -22,7 +22,7 @@ class Sink:
         return [payload for kind, payload in self._items() if kind == "event"]
 
     def check_ins(self) -> list[dict[str, Any]]:
-        """Return what the clock's monitors said."""
+        """Return what the scheduler's monitors said."""
         return [payload for kind, payload in self._items() if kind == "check_in"]
 
     def _items(self) -> Iterator[tuple[str, dict[str, Any]]]:

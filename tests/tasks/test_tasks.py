@@ -136,7 +136,7 @@ for _ in range(50):
 
 
 def test_rounds_do_not_pile_up(redis, redis_url, tmp_path):
-    """A clock that nobody listens to leaves a handful of messages behind, however long it goes on."""
+    """A scheduler without workers leaves a handful of messages behind, however long it goes on."""
     env = {**os.environ, "PAGETURNER_HOME": str(tmp_path), "PAGETURNER_REDIS_URL": redis_url}
     env |= {"PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}", "PAGETURNER_SECRET_KEYS": make_key()}
     command = [sys.executable, "-c", _ROUNDS]

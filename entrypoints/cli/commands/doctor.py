@@ -21,7 +21,7 @@ def doctor(
     is_offline: Annotated[bool, typer.Option("--offline", help="Send no request to Apple.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Examine settings, servers, keys, tokens, workers and the clock, and say what to do about what is wrong.
+    """Examine settings, servers, keys, tokens, workers and the scheduler, and say what to do about what is wrong.
 
     Example: pageturner doctor --offline
     """

@@ -1,4 +1,4 @@
-"""Intake: keeps notices, many in one transaction, and then tells the workers: without them, the clock finds out."""
+"""Intake: keeps notices, many in one transaction, and then tells the workers; without them, the scheduler finds it."""
 
 import asyncio
 import contextlib
@@ -122,8 +122,10 @@ class Intake:
     def _tell_one(self, uid: str) -> None:
         try:
             self._tell(uid)
-        except Exception as error:  # noqa: BLE001 - whatever it is: the notice is kept, and the clock finds it
-            log.warning("The workers could not be told of a notice (%s): the clock will.", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the notice is kept, and the scheduler finds it
+            log.warning(
+                "The workers could not be told of a notice (%s): the scheduler will find it.", type(error).__name__
+            )
 
 
 def _answer(some: list[_Waiting], problem: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""When the clock has something read: spread over the interval, soon enough, and not twice."""
+"""When the scheduler has something read: spread over the interval, soon enough, and not twice."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -46,7 +46,7 @@ def test_streams_have_their_own_intervals():
 
 
 def due(seconds_ago: float | None) -> Due:
-    """Make a stream that a notice wants since then, or that the clock wants."""
+    """Make a stream that a notice wants since then, or that is due."""
     return Due(resource="users", wanted_since=None if seconds_ago is None else NOW - timedelta(seconds=seconds_ago))
 
 
@@ -64,7 +64,7 @@ def due(seconds_ago: float | None) -> Due:
     ],
 )
 def test_notices_wait_for_each_other(some, opened, seconds):
-    """The first of a burst waits a moment, and the next sync a little longer; what the clock wants does not."""
+    """The first of a burst waits a moment, and the next sync a little longer; what is due by its interval does not."""
     last = None if opened is None else NOW - timedelta(seconds=opened)
     assert patience(some, last, NOW).total_seconds() == pytest.approx(seconds)
 

@@ -85,7 +85,7 @@ def test_putting_off_never_brings_forward(store):
 
 
 def test_held_deletes_wait_for_the_clock(store, database):
-    """A notice right after does not confirm them; the clock has them looked at soon, and then ever less often."""
+    """A notice right after does not confirm them; the scheduler has them looked at soon, and then ever less often."""
     stream = store.stream(store.location, "assets")
     records = [{"adamId": str(number), "pricingParam": "STDQ"} for number in range(40)]
     store.publish(store.read(stream, records))
