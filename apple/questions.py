@@ -31,7 +31,7 @@ class Question:
     is_numbered: bool = True
 
     def query(self) -> dict[str, str]:
-        """Say it as the query of a GET."""
+        """Return the query of a GET that asks this."""
         query = {}
         if self.since is not None:
             query["sinceVersionId"] = self.since
@@ -44,7 +44,7 @@ class Question:
         return query
 
     def body(self) -> dict[str, Any]:
-        """Say it as the body of a POST of the legacy service; the token is added where it is sent."""
+        """Return the body of a POST of the legacy service that asks this, without the token."""
         if self.cursor is not None:
             return {"batchToken": self.cursor} | ({"overrideIndex": self.index} if self.is_numbered else {})
         if self.since is not None:

@@ -20,7 +20,7 @@ _now = threading.local()
 
 @contextlib.contextmanager
 def announcing(call: TimedCall) -> Iterator[None]:
-    """Have this thread's connections say that they serve this call."""
+    """Attach the connections of this thread to this call, so that its deadline can close them."""
     _now.call = call
     try:
         yield

@@ -56,7 +56,7 @@ class Bench:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def grow(self, uid: str, pages: int) -> None:
-        """Have a location hold so many pages of assignments."""
+        """Set the number of assignments of a location to a number of pages."""
         if pages > 1:
             self.cluster.apple.change(uid, resource="assignments", insert=(pages - 1) * PAGE, where="end")
 

@@ -9,7 +9,7 @@ _about: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("a
 
 @contextmanager
 def about(**fields: object) -> Iterator[None]:
-    """Have all lines of the block be about this as well: a location, a stream, a crawl, a page."""
+    """Add these to the context of every log line of the block: a location, a stream, a crawl, a page."""
     token = _about.set({**_about.get(), **fields})
     try:
         yield

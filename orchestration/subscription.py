@@ -41,7 +41,7 @@ class Subscriber:
         self._limits = limits
 
     def subscribe(self, location: Location, url: str, types: tuple[str, ...], *, claim: bool) -> Subscribed:
-        """Have notices sent to a URL, with a secret made for it. What another service holds takes a claim."""
+        """Subscribe a URL to notices, with a secret made for it. A subscription of another service needs a claim."""
         config = self._look(location)
         me = f"pageturner:{urlsplit(url).hostname}"
         if not claim:
@@ -67,7 +67,7 @@ class Subscriber:
         return Subscribed(url=now.notification_url, types=now.notification_types)
 
     def unsubscribe(self, location: Location, *, claim: bool) -> bool:
-        """Have no more notices sent, if any are. The secret is good no longer, whatever Apple goes on sending."""
+        """End the subscription, if there is one, and revoke its secret, whatever Apple goes on sending."""
         config = self._look(location)
         if not config.notification_types:
             self._secrets.forget(location.uid)

@@ -138,7 +138,7 @@ class Syncer:
         return self._store.progress.of(sync_ids)
 
     def _follow_cursors(self, sync: Sync, crawls: Sequence[Crawl]) -> bool:
-        """Have the stream read whose turn it is; return True if that ended its crawl, so that it is another's turn."""
+        """Read the stream whose turn it is; return True if that ended its crawl, so that the next stream may begin."""
         if not sync.is_handed_over:
             is_open = any(crawl.state is CrawlState.OPEN for crawl in _paged(crawls))
             if is_open or not self._store.syncs.hand_over(sync, PAGED):

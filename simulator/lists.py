@@ -34,7 +34,7 @@ class RecordList:
         self._name()
 
     def fill(self, count: int) -> None:
-        """Begin with so many records."""
+        """Begin with a number of records."""
         self.entries = [ListedRecord(self.make()) for _ in range(count)]
 
     def insert(self, where: Where) -> None:

@@ -75,7 +75,7 @@ class NoticeTarget:
             _pool.submit(self._deliver, self.url, self.secret, notice)
 
     def described(self) -> dict[str, Any]:
-        """Say it as `client/config` does; the secret is given back to whoever asks."""
+        """Return the subscription as `client/config` has it, with the secret, as Apple does."""
         if self.url is None:
             return {}
         return {

@@ -47,7 +47,7 @@ class DataChange:
         organisation.touch(self.resource)
 
     def told(self) -> dict[str, Any]:
-        """Say what a notice says of it."""
+        """Return what a notice says of it."""
         kinds = {"assignments": "DISASSOCIATE" if self.remove else "ASSOCIATE", "users": "UPDATE"}
         return {"type": kinds[self.resource]} if self.resource in kinds else {}
 

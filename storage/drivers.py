@@ -26,7 +26,7 @@ _UNANSWERED = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 def meaning_of(error: BaseException | None, *, is_lost: bool = False) -> StorageError | None:
-    """Say what an error of a driver's means: what goes by itself, what needs a person; None for a mistake of ours."""
+    """Translate an error of a driver: one that passes by itself or one that needs a person; None if it is a bug."""
     state = getattr(error, "sqlstate", None) or ""
     words = f"({_short(error)})"
     if isinstance(error, sqlite3.Error):

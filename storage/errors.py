@@ -19,7 +19,7 @@ class StorageError(Exception):
     """The store cannot do what was asked."""
 
     def __init__(self, detail: str = "") -> None:
-        """Say what happened; the docstring is the beginning of the sentence."""
+        """Make the message: the docstring of the class, then the detail."""
         super().__init__(f"{(self.__doc__ or '').strip()} {detail}".strip())
 
 

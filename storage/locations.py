@@ -292,7 +292,7 @@ def _lock_streams_of(connection: sa.Connection, which: Any) -> None:
 
 
 def _make_due(connection: sa.Connection, which: Any) -> None:
-    """Have everything of a location be due now: a person has acted, and what failed before is another story."""
+    """Make all streams of a location due, without the rest that failures earned them: a person has acted."""
     ids = list(connection.scalars(sa.select(locations.c.id).where(which)))
     lock_streams(connection, ids)
     connection.execute(sa.update(streams).where(streams.c.location_id.in_(ids)).values(due_at=None, failures=0))

@@ -15,7 +15,7 @@ from .schema import locations
 #: As much as nobody guesses, and well below what Apple takes (maxNotificationLength).
 _SECRET_BYTES = 32
 
-#: Nobody knows of so many whether Apple took them: it did not answer.
+#: Maximum number of secrets that were proposed but never confirmed by Apple.
 _PROPOSED = 3
 
 
@@ -54,17 +54,17 @@ class NoticeSecrets:
         return secret
 
     def settle(self, uid: str, secret: str, url: str) -> None:
-        """Have this secret be the only good one: Apple has confirmed it, with this address."""
+        """Make this secret the only valid one: Apple has confirmed it, with this address."""
         with self._changing(uid) as kept:
             kept.settled, kept.proposed, kept.url = digest_of_secret(secret), [], url
 
     def withdraw(self, uid: str, secret: str) -> None:
-        """Have a secret that was proposed be good no more."""
+        """Revoke a secret that was proposed."""
         with self._changing(uid) as kept:
             kept.proposed = [one for one in kept.proposed if one != digest_of_secret(secret)]
 
     def forget(self, uid: str) -> None:
-        """Have no secret of a location be good."""
+        """Revoke all secrets of a location."""
         with self._changing(uid) as kept:
             kept.settled, kept.proposed, kept.url = None, [], None
 

@@ -18,7 +18,7 @@ from .sql import insert_or, own_columns, pick
 #: Notices are kept this long, for whoever wants to know what Apple told, or to have it looked into again.
 NOTICES_KEPT = timedelta(days=30)
 
-#: So many are handled in one transaction.
+#: How many notices one transaction handles.
 _AT_ONCE = 1000
 
 
@@ -92,7 +92,7 @@ class Notices:
                 return handled
 
     def replay(self, names: Sequence[str] | None, since: datetime | None, ids: Sequence[str] | None) -> list[str]:
-        """Have kept notices handled once more; gives the uIds that they are of."""
+        """Mark notices as not handled, so that they are handled once more; return their uIds."""
         here: Any = sa.true()
         if names:
             here &= notices.c.uid.in_(sa.select(locations.c.uid).where(locations.c.name.in_(names)))
@@ -150,7 +150,7 @@ def _handle(
     here: Any = notices.c.handled_at.is_(None)
     if uid is not None:
         here &= notices.c.uid == uid
-    # What another one is at is his: it would only be wanted twice.
+    # Skip rows that another worker has locked: handling them twice would only queue the stream twice.
     query = sa.select(notices.c.id, notices.c.uid, notices.c.type, notices.c.received_at).where(here)
     rows = connection.execute(query.order_by(notices.c.id).limit(_AT_ONCE).with_for_update(skip_locked=True)).all()
     uids = sorted({row.uid for row in rows})

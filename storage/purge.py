@@ -13,7 +13,7 @@ from .mirror.tables import MIRRORS
 from .schema import changes, comparisons, crawls, disagreements, locations, notices, pages, streams, syncs, wants
 from .states import UNFINISHED
 
-#: Rows are erased so many at a time: others want to write as well, and what is erased stays so if the rest is not.
+#: How many rows one transaction erases: other writers need not wait, and a purge that stops can go on.
 AT_ONCE = 20_000
 
 #: A crawl of which nothing was heard for so long has no request under way.

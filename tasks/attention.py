@@ -69,7 +69,7 @@ class Attention(threading.Thread):
             log.warning("The database %s.", words)
 
     def _follow(self) -> None:
-        """Have the consumer do what is wanted, until it does: between the two, its broker may have come and gone."""
+        """Make the consumer pause or resume, and try again until it has: its broker may have gone away meanwhile."""
         consumer = self._consumer.task_consumer
         is_done = not self._cancelled
         if self._is_turned_away:

@@ -10,7 +10,7 @@ from .services import services
 
 @app.task(name="pageturner.tick", base=ChoreTask, queue="clock")
 def tick() -> None:
-    """Have every location synced of which something is due."""
+    """Queue a sync of every location that has a due stream."""
     services().use_cases.scheduler.tick()
 
 
@@ -24,7 +24,7 @@ def tend() -> None:
 
 @app.task(name="pageturner.refresh_all", base=ChoreTask, queue="clock")
 def refresh_all() -> None:
-    """Have Apple asked about every token, once a day."""
+    """Queue a check of every token with Apple, once a day."""
     services().use_cases.scheduler.refresh()
 
 

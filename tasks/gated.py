@@ -123,12 +123,12 @@ class GatedTask(Task):
 
 
 class LocationTask(GatedTask):
-    """A gated task about a whole location, and no crawl of it: what goes wrong is told, and tried again in its time."""
+    """A gated task about a whole location, and no crawl of it: a failure is logged, and the scheduler tries again."""
 
     abstract = True
 
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
-        """Say what a person has to mend."""
+        """Log what a person has to mend."""
         log.error("Location %s: %s", args[0], error)
 
     def give_up_for_bug(self, args: Any, error: Exception) -> None:
@@ -141,7 +141,7 @@ class SyncTask(LocationTask):
     abstract = True
 
     def give_up_for_person(self, args: Any, error: StorageError) -> None:
-        """Say what a person has to mend, and let the location rest."""
+        """Log what a person has to mend, and postpone the location."""
         super().give_up_for_person(args, error)
         services().use_cases.syncer.rest(args[0])
 

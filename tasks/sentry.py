@@ -28,7 +28,7 @@ _DEEPEST = 30
 
 
 def report_bugs(settings: Settings, part: str) -> None:
-    """Have what goes wrong in this process told to Sentry; without an address for that, nothing happens."""
+    """Send the bugs of this process to Sentry; without a DSN, do nothing."""
     if settings.sentry_dsn is None:
         return
     scrub = _Scrubber([*settings.keys, *settings.webhook_secrets])

@@ -101,7 +101,7 @@ _TICKING = timedelta(seconds=30)
 
 
 def wake(services: "Services", uid: str) -> None:
-    """Have a location synced now, and not with the next tick; where no clock ticks, nobody has asked for that."""
+    """Queue a sync of a location instead of waiting for the next tick, if a scheduler runs."""
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 

@@ -59,7 +59,7 @@ def _kept(services: "Services") -> list[KeptLocation]:
 def _identify(
     services: "Services", entries: Sequence[LocationEntry], kept: Sequence[KeptLocation]
 ) -> list[DeclaredLocation]:
-    """Find out which location each entry is: by its token where that is kept, else by asking Apple."""
+    """Find the location of each entry: by its token if that is kept, else by asking Apple."""
     by_token = {one.token: one.location for one in kept}
     names = {one.location.uid: one.location.name for one in kept}
 

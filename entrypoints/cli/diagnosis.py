@@ -74,7 +74,7 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
 
 
 def _ping(settings: Settings) -> Finding | None:
-    """Look whether Redis answers at all, without waiting for it as long as those who work do."""
+    """Return a finding if Redis does not answer within a shorter time than workers wait; else None."""
     try:
         with Redis.from_url(
             settings.redis, socket_timeout=_PING_SECONDS, socket_connect_timeout=_PING_SECONDS, retry=None

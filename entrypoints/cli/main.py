@@ -36,7 +36,7 @@ PLACES = {
     "locations": Place("locations", "app", "Keep content tokens: add, list, remove, rotate, purge."),
     "sync": Place("sync", "sync", "Bring the mirror in step with Apple, and wait for it."),
     "status": Place("status", "status", "Show how old each mirrored list is, what is wrong and what to do."),
-    "notices": Place("notices", "app", "Have Apple send notices of changes: subscribe, list, replay."),
+    "notices": Place("notices", "app", "Receive Apple's notices of changes: subscribe, list, replay."),
     "accept": Place("accept", "accept", "Let deletes that were held back through, or a new owner of a location."),
     "export": Place("export", "export", "Write the records of a resource under Apple's own field names."),
     "changes": Place("changes", "changes", "Show inserts, updates and deletes in the order of their commits."),
@@ -132,7 +132,7 @@ def run() -> None:
 
 
 def _end(error: Exception) -> int:
-    """Say why a command ended, and give its status; what is a bug is raised."""
+    """Print why a command failed, and return its exit status; raise what is a bug."""
     if isinstance(error, Failure):
         say(f"pageturner: {error}")
         return error.status

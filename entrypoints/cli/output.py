@@ -19,7 +19,7 @@ _MODE = 0o600
 
 
 def write_to(output: Path | None, write: Callable[[TextIO], None]) -> None:
-    """Have something written to a place; a place that cannot be written is a failure with its reason."""
+    """Write to a file or standard output; raise Failure, with the reason, if that cannot be written."""
     if output is None or output == _STANDARD:
         write(sys.stdout)
         return

@@ -201,7 +201,7 @@ def draw(reports: list[ProgressReport], in_flight: InFlight) -> Table:
 
 
 def describe(report: ProgressReport) -> str:
-    """Say in a word or two where a crawl is."""
+    """Return the state of a crawl in a word or two."""
     if report.state is CrawlState.OPEN:
         return "reading"
     if report.state is CrawlState.SETTLED:
@@ -227,7 +227,7 @@ class _Lines:
 
 
 def causes(reports: list[ProgressReport]) -> list[str]:
-    """Say why crawls failed: what several of a location failed for is one line."""
+    """Return a line for each reason of failed crawls; crawls of a location with one reason share a line."""
     found: dict[tuple[str, str], list[str]] = {}
     for report in reports:
         if report.reason:

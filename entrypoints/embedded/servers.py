@@ -123,7 +123,7 @@ def _tighten(home: Path) -> None:
 
 @contextmanager
 def servers(settings: Settings, kind: str, *, threads: int = 0) -> Iterator["subprocess.Popen[bytes] | None"]:
-    """Have a Redis server for the length of the block, and a worker of some threads; gives that worker.
+    """Run a Redis server for the length of the block, and a worker if threads are given; yield the worker, or None.
 
     Where another command keeps servers in this home, they are shared if it is a `worker`; else it is waited for.
     """

@@ -20,11 +20,11 @@ from .freshness import Freshness, StreamFreshness
 #: Days before a token's end on which it is time to say so, ever more urgently.
 WARN_DAYS = (30, 14, 7, 1)
 
-#: Of assets whose counts disagree, so many are told one by one.
+#: How many assets whose counts disagree get a sentence each.
 TOLD = 3
 
 
-#: A token that ends within so many days is a warning, or critical, for who is called at night.
+#: A token that expires within this many days is a warning, or critical, for monitoring.
 _ALARM_DAYS = 14
 _CRITICAL_DAYS = 1
 
@@ -97,7 +97,7 @@ def of_stream(verdict: StreamFreshness) -> Health:
 
 
 def of_counts(disagreements: Sequence[Disagreement]) -> list[str]:
-    """Say that Apple's counts do not agree with its lists, and that this is not hunted for ever; of many, the first."""
+    """Return a sentence for each asset whose count and list disagree at Apple; of many, for the first ones."""
     told = [_of_count(one, one.last) for one in disagreements[:TOLD] if one.last is not None]
     rest = len(disagreements) - TOLD
     return told if rest <= 0 else [*told, f"{rest} more assets are counted and listed differently: status --json."]
@@ -141,7 +141,7 @@ _UNTOLD = {
 
 
 def rotating(name: str) -> str:
-    """Say how a newer token of a location gets here."""
+    """Return the command that puts a newer token into effect."""
     return f"Then: `pageturner locations rotate {shlex.quote(name)} FILE`."
 
 

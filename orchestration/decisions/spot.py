@@ -32,7 +32,7 @@ def since_last_look(crawls: Sequence[Crawl]) -> tuple[Crawl | None, list[Crawl]]
 
 
 def noted(differing: Sequence[Disagreement], now: datetime, *, is_after_look: bool) -> list[Disagreement]:
-    """Say what a comparison notes: what to look into now; after a look, what that left, with the numbers of now."""
+    """Return what a comparison notes: the assets to look into now or, after a look, those that still disagree."""
     if not is_after_look:
         return due(differing, now)
     looked = [(one, one.last) for one in differing if one.last is not None]
@@ -59,7 +59,7 @@ def due(differing: Sequence[Disagreement], now: datetime) -> list[Disagreement]:
 
 
 def is_full_cheaper(chosen: Sequence[Disagreement], pages: int | None, records: int) -> bool:
-    """Return whether reading everything, which took so many pages for so many records, costs less than these assets."""
+    """Return whether a full crawl of that many pages and records costs less than a spot crawl of these assets."""
     if len(chosen) > SPOT_LIMIT:
         return True
     a_page = max(1, records // pages) if pages else records or 1

@@ -158,11 +158,11 @@ class Gate:
         return any(one.startswith(prefix) and one != but for one in self._memory.ids(uid))
 
     def touch(self, uid: str) -> None:
-        """Have a gate looked at, in case nobody else remembers to."""
+        """Queue a look at a gate, in case no other is queued."""
         self._memory.touch(uid)
 
     def shut(self, uid: str, seconds: float, step: int = 0) -> None:
-        """Shut a gate for so long because Apple wanted that, and so many times in a row."""
+        """Close a gate for some seconds, as Apple asked, after a number of closings in a row."""
         self._memory.wake(uid, self._memory.shut(uid, int(seconds * 1000), step))
 
     def hold(self, uid: str) -> None:

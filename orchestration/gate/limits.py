@@ -43,7 +43,7 @@ class ServiceLimits:
         return () if self._config is None else self._config.notification_types
 
     def forget(self, *, is_legacy: bool = False) -> None:
-        """Have them read again before the next request: Apple says that they have changed."""
+        """Forget the limits, so that they are read before the next request: Apple says that they have changed."""
         self._asks_legacy |= is_legacy
         self._refresh_at = 0.0
 

@@ -199,7 +199,7 @@ class LocalMemory:
         return list(self._gate(uid).messages)
 
     def shut(self, uid: str, wait: int, step: int) -> int:
-        """Shut a gate for so long because Apple wanted that, so many times in a row; return when it opens."""
+        """Close a gate for some seconds, after a number of closings in a row; return when it opens."""
         gate = self._gate(uid)
         gate.closed_until = max(gate.closed_until, self._now() + wait)
         gate.closings += 1
@@ -224,11 +224,11 @@ class LocalMemory:
         return [(uid, self._due[uid]) for uid in _up_to(self._due, self._now())]
 
     def wake(self, uid: str, at: int) -> None:
-        """Have a gate looked at by then."""
+        """Queue a look at a gate for that moment at the latest."""
         self._due[uid] = min(at, self._due.get(uid, at) - 0.001)
 
     def touch(self, uid: str) -> None:
-        """Have a gate looked at now, unless a time is set for it."""
+        """Queue a look at a gate now, unless one is queued."""
         self._due.setdefault(uid, 0)
 
     def reschedule(self, uid: str, seen: float, at: int | None) -> None:

@@ -159,7 +159,7 @@ class GateMemory(Protocol):
         """Return the ids of all messages that are parked, admitted or running."""
 
     def shut(self, uid: str, wait: int, step: int) -> int:
-        """Shut a gate for so long because Apple wanted that, so many times in a row; return when it opens."""
+        """Close a gate for some seconds, after a number of closings in a row; return when it opens."""
 
     def hold(self, uid: str, least: int, longest: int) -> int:
         """Shut a gate because answers cannot be stored, longer each time; return when it opens."""
@@ -168,10 +168,10 @@ class GateMemory(Protocol):
         """Return the gates that are to be looked at now, each with the time that was set for it."""
 
     def wake(self, uid: str, at: int) -> None:
-        """Have a gate looked at by then."""
+        """Queue a look at a gate for that moment at the latest."""
 
     def touch(self, uid: str) -> None:
-        """Have a gate looked at now, unless a time is set for it."""
+        """Queue a look at a gate now, unless one is queued."""
 
     def reschedule(self, uid: str, seen: float, at: int | None) -> None:
         """Set when a gate is looked at next, unless that has changed since it was seen."""

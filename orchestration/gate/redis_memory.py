@@ -86,7 +86,7 @@ class RedisMemory:
         return [name.decode() for name in names]
 
     def shut(self, uid: str, wait: int, step: int) -> int:
-        """Shut a gate for so long because Apple wanted that, so many times in a row; return when it opens."""
+        """Close a gate for some seconds, after a number of closings in a row; return when it opens."""
         return int(self._run("shut", uid, wait, step))
 
     def hold(self, uid: str, least: int, longest: int) -> int:
@@ -101,11 +101,11 @@ class RedisMemory:
         return [(name.decode(), seen) for name, seen in due]
 
     def wake(self, uid: str, at: int) -> None:
-        """Have a gate looked at by then."""
+        """Queue a look at a gate for that moment at the latest."""
         self._wake(keys=[DUE_KEY], args=[uid, at])
 
     def touch(self, uid: str) -> None:
-        """Have a gate looked at now, unless a time is set for it."""
+        """Queue a look at a gate now, unless one is queued."""
         self._redis.zadd(DUE_KEY, {uid: 0}, nx=True)
 
     def reschedule(self, uid: str, seen: float, at: int | None) -> None:

@@ -34,7 +34,7 @@ _LENGTH = 120
 
 
 def explain_redis(error: RedisError, *, is_broker: bool = False) -> str:
-    """Say what is the matter with a Redis, or with a broker that is one, in its own words where it has any."""
+    """Return a sentence on what is wrong with a Redis, or with a broker that is one, with the server's own words."""
     words = _explain(error)
     return words.replace("Redis", "The broker", 1).replace(_URL, _BROKER_URL) if is_broker else words
 

@@ -132,7 +132,7 @@ class Crawl:
     moved_at: datetime
 
     def has_place(self, index: int) -> bool:
-        """Return whether the page of this index counts: in a spot crawl, whether its asset still has so many pages."""
+        """Return whether the page of this index counts: in a spot crawl, whether its asset still has it."""
         if self.kind is not CrawlKind.SPOT:
             return True
         total = self.scopes[index // PAGES_A_SCOPE].total

@@ -17,7 +17,7 @@ from ..states import UNFINISHED, Reason
 #: A location that was sent for and not read since is sent for again after this.
 SENT = timedelta(seconds=30)
 
-#: A moment so far in the future is of a clock that was wrong: nothing here is dated ahead by as much.
+#: A moment this far in the future was written by a host with a wrong clock.
 SKEW = timedelta(minutes=1)
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -134,7 +134,7 @@ class Streams:
             connection.execute(sa.delete(wants).where(wants.c.stream_id.in_(sa.select(streams.c.id).where(mine))))
 
     def mend_future(self, now: datetime) -> int:
-        """Have read again at once what was read, it seems, in the future: a clock was wrong then; tells how many."""
+        """Make streams due that a host with a wrong clock dated in the future; return how many."""
         ahead = now + SKEW
         mended = {
             name: sa.case((streams.c[name] > ahead, instead), else_=streams.c[name])

@@ -20,7 +20,7 @@ from .streams import Stream
 CRAWLS_KEPT = timedelta(days=30)
 UNCHANGED_KEPT = timedelta(days=2)
 
-#: A sweep takes so many at a time: others want to write as well.
+#: How many rows one transaction of a sweep deletes, so that other writers need not wait.
 SWEPT_AT_ONCE = 20_000
 
 

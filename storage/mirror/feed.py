@@ -22,7 +22,7 @@ _ROWS_AT_ONCE = 1000
 COPIES = "copies"
 
 
-#: So many are dropped in one transaction.
+#: How many changes one transaction prunes.
 PRUNED_AT_ONCE = 20_000
 
 

@@ -181,7 +181,7 @@ class _Publication:
         return sa.tuple_(table.c.adam_id, table.c.pricing_param).in_(assets)
 
     def _judge(self, difference: Difference, judge: Judge) -> tuple[Verdict, int]:
-        """Have the deletes judged, and leave them out of the difference if they may not be made."""
+        """Judge the deletes, and take them out of the difference if they are held."""
         count = difference.lost()
         if not count:
             return Verdict(may_delete=True), 0

@@ -108,7 +108,7 @@ class Stage:
 
 
 def _asked(mirror: Mirror, index: int) -> Question:
-    """Say again what a stored page was the answer to, as far as reading it depends on that."""
+    """Return the question that a stored page answers, as far as parsing the page depends on it."""
     if index == AGAIN:
         return Question(resource=mirror.resource)
     cursor = "" if index and mirror.resource.paging is not Paging.INDEX else None

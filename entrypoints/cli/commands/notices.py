@@ -1,4 +1,4 @@
-"""`pageturner notices`: have Apple tell what changes, and see what it told."""
+"""`pageturner notices`: subscribe to Apple's notices of changes, and list them."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -37,7 +37,7 @@ def subscribe(
         bool, typer.Option("--claim", help="Take the location over from the service that holds it at Apple.")
     ] = False,
 ) -> None:
-    """Have Apple send the notices of a location to a URL, with a secret made for it.
+    """Subscribe a URL to the notices of a location, with a secret made for it.
 
     This is the one thing that Pageturner writes to Apple. Apple tries the URL out first: the receiver must run.
     """
@@ -66,7 +66,7 @@ def unsubscribe(
         bool, typer.Option("--claim", help="Unsubscribe even if the notices go to another service.")
     ] = False,
 ) -> None:
-    """Have Apple send no more notices of a location; its secret is good no longer."""
+    """End the subscription of a location, and revoke its secret."""
     from orchestration.subscription import HeldElsewhere, NotTaken
 
     with with_gate() as services:

@@ -5,7 +5,7 @@ from ..context import with_store
 
 
 def restored() -> None:
-    """Say that the database is a backup that was restored: readers of its feed have to begin anew, and are told so.
+    """Declare that the database is a restored backup: the bookmarks of its feed are refused from then on.
 
     A PostgreSQL dump that is restored into another database is noticed without this; a file, or a server that was
     taken back to an earlier moment, is not.

@@ -93,14 +93,14 @@ def _next(row: "StreamView", *, is_scheduler_running: bool) -> str:
 
 
 def _closed(overview: "Overview") -> Iterator[str]:
-    """Say which locations Apple wants left alone."""
+    """Yield a line for each location whose gate Apple's answers have closed."""
     for one in overview.locations:
         if one.closing is not None:
             yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"
 
 
 def _of_notices(notice_counts: Sequence["NoticeCounts"]) -> Iterator[str]:
-    """Say of notices what nobody would see otherwise."""
+    """Yield a line for notices that are not handled, of unknown types, or of unknown locations."""
     unhandled = [one for one in notice_counts if one.unhandled]
     if unhandled:
         count = sum(one.unhandled for one in unhandled)

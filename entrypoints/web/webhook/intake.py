@@ -15,7 +15,7 @@ from orchestration.metrics import Metrics, MetricsStore
 
 log = logging.getLogger(__name__)
 
-#: So many are kept in one transaction: what came while the one before was written.
+#: How many notices one transaction stores: those that came while the one before was written.
 _AT_ONCE = 500
 
 #: What was counted is told this often, whether or not there is news.

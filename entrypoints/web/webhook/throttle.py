@@ -8,7 +8,7 @@ from collections import OrderedDict
 BURST = 200
 PER_SECOND = 10.0
 
-#: So many sources are remembered; the ones not heard of longest are forgotten.
+#: How many sources are remembered; the least recent are forgotten.
 _SOURCES = 10_000
 
 #: One customer has this much of the newer addresses, and can come from any of them.
