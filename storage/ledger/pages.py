@@ -122,9 +122,8 @@ class Pages:
 
     def cursor(self, crawl_id: int, index: int) -> str | None:
         """Return what the request after a page must carry; None if nothing."""
-        here = (pages.c.crawl_id == crawl_id) & (pages.c.index == index)
         with self._database.once() as connection:
-            cursor: str | None = connection.scalar(sa.select(pages.c.cursor).where(here))
+            cursor: str | None = connection.scalar(_CURSOR, {"crawl": crawl_id, "place": index})
             return cursor
 
     def facts(self, crawl_id: int, floor: int = 0) -> list[PageFact]:
@@ -205,6 +204,7 @@ def make_fact(row: Any) -> PageFact:
 # What is asked for each page is written once: building it costs more than asking.
 _HERE = pages.c.crawl_id == sa.bindparam("crawl")
 _FACT_AT = sa.select(*FACT.values()).where(_HERE & (pages.c.index == sa.bindparam("place")))
+_CURSOR = sa.select(pages.c.cursor).where(_HERE & (pages.c.index == sa.bindparam("place")))
 _FACTS = sa.select(*FACT.values()).where(_HERE & (pages.c.round >= sa.bindparam("floor"))).order_by(pages.c.index)
 _MOVED_AT = sa.select(sa.func.max(pages.c.fetched_at)).where(_HERE)
 _JOB = (

@@ -70,22 +70,21 @@ class Streams:
 
     def watched(self, location_id: int) -> list[Stream]:
         """Return the watched streams of a location."""
-        here = (streams.c.location_id == location_id) & streams.c.is_watched
         with self._database.once() as connection:
-            return [_stream(row) for row in connection.execute(sa.select(streams).where(here).order_by(streams.c.id))]
+            return [_stream(row) for row in connection.execute(_WATCHED_OF, {"of": location_id})]
 
     def by_location(self) -> dict[int, list[Stream]]:
         """Return all watched streams, by the number of their location."""
         found: dict[int, list[Stream]] = defaultdict(list)
         with self._database.once() as connection:
-            for row in connection.execute(sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)):
+            for row in connection.execute(_WATCHED):
                 found[row.location_id].append(_stream(row))
         return found
 
     def get(self, stream_id: int) -> Stream:
         """Return one stream."""
         with self._database.once() as connection:
-            return _stream(connection.execute(sa.select(streams).where(streams.c.id == stream_id)).one())
+            return _stream(connection.execute(_OF_ID, {"of": stream_id}).one())
 
     def due(self, location_id: int, now: datetime) -> list[Due]:
         """Return the streams of a location that are to be read, but for those that are being read."""
@@ -223,11 +222,14 @@ def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
 
 def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
     """Return a stream as it stands, and keep it so for as long as the transaction lasts. Others may refer to it."""
-    mine = sa.select(streams).where(streams.c.id == stream_id).with_for_update(key_share=True)
-    return _stream(connection.execute(mine).one())
+    return _stream(connection.execute(_LOCKED, {"of": stream_id}).one())
 
 
 _STREAM = own_columns(Stream, streams)
+_WATCHED = sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)
+_WATCHED_OF = _WATCHED.where(streams.c.location_id == sa.bindparam("of"))
+_OF_ID = sa.select(streams).where(streams.c.id == sa.bindparam("of"))
+_LOCKED = _OF_ID.with_for_update(key_share=True)
 
 
 def _stream(row: Any) -> Stream:

@@ -93,7 +93,7 @@ class Syncs:
     def open_ones(self) -> list[int]:
         """Return the numbers of all syncs that have not ended."""
         with self._database.once() as connection:
-            return list(connection.scalars(sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN)))
+            return list(connection.scalars(_OPEN_ONES))
 
     def open(self, location_id: int, wanted: Sequence[Wanted], too_old: datetime) -> tuple[int, list[Opened]]:
         """Open a sync, or join the open one. An unfinished crawl is taken over, but for one from before `too_old`."""
@@ -253,6 +253,7 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
 _SYNC = own_columns(Sync, syncs)
 
 _OF_ID = sa.select(*_SYNC.values()).where(syncs.c.id == sa.bindparam("of"))
+_OPEN_ONES = sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN)
 
 
 def _sync(row: Any) -> Sync:

@@ -261,7 +261,7 @@ class Life:
         return sum(actor.process == number for actor in self.scheduler.actors)
 
     def _deliver(self, free: list[int]) -> None:
-        """Return a message to a worker."""
+        """Deliver a message to a worker."""
         ready = self.around.broker.ready
         delivery = ready.pop(self.dice.randrange(len(ready)))
         number = self.dice.choice(free)
@@ -274,7 +274,7 @@ class Life:
         self.scheduler.spawn(work, number)
 
     def _pause(self) -> None:
-        """Return way between two uses of the database."""
+        """Let another actor run between two uses of the database."""
         self.scheduler.pause()
 
     def _travel(self, hang_up: Callable[[], None]) -> None:

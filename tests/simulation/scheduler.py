@@ -39,7 +39,7 @@ class Actor:
 
 
 class Scheduler(VirtualClock):
-    """Runs actors one at a time, each until it gives way."""
+    """Runs actors one at a time, each until it pauses."""
 
     def __init__(self, dice: random.Random) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Scheduler(VirtualClock):
         self.actors.append(Actor(work, process, wakes=self.monotonic()))
 
     def pause(self) -> None:
-        """Return way: another actor may run before this one goes on."""
+        """Let another actor run before this one goes on."""
         if self.current is not None:
             self._main.switch()
 
@@ -83,7 +83,7 @@ class Scheduler(VirtualClock):
         return [actor for actor in self.actors if actor.wakes <= self.monotonic()]
 
     def resume(self, actor: Actor) -> None:
-        """Let an actor run until it gives way or ends."""
+        """Let an actor run until it pauses or ends."""
         self.current = actor
         try:
             actor.greenlet.switch()
