@@ -13,7 +13,7 @@ import msgspec
 
 from .errors import AppleError, BadAnswer, error_of
 
-#: A wait beyond a week is taken for a mistake of a server: asking once a week harms nobody.
+#: A longer wait than a week is taken for a mistake of the server: one request a week does no harm.
 RETRY_AFTER_LIMIT_SECONDS = 7 * 86_400.0
 
 

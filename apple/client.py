@@ -72,7 +72,7 @@ class ClientConfig:
     website: str | None = None
     notification_url: str | None = None
     notification_types: tuple[str, ...] = ()
-    #: Apple sends this secret back to whoever asks.
+    #: Apple returns this secret to any client.
     notification_secret: str | None = field(default=None, repr=False)
 
 
@@ -112,7 +112,7 @@ class Client:
         return self._prepare("POST", path, token, json=dict(wanted))
 
     def service_config(self) -> ServiceConfig:
-        """Ask for Apple's limits and addresses, and use these from now on; it needs no token, and nobody's permit."""
+        """Ask for Apple's limits and addresses, and use these from now on; it needs neither a token nor a permit."""
         answer = self._prepare("GET", SERVICE_CONFIG_PATH, None)()
         problem = answer.problem()
         if problem is not None:

@@ -41,7 +41,7 @@ class AppleError(Exception):
     advice: ClassVar[str] = ""
 
     def __init__(self, detail: str = "", *, number: int | None = None, retry_after: float | None = None) -> None:
-        """Keep what a decision needs as attributes, so that nobody has to parse the text."""
+        """Keep what a decision needs as attributes, so that no caller parses the text."""
         happened = (self.__doc__ or "").strip().removesuffix(".")
         super().__init__(f"{happened} {detail}".strip() + f". {self.advice}".rstrip())
         self.number = number

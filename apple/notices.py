@@ -12,7 +12,7 @@ import msgspec
 
 from .resources import USUAL
 
-#: Sent while a subscription is set up, to see whether somebody listens.
+#: Sent while a subscription is set up, to test the receiver.
 TEST = "TEST_NOTIFICATION"
 
 _ASSIGNED = ("assets", "assignments", "licenses")

@@ -181,7 +181,7 @@ def _name(owner: _Owner | None) -> str | None:
 
 def _decode(question: Question, body: bytes) -> tuple[_Envelope, Records | None]:
     problem = ""
-    for read in (_quickly, _carefully):  # a field that nobody knew of, or a wrong type: the second tells them apart
+    for read in (_quickly, _carefully):  # an unknown field, or a wrong type: the careful reader tells them apart
         try:
             return read(question.resource, body)
         except msgspec.ValidationError as error:

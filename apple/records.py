@@ -114,7 +114,7 @@ class SubscriptionAdmin(Record, frozen=True):
 
 
 class License(Record, frozen=True):
-    """One licence of the legacy service, given to somebody or not."""
+    """One licence of the legacy service, assigned or not."""
 
     license_id_str: Id
     license_id: Number | None = None
@@ -187,7 +187,7 @@ def apple_names(kind: type[Record]) -> dict[str, str]:
 
 
 def sort_fields(kind: type[Record], raw: list[dict[str, Any]], *, strict: bool = True) -> Records:
-    """Read records that hold fields nobody knew of: the slow way, for the page that needs it."""
+    """Read records with unknown fields: slowly, for a page that needs it."""
     names = set(apple_names(kind).values())
     known, unknown = [], {}
     for position, one in enumerate(raw):

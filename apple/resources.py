@@ -50,7 +50,7 @@ class Resource:
 
     @property
     def is_legacy(self) -> bool:
-        """Whether this is of the service that Apple no longer develops (v1), which is read only if somebody asks."""
+        """Whether this belongs to the service that Apple no longer develops (v1), which is mirrored only on request."""
         return not self.path.startswith("/mdm/v2/")
 
 
@@ -142,7 +142,7 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 
-#: What is read of a location unless somebody says otherwise.
+#: The resources that are mirrored by default.
 USUAL = tuple(name for name, resource in RESOURCES.items() if not resource.is_legacy)
 
 #: The questions that are not about records.

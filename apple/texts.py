@@ -1,4 +1,4 @@
-"""Texts that somebody else wrote: shown on one line, with nothing that a terminal obeys, or that could be a token."""
+"""Foreign texts: shown on one line, without control characters and without anything that could be a token."""
 
 import re
 

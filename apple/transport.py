@@ -39,7 +39,7 @@ class _Announcing:
             call.connection = self
             if self.sock is None:
                 self.connect()  # type: ignore[attr-defined]
-            if call.is_overdue():  # a name took its time: what would be asked now, nobody counts any more
+            if call.is_overdue():  # resolving the name took too long: the request would count for no permit any more
                 raise TimeoutError
         super().request(*args, **kwargs)  # type: ignore[misc]
         if call is not None:

@@ -75,7 +75,7 @@ class Scheduler:
         return self._store.chores.claim(name, every * _EARLY)
 
     def keep(self, name: str) -> None:
-        """Keep the claim of a chore that takes its time: nobody else may begin the next one meanwhile."""
+        """Renew the claim of a long chore, so that no other process begins the next one meanwhile."""
         self._store.chores.keep(name)
 
     def _send(self, uids: Sequence[str], now: datetime) -> None:

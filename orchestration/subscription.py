@@ -54,7 +54,7 @@ class Subscriber:
         try:
             now = self._configure(location, wanted | {"notificationAuthToken": secret})
         except (AppleError, NoPermit) as error:
-            if not isinstance(error, Away):  # else nobody knows whether Apple took it: both secrets stay good
+            if not isinstance(error, Away):  # else it is not known whether Apple took it: both secrets stay valid
                 self._secrets.withdraw(location.uid, secret)
             raise
         if now.notification_url != url:
@@ -92,7 +92,7 @@ class Subscriber:
 
 
 def _refuse_other(config: ClientConfig, name: str, ours: set[str | None], me: str) -> None:
-    """Refuse where somebody else would lose something."""
+    """Raise HeldElsewhere if another service would lose the location, or its notices."""
     if me and config.owner not in {None, me}:
         raise HeldElsewhere(
             f"'{name}' is managed by '{config.owner_name or config.owner}', which would lose what it relies on. "

@@ -34,7 +34,7 @@ RESUME_WITHIN = timedelta(hours=1)
 #: The streams that are read side by side. Those that follow cursors wait for them, and are read one after the other.
 PAGED = tuple(name for name, resource in RESOURCES.items() if resource.paging is not Paging.CURSOR)
 
-#: A location that needs a person is looked at this often, in case somebody has acted elsewhere.
+#: How often a location that needs a person is tried, in case that person has acted elsewhere.
 _PERSON_REST = timedelta(hours=1)
 
 #: How long a location rests after a bug of ours.

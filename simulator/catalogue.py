@@ -17,7 +17,7 @@ class Listed:
     #: Pages by number, pages along cursors, batches of the legacy service, or everything in one answer of it.
     paging: Literal["index", "cursor", "batch", "single"]
     make: Callable[[RecordMaker], bytes]
-    #: How many records there are unless somebody says otherwise.
+    #: The default number of records.
     count: int
     #: A field that an update may change, since it is not part of a record's identity.
     changeable: str | None

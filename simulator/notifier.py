@@ -28,7 +28,7 @@ _AGAIN_SECONDS = 0.5
 _PATIENCE_SECONDS = 10.0
 _LENGTH_LIMIT = 512
 
-#: Deliveries go out side by side, and nobody waits for them.
+#: Deliveries run in parallel, and nothing waits for them.
 _pool = ThreadPoolExecutor(16, thread_name_prefix="notices")
 
 

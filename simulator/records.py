@@ -114,7 +114,7 @@ class RecordMaker:
         return encode({"adamId": _SUBSCRIPTIONS_FROM + number % 7, "clientUserId": f"user-{number:06d}"})
 
     def license(self) -> bytes:
-        """Make a licence of the legacy service: every third is nobody's."""
+        """Make a licence of the legacy service: every third is not assigned."""
         number = self.number("licenses")
         adam_id = 361_285_480 + number % 50 * 7_919
         licence: dict[str, Any] = {

@@ -37,12 +37,12 @@ class Switches:
     order: Literal["stable", "within", "wild", "versions"] = "stable"
     #: Whether nobody's `mdmInfo` is left out or null.
     nobody: Literal["absent", "null"] = "absent"
-    #: Whether fields that need not be there are there, and whether there are fields that nobody knew of.
+    #: Whether fields that need not be there are there, and whether there are undocumented fields.
     optional: Literal["present", "missing"] = "present"
     unknown: Literal["absent", "present"] = "absent"
     #: Whether endless assets are in a list of their own.
     unlimited: Literal["absent", "apart"] = "absent"
-    #: How often each notice is sent, if somebody asked for it.
+    #: How often each notice is sent to a subscriber.
     notices: Literal["once", "twice", "lost"] = "once"
     #: The addresses that the service config names: the usual ones, none, others, or another host's.
     urls: Literal["usual", "none", "moved", "elsewhere"] = "usual"

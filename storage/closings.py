@@ -1,4 +1,4 @@
-"""Closings: which gates Apple wants shut, until when and why, for whoever comes after a Redis that forgot."""
+"""Closings: the gates that Apple wants closed, until when and why; restored into a Redis that lost them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Limits: how long the database may take over anything, and what its server is told so that nobody waits for the dead.
+"""Limits: how long a use of the database may take, and the server's own time-outs, which end the uses of dead clients.
 
 Each use of a connection has a deadline of its own on this side: a server that falls silent, or a network that drops
 what is sent, would else hold a thread for hours. The server has shorter ones, so that it is mostly the one to say so.
@@ -79,7 +79,7 @@ def allow(connection: sa.Connection, seconds: float) -> None:
 
 
 def allow_pauses(connection: sa.Connection) -> None:
-    """Let the transaction under way pause: whoever reads what it gives may be a person."""
+    """Lift the limit on idle time for this transaction: its reader may be a person with a pager."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.set_config("idle_in_transaction_session_timeout", "0", sa.true())))
 

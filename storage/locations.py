@@ -18,7 +18,7 @@ from .sealer import Sealer
 from .sql import own_columns, pick
 from .states import LocationState, SyncState
 
-#: How often Apple is asked about a token: it may have been renewed, or somebody may have changed where notices go.
+#: How often Apple is asked about a token: it may have been renewed, or the address of its notices changed.
 ASK_EVERY = timedelta(days=1)
 
 #: After this, what was sent to ask seems lost.
@@ -235,7 +235,7 @@ class Locations:
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(token_expires=expires))
 
     def disown(self, location_id: int) -> None:
-        """Forget which service manages the location: whoever does when it is asked next is the right one."""
+        """Forget which service manages the location: the one that does at the next request is accepted."""
         values = {"owner": None, "owner_name": None, "state": LocationState.VALID, "problem": None}
         with self._database.write() as connection:
             _lock_streams_of(connection, locations.c.id == location_id)
@@ -287,7 +287,7 @@ class Locations:
 
 
 def _lock_streams_of(connection: sa.Connection, which: Any) -> None:
-    """Lock the streams of a location before the location itself, as whoever opens a sync does."""
+    """Lock the streams of a location before the location itself, as the opening of a sync does."""
     lock_streams(connection, list(connection.scalars(sa.select(locations.c.id).where(which))))
 
 

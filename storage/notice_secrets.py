@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from .database import Database
 from .schema import locations
 
-#: As much as nobody guesses, and well below what Apple takes (maxNotificationLength).
+#: Long enough not to be guessed, and well below Apple's limit (maxNotificationLength).
 _SECRET_BYTES = 32
 
 #: Maximum number of secrets that were proposed but never confirmed by Apple.

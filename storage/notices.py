@@ -1,4 +1,4 @@
-"""Notices: what Apple told, kept before it is answered, and turned into wanted streams by whoever has the time."""
+"""Notices: stored before Apple is answered, and turned into wanted streams by a worker."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ from .ledger.streams import want
 from .schema import locations, notices, streams
 from .sql import insert_or, own_columns, pick
 
-#: Notices are kept this long, for whoever wants to know what Apple told, or to have it looked into again.
+#: Notices are kept this long, for `notices list` and `notices replay`.
 NOTICES_KEPT = timedelta(days=30)
 
 #: How many notices one transaction handles.
@@ -132,7 +132,7 @@ class Notices:
             ]
 
     def unhandled(self) -> tuple[int, datetime | None]:
-        """Count the notices that nobody has acted on, and tell since when the oldest waits."""
+        """Return the number of notices that are not handled, and the time of the oldest."""
         counts = sa.select(sa.func.count(), sa.func.min(notices.c.received_at)).where(notices.c.handled_at.is_(None))
         with self._database.once() as connection:
             count, oldest = connection.execute(counts).one()

@@ -59,7 +59,7 @@ class Purge:
     def purge(self, location_id: int, uid: str) -> None:
         """Erase what is kept of a location, and then the location. One that comes back meanwhile begins from nothing.
 
-        Its streams go first: whoever adds it again is not to go on from versions whose records were erased.
+        Its streams go first: a location that is added again must not go on from versions whose records were erased.
         """
         with self._database.write(_LONG_SECONDS) as connection:
             allow(connection, _LONG_SECONDS)

@@ -38,7 +38,7 @@ UNFINISHED = (CrawlState.OPEN, CrawlState.SETTLED)
 class Trouble(StrEnum):
     """Who can end the trouble that a crawl failed for."""
 
-    AWAY = "away"  #: nobody needs to: a later crawl may succeed
+    AWAY = "away"  #: it may end by itself: a later crawl may succeed
     PERSON = "person"  #: a person has to act first
     BUG = "bug"  #: a mistake of ours: another try will not help
 

@@ -16,7 +16,7 @@ _environment = read_settings()
 
 
 class _Unheard(AsyncResult):
-    """A result that nobody waits for: a chord would subscribe to a channel for each of its parts, and keep it."""
+    """A result that is never waited for: a chord would subscribe to a channel for each of its parts, and keep it."""
 
     def then(self, *_: Any, **__: Any) -> Any:
         """Subscribe to nothing."""

@@ -30,7 +30,7 @@ def refresh_all() -> None:
 
 @app.task(name="pageturner.sweep", base=ChoreTask, queue="clock")
 def sweep() -> None:
-    """Drop what nobody needs any more."""
+    """Delete what is older than it is kept."""
     services().use_cases.scheduler.sweep()
 
 

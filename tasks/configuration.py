@@ -10,7 +10,7 @@ VISIBILITY_SECONDS = 90
 RESULT_SECONDS = 6 * 3600
 
 settings = {
-    # JSON alone: a message can then be read by anyone, and run by nobody.
+    # JSON only: a message is data, and cannot run code.
     "task_serializer": "json",
     "result_serializer": "json",
     "accept_content": ["json"],
@@ -40,7 +40,7 @@ settings = {
     },
     "result_expires": RESULT_SECONDS,
     "result_backend_transport_options": {"max_connections": 200},
-    # Nobody reads results: pages count in their chord without leaving a key behind each.
+    # Results are never read: pages count in their chord without leaving a key each.
     "task_ignore_result": True,
     "task_store_errors_even_if_ignored": False,
     # Separate queues, so that hosts can be given to one kind of work. No priorities: Redis and RabbitMQ order them

@@ -177,7 +177,7 @@ class CrawlTask(Task):
     """A task whose first argument is a crawl: a bug in it fails the crawl; what is merely away is tended later."""
 
     abstract = True
-    throws = AWAY  # no bug, and nobody's to report
+    throws = AWAY  # no bug, and not to be reported
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Run the task, with every line about its crawl."""
@@ -212,7 +212,7 @@ def publish(messages: Sequence[Message], producer: Any = None) -> None:
         while waiting:
             _publish(waiting[0], producer)
             waiting.pop(0)
-    except OperationalError:  # what the broker did not take waits at its gate, not for somebody to miss it
+    except OperationalError:  # a message that the broker did not take waits at its gate
         for message in waiting:
             uid = loads(message.payload)["args"][0]
             services().gate.shut(uid, BROKER_SECONDS)  # otherwise another would be let through in its place

@@ -20,7 +20,7 @@ AWAY = (DatabaseAway, RedisError, OperationalError)
 #: What lasts is told again after this.
 _AGAIN_SECONDS = 30.0
 
-#: Whoever stumbles again after this shows that it was not for a moment: a lock that did not come free, a restart.
+#: A second failure after this shows that the first was not a moment's: a lock that did not come free, a restart.
 _LASTING_SECONDS = 2.0
 
 #: An end is believed after so long without another stumble: of what is half away, some still succeed. Where nothing can
@@ -37,7 +37,7 @@ class _Outage:
     begun_at: float
     told_at: float
     seen_at: float
-    #: For how long nobody stumbles before it is believed to be over.
+    #: How long no failure may come before the outage counts as over.
     quiet: float
     times: int = 1
 
@@ -50,7 +50,7 @@ class Outages:
         self._outages: dict[str, _Outage] = {}
 
     def note(self, error: BaseException) -> None:
-        """Note that somebody stumbled over a server that is away."""
+        """Note a failure because of a server that is away."""
         name, now = _server(error), time.monotonic()
         quiet = _QUIET_FULL_SECONDS if isinstance(error, DatabaseFull) else _QUIET_SECONDS
         with self._lock:

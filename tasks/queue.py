@@ -54,7 +54,7 @@ class CeleryQueue:
         return depths().get("publish", 1) > 0
 
 
-#: A broker that does not answer is not waited for: nobody asks for this twice.
+#: Monitoring does not wait for a broker that does not answer.
 _SECONDS = 3.0
 
 

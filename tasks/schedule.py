@@ -6,7 +6,7 @@ from orchestration.scheduler import REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK
 _OPTIONS = {"queue": "clock", "expires": 300.0}
 
 schedule = {
-    # Finds what is due, and the notices that nobody handled.
+    # Finds what is due, and the notices that were not handled.
     "tick": {"task": "pageturner.tick", "schedule": TICK_EVERY, "options": _OPTIONS},
     # Revives crawls that lost their messages; a crawl is quiet for five seconds before it counts as stalled.
     "tend": {"task": "pageturner.tend", "schedule": TEND_EVERY, "options": _OPTIONS},

@@ -41,7 +41,7 @@ _RENEWING_SECONDS = 3.0
 #: A database that was away is asked for again after this.
 _AGAIN_SECONDS = 1.0
 
-#: Whoever only looks does not wait.
+#: A look waits no longer than this.
 _LOOK_SECONDS = 1.0
 
 

@@ -127,7 +127,7 @@ def run() -> None:
     except KeyboardInterrupt:
         say("pageturner: stopped. What was read is kept; the next sync goes on from there.")
         sys.exit(_INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - the outer rim: what nobody knows is raised again
+    except Exception as error:  # noqa: BLE001 - the outermost handler: what is not known is raised again
         sys.exit(_end(error))
 
 

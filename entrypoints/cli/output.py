@@ -1,4 +1,4 @@
-"""Writing a result where somebody wants it: whole or not at all into a file, and through whatever is none."""
+"""Output: a file is written whole or not at all; pipes and devices are written through."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Following syncs to their end, on behalf of somebody who waits."""
+"""The progress of syncs, followed to their end for a command that waits."""
 
 import contextlib
 import time
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.2
 
-#: There may be no beat: whoever waits looks after what is waited for.
+#: There may be no beat: the command that waits tends its crawls itself.
 _TEND_SECONDS = 2.0
 
 #: Nothing moved for so long: are there any workers left?
@@ -141,7 +141,7 @@ class SyncFollower:
         try:
             words = self._services.board.read().get("The database")
         except RedisError:
-            return  # whoever looks next says so
+            return  # the next look shows it
         if words is None:
             self._outage_since = None
             return

@@ -115,7 +115,7 @@ def refuse_full(settings: Settings) -> None:
 
 
 def _tighten(home: Path) -> None:
-    """Let nobody else look into our files of a home, however they were made: they hold names, and sealed tokens."""
+    """Make the files of a home readable for their owner only: they hold names and encrypted tokens."""
     for file in (file for pattern in _FILES for file in home.glob(pattern)):
         if file.stat().st_uid == os.getuid() and file.stat().st_mode & _OTHERS:
             file.chmod(file.stat().st_mode & ~_OTHERS)

@@ -128,7 +128,7 @@ def _of_database(services: "Services") -> Iterator[Metric]:
         rounds.add_metric([name], moment.timestamp())
     yield rounds
     unhandled, oldest = services.store.notices.unhandled()
-    yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that nobody has acted on.", unhandled)
+    yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that were not handled yet.", unhandled)
     waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
     yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)
 

@@ -15,7 +15,7 @@ _HEAD_SECONDS = 10.0
 #: How long the rest of a request may come behind its answer: who closes at once may take the answer away with it.
 _REST_SECONDS = 1.0
 
-#: A head longer than this is nobody's we know: a bearer and a handful of names. One read of a socket brings the second
+#: Longer than any head of a known client: a bearer and a handful of names. One read of a socket brings the second
 #: number at most, and with the end of a head may come the beginning of its body.
 _HEAD_BYTES = 65_536
 _READ_BYTES = 262_144
@@ -55,12 +55,12 @@ class TimedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what is of the head; what comes behind a body is read by nobody."""
+        """Keep the headers; trailers behind a body are discarded."""
         if self._awaits_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Wait no more: whoever answers has limits of his own for the body."""
+        """Stop the timer: the application has limits of its own for the body."""
         self._awaits_head = False
         self._stop_waiting()
         super().on_headers_complete()

@@ -12,7 +12,7 @@ from storage.states import CrawlKind, CrawlState, Reason
 
 from .timetable import Timetable
 
-#: What has everything read in the very sync that found it out: somebody asked for it, or only that can tell.
+#: Reasons that trigger a full crawl within the same sync.
 _AT_ONCE = (Reason.ASKED, Reason.RETIRED)
 
 

@@ -131,7 +131,7 @@ def _days(left: timedelta) -> str:
 
 _ALARMS = {Freshness.FRESH: Alarm.OK, Freshness.LATE: Alarm.WARNING, Freshness.FAILING: Alarm.CRITICAL}
 
-#: What there is to say of a state where nobody noted more.
+#: The sentence for a state for which no other was noted.
 _UNTOLD = {
     LocationState.EXPIRED: "The token's date has passed: download a new one from Apple.",
     LocationState.REVOKED: "The token was revoked: download the newest one from Apple.",

@@ -26,7 +26,7 @@ SILENCE = timedelta(minutes=1)
 class CrawlActivity:
     """A crawl that is under way, and whether anybody is at it."""
 
-    #: `reading`; `publishing`; `waiting` where it goes on by itself; `stopped` where nobody is there to go on.
+    #: `reading`, `publishing`, `waiting` (it goes on by itself) or `stopped` (no worker runs).
     state: str
     pages: int
     total: int | None

@@ -21,7 +21,7 @@ REVIVAL_LIMIT = 10
 
 
 class Revival(Enum):
-    """What a crawl needs from whoever tends it."""
+    """What `tend` does for a crawl."""
 
     NOTHING = auto()
     ADVANCE = auto()  #: something that it needs was never sent, or was lost

@@ -1,4 +1,4 @@
-"""The board: which servers are away for those who work, for whoever waits for them or looks. It is wiped by itself."""
+"""The board: the servers that workers cannot reach, for commands and monitoring. Its entries expire."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from redis import Redis
 
 KEY = "outages"
 
-#: What nobody says again is over.
+#: An outage that no worker reports again for this long is over.
 _SECONDS = 15
 
 

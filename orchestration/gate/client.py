@@ -68,7 +68,7 @@ class GatedClient:
     def _ask(
         self, permits: AbstractContextManager[Permit], ask: Ask, begun: Callable[[], None] = lambda: None
     ) -> Answer:
-        """Ask under a permit; what closed its gate is kept, for whoever comes after this Redis."""
+        """Ask under a permit; store a closing of the gate in the database, in case Redis loses it."""
         permit = None
         try:
             with permits as permit:

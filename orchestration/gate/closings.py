@@ -35,7 +35,7 @@ class GateClosings:
             if error.number == _ORGANISATION:
                 gates = sorted({*gates, *self._store.locations.of_organisation(permit.uid)})
             self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error))
-        except DatabaseAway:  # Redis is told all the same, and whoever is away has more to say of it
+        except DatabaseAway:  # Redis is told all the same, and the next use of the database reports the outage
             gates = [permit.uid]
         ends = self._timer.monotonic() + permit.shut_seconds
         self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have forgotten it since

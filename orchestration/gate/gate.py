@@ -287,7 +287,7 @@ class Gate:
             self._orphans.add((uid, execution))
 
     def _revoke_orphans(self) -> None:
-        """Take back permits that nobody has: until they lapse, their messages would be taken for running ones."""
+        """Take back permits without a holder: until they expire, their messages would be taken for running ones."""
         with self._lock:
             orphans = list(self._orphans)
         for uid, execution in orphans:

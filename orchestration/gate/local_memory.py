@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.05
 _DOUBLINGS = 30
 _PATIENCE_DOUBLINGS = 10
 
-#: How long a gate that was not told yet is shut before somebody looks again.
+#: How long a gate stays closed before the next look, while its closings are not restored.
 _UNTOLD = 100
 
 
@@ -172,7 +172,7 @@ class LocalMemory:
         return Closed(opens_at=opens, left=max(0, opens - now), step=gate.step)
 
     def revoke(self, uid: str, executions: Sequence[str]) -> None:
-        """Take back permits that nobody has, or that were given back without being heard."""
+        """Take back permits without a holder, and those whose return was not received."""
         for execution in executions:
             self._gate(uid).permits.pop(execution, None)
 
@@ -248,7 +248,7 @@ class LocalMemory:
         return None if self._epoch is None else bytes(self._epoch)
 
     def open_epoch(self) -> None:
-        """Begin an epoch of which everything is known: nobody is at Apple yet."""
+        """Begin an epoch in which everything is known: no request is at Apple yet."""
         self._epoch = _Epoch(name=uuid.uuid4().hex, opens=0, is_told=False)
 
     def note_told(self, epoch: bytes) -> None:

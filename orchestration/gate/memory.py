@@ -1,6 +1,6 @@
 """What is remembered of gates: who waits, who was admitted, who is at Apple, and which gates are shut.
 
-Each method is one step that nothing comes between, whoever else uses the memory. `RedisMemory` runs each as a script in
+Each method is atomic, however many processes use the memory. `RedisMemory` runs each as a script in
 the server, so that all processes of all hosts share it. `LocalMemory` keeps everything in this process. Both pass the
 same tests. All times are milliseconds by the memory's own clock: the clocks of hosts differ.
 """
@@ -147,7 +147,7 @@ class GateMemory(Protocol):
         """Return a permit, and close the gate in the same step if the answer asks for that."""
 
     def revoke(self, uid: str, executions: Sequence[str]) -> None:
-        """Take back permits that nobody has, or that were given back without being heard."""
+        """Take back permits without a holder, and those whose return was not received."""
 
     def renew(self, uid: str, executions: Sequence[str], message_ids: Sequence[str]) -> None:
         """Renew permits, and the admission of tasks that are running."""
@@ -183,7 +183,7 @@ class GateMemory(Protocol):
         """Return when, and as which server, this memory was filled; None if it was not yet."""
 
     def open_epoch(self) -> None:
-        """Begin an epoch of which everything is known: nobody is at Apple yet."""
+        """Begin an epoch in which everything is known: no request is at Apple yet."""
 
     def note_told(self, epoch: bytes) -> None:
         """Note that in this epoch the memory was told what Apple had asked for."""

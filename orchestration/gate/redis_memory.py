@@ -67,7 +67,7 @@ class RedisMemory:
         return Closed(opens_at=opens or None, left=left, step=step)
 
     def revoke(self, uid: str, executions: Sequence[str]) -> None:
-        """Take back permits that nobody has, or that were given back without being heard."""
+        """Take back permits without a holder, and those whose return was not received."""
         self._renewing.zrem(key_of(uid, "permits"), *executions)
 
     def renew(self, uid: str, executions: Sequence[str], message_ids: Sequence[str]) -> None:
@@ -122,7 +122,7 @@ class RedisMemory:
         return None if known is None else bytes(known)
 
     def open_epoch(self) -> None:
-        """Begin an epoch of which everything is known: nobody is at Apple yet."""
+        """Begin an epoch in which everything is known: no request is at Apple yet."""
         info: Any = self._redis.info("server")
         self._redis.set(EPOCH_KEY, f"{info['run_id']} 0 0")
 

@@ -251,7 +251,7 @@ class Crawls:
     def end_unchanged(self, crawl: Crawl, version: str | None) -> Crawl | None:
         """End a crawl whose first page shows that the mirror is in step; a delta moves the version all the same.
 
-        None also if somebody has asked for everything since the crawl was looked at.
+        None also if a full crawl was asked for since the crawl was looked at.
         """
         now = self._database.now()
         is_free = (crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)

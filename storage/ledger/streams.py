@@ -55,7 +55,7 @@ class Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """A stream that is to be read, and that nobody reads just now."""
+    """A stream that is due and not being read."""
 
     resource: str
     #: When a notice first asked for it; None if only the scheduler did.

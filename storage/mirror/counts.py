@@ -16,7 +16,7 @@ from .tables import MIRRORS
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """The last time that somebody looked into a disagreement: what the numbers were, and how often it was tried."""
+    """The last look into a disagreement: its numbers, and how many looks there were."""
 
     counted: int
     listed: int

@@ -10,7 +10,7 @@ from .tables import MIRRORS
 
 _ROWS_AT_ONCE = 2000
 
-#: Whoever reads what is exported may be a person with a pager.
+#: The reader of an export may be a person with a pager.
 _SECONDS = 24 * 3_600.0
 
 

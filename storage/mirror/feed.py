@@ -72,7 +72,7 @@ class Feed:
         if uid is not None:
             mine = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
             rows = rows.where(changes.c.location_id == mine)
-        first = self.extent().pruned  # whoever begins before what is kept was told so
+        first = self.extent().pruned  # a reader that begins before the kept changes was refused already
         while True:
             with self._database.read() as connection:
                 if connection.execute(sa.select(feed.c.pruned)).scalar_one() > max(seq, first):

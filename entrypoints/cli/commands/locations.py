@@ -179,7 +179,7 @@ def purge(
 
 
 def _is_sure(question: str) -> bool:
-    """Ask whoever sits at a terminal; where nobody does, nobody is sure."""
+    """Ask for confirmation at a terminal; without one, return False."""
     return sys.stdin.isatty() and typer.confirm(clean(question), err=True)
 
 

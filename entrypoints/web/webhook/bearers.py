@@ -14,7 +14,7 @@ FRESH_SECONDS = 1.0
 #: A secret that is not known may be a new one: it is looked for, but not more often than this.
 LOOK_SECONDS = 0.2
 
-#: Whoever else waits for the database: no request stands in line behind him for longer.
+#: No request waits longer than this for another one that reads the database.
 _LOCK_SECONDS = 5.0
 
 #: Compared with where there is nothing to compare with, so that this takes as long.

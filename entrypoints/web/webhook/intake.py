@@ -36,7 +36,7 @@ class _Waiting:
 
 
 class Intake:
-    """Keeps notices in a thread of its own, and tells of them in another: a broker that is down delays nobody."""
+    """Stores notices in one thread and queues syncs in another, so that a broker that is down delays no answer."""
 
     def __init__(
         self,

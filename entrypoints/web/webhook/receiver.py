@@ -172,7 +172,7 @@ class Door:
 
 
 class Readiness:
-    """Whether a notice could be kept: asked of the database once a second at most, whoever asks here how often."""
+    """Whether a notice could be stored; the database is asked once a second at most."""
 
     def __init__(self, background: BackgroundBuild[Door]) -> None:
         self._background = background
@@ -200,7 +200,7 @@ class Readiness:
 
 
 def make_app(background: BackgroundBuild[Door]) -> Starlette:
-    """Put the receiver behind its addresses: one for all locations, one for each, and two for whoever watches it."""
+    """Return the application: one path for all locations, one for each, and two for probes."""
 
     async def receive(request: Request) -> Response:
         door = background.built
