@@ -90,14 +90,14 @@ def test_nobody_keeps_a_connection_by_saying_nothing(early):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("webhook", "--trust", "nobody"), "'nobody' is no address"),
+        (("webhook", "--trust", "nobody"), "'nobody' is neither an address"),
         (("webhook", "--host", "192.0.2.1"), "Cannot listen at 192.0.2.1"),
         (("simulate", "--host", "192.0.2.1"), "Cannot listen at 192.0.2.1"),
         (("worker", "--log-level", "loud"), "loud"),
         (("notices", "subscribe", "hq", "--url", "ftp://x"), "This is none: ftp://x"),
         (("notices", "subscribe", "hq", "--url", "https://x", "--type", "NEWS"), "no type NEWS"),
         (("notices", "replay"), "Which notices?"),
-        (("notices", "replay", "--since", "ever"), "'ever' is no interval"),
+        (("notices", "replay", "--since", "ever"), "'ever' is not a valid interval"),
     ],
 )
 def test_mistakes_are_told(arguments, words, tmp_path):

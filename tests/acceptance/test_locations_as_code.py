@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from storage.schema import locations
 from tests.support.cluster import bare_cluster
+from tests.support.processes import running_doorman
 from tests.support.servers import redis_server
 
 SIZE = ("--assets", "5", "--assignments", "10", "--users", "5", "--locations", "6", "--latency", "5")
@@ -20,6 +21,7 @@ def office(tmp_path_factory):
     with (
         redis_server() as redis,
         bare_cluster(home, *SIZE, redis=redis) as cluster,
+        running_doorman(cluster.env, home) as cluster.doorman,
     ):
         for number, location in enumerate(cluster.apple.locations):
             (home / f"{number}.vpptoken").write_text(location["token"])
@@ -116,7 +118,7 @@ MISTAKES = {
     "no token": ("[[location]]\nname = 'x'\n", "missing required field `token`"),
     "no such file": (entry(99), "99.vpptoken cannot be read"),
     "no such resource": ('resources = ["apps"]\n' + entry(0), "no resource 'apps'"),
-    "no interval": (entry(0, delta="soon"), "'soon' is no interval"),
+    "not a duration": (entry(0, delta="soon"), "'soon' is not a valid interval"),
     "too often": (entry(0, delta="1s"), "not between"),
     "a name twice": (entry(0, name="x") + entry(1, name="x"), "the name x is there twice"),
     "a token twice": (entry(0, name="x") + entry(0, name="y"), "the same location"),
