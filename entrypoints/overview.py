@@ -1,4 +1,4 @@
-"""Viewing: gather what is known of an installation, for every surface that shows it."""
+"""The overview of an installation, gathered for every surface that shows it."""
 
 from collections.abc import Mapping
 from datetime import timedelta

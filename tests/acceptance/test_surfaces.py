@@ -201,7 +201,7 @@ def test_notices_that_wait_are_told(services):
 
 
 def test_only_what_somebody_reads_is_being_read(services):
-    """A crawl of which nothing was heard is not `reading`, and no clock and no worker promise nothing."""
+    """A crawl of which nothing was heard is not `reading`, and without a scheduler and a worker nothing is promised."""
     cluster, _ = services
     arrange(cluster, Situation())
     long_ago = datetime.now(UTC) - _HOUR

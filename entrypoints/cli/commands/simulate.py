@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...terminal import say
 from ...web.server import listen
+
+if TYPE_CHECKING:
+    from simulator.switches import Switches
+    from simulator.world import World
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -48,7 +52,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     """
     from simulator.catalogue import CATALOGUE, Size
     from simulator.server import announce_to, serve
-    from simulator.switches import CHOICES, Switches
+    from simulator.switches import Switches
     from simulator.world import make_world
 
     counts = {
@@ -63,20 +67,32 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     }
     size = Size(page_size=page_size, **counts | _read_counts(count or [], set(CATALOGUE)))
     switches = Switches(latency=latency / 1000, jitter=jitter / 1000, rate=rate)
-    for text in switch or []:
+    _turn(switches, switch or [])
+    world = make_world(locations, size, seed, switches)
+    if tokens is not None:
+        _write_tokens(world, tokens)
+    serve(world, listen(host, port), announce_to(sys.stdout, world))
+
+
+def _turn(switches: "Switches", texts: list[str]) -> None:
+    """Turn the switches as `NAME=VALUE` names them."""
+    from simulator.switches import CHOICES
+
+    for text in texts:
         name, _, value = text.partition("=")
         if value not in CHOICES.get(name, ()):
             known = "; ".join(f"{each}={'|'.join(choices)}" for each, choices in CHOICES.items())
             raise typer.BadParameter(f"'{text}' is none of {known}", param_hint="--switch")
         switches.turn({name: value})
-    world = make_world(locations, size, seed, switches)
-    if tokens is not None:
-        tokens.mkdir(parents=True, exist_ok=True)
-        for one in world.locations.values():
-            file = tokens / f"{one.organisation.uid}.vpptoken"
-            file.write_text(one.token + "\n")
-            say(f"{file}: the token of {one.organisation.name}")
-    serve(world, listen(host, port), announce_to(sys.stdout, world))
+
+
+def _write_tokens(world: "World", folder: Path) -> None:
+    """Write the token of each location into a file of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in world.locations.values():
+        file = folder / f"{one.organisation.uid}.vpptoken"
+        file.write_text(one.token + "\n")
+        say(f"{file}: the token of {one.organisation.name}")
 
 
 def _read_counts(texts: list[str], known: set[str]) -> dict[str, int]:

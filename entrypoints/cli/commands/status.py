@@ -85,7 +85,7 @@ def _table(overview: "Overview") -> Any:
 
 
 def _next(row: "StreamView", *, is_scheduler_running: bool) -> str:
-    """Return what comes next: nothing does by itself where no clock and no worker live."""
+    """Return when the stream is due, or how far its crawl is; `-` if no scheduler runs."""
     if row.reading is None:
         return until(row.stream.due_at) if is_scheduler_running else "-"
     total = "?" if row.reading.total is None else f"{row.reading.total:,}"
