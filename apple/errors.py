@@ -1,10 +1,10 @@
-"""Everything that can go wrong with a request to Apple, which of Apple's numbers means what, and what to do about it.
+"""Everything that can go wrong with a request to Apple, and which of Apple's numbers means what.
 
 AppleError
 ├── Away                 not there now; asking again later may help
 │   ├── Unreachable      no connection
 │   ├── Overdue          no whole answer within the deadline
-│   ├── Trouble          Apple says that it has trouble (5xx, 9603, 9644, 9729)
+│   ├── ServerError      Apple says that it has trouble (5xx, 9603, 9644, 9729)
 │   ├── Moved            the address is another one now: it is in the service config
 │   └── BadAnswer        an answer that is not what Apple documents
 ├── Forbidden            this list is not for this token: a person has to look at it
@@ -15,7 +15,7 @@ AppleError
 │   ├── TokenRevoked
 │   ├── TokenWrong
 │   └── TokenForbidden
-├── Restart              what the request went on from is dead: start over in full
+├── Stale                what the request went on from is dead: start over in full
 │   ├── StaleVersion
 │   └── StaleCursor
 ├── BeyondEnd            no page at that index
@@ -27,23 +27,17 @@ AppleError
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from .texts import masked
-
-_NEWEST = "Download the newest token from Apple."
 
 
 class AppleError(Exception):
     """Apple's answer was not what was asked for."""
 
-    #: What a person can do about it; the docstring is what happened.
-    advice: ClassVar[str] = ""
-
     def __init__(self, detail: str = "", *, number: int | None = None, retry_after: float | None = None) -> None:
-        """Keep what a decision needs as attributes, so that no caller parses the text."""
+        """Make the message of the docstring and the detail; what a decision needs is kept as attributes."""
         happened = (self.__doc__ or "").strip().removesuffix(".")
-        super().__init__(f"{happened} {detail}".strip() + f". {self.advice}".rstrip())
+        super().__init__(f"{happened} {detail}".strip() + ".")
         self.number = number
         self.retry_after = retry_after
 
@@ -51,13 +45,9 @@ class AppleError(Exception):
 class Away(AppleError):
     """Apple could not answer just now."""
 
-    advice = "Try again later."
-
 
 class Unreachable(Away):
     """Apple could not be reached."""
-
-    advice = "Check the network, and PAGETURNER_APPLE_URL."
 
 
 class Overdue(Away):
@@ -75,31 +65,21 @@ class Moved(Away):
 class BadAnswer(Away):
     """Apple's answer could not be understood."""
 
-    advice = "If this stays, something between here and Apple may have changed it: a proxy, or a sign-in page."
-
 
 class Forbidden(AppleError):
     """Apple does not let the token read this list."""
-
-    advice = "Check at Apple what its owner may do; or leave the list out, with `pageturner locations watch`."
 
 
 class Unkeepable(AppleError):
     """Apple sent a record that cannot be kept."""
 
-    advice = "Look at it at Apple, or in the service that made it; this list is not crawled before."
-
 
 class SlowDown(AppleError):
     """Apple asks for fewer requests."""
 
-    advice = "Requests resume by themselves after the time that Apple asks for."
-
 
 class TokenRefused(AppleError):
     """Apple refused the token."""
-
-    advice = _NEWEST
 
 
 class TokenExpired(TokenRefused):
@@ -113,19 +93,13 @@ class TokenRevoked(TokenRefused):
 class TokenWrong(TokenRefused):
     """Apple does not know this token."""
 
-    advice = f"Check that the file is the one that Apple gave, whole and unchanged. {_NEWEST}"
-
 
 class TokenForbidden(TokenRefused):
     """A token of this kind may not use the service."""
 
-    advice = f"Use a content token of a location. {_NEWEST}"
-
 
 class Stale(AppleError):
     """What this request went on from is no longer valid."""
-
-    advice = "A full crawl follows by itself."
 
 
 class StaleVersion(Stale):
@@ -143,15 +117,9 @@ class BeyondEnd(AppleError):
 class WrongRequest(AppleError):
     """Apple calls the request itself wrong."""
 
-    advice = "Please report this."
-
 
 class ReceiverRefused(AppleError):
     """Apple does not send notices to this address."""
-
-    advice = (
-        "Check that `pageturner webhook` runs, and that Apple reaches it there by HTTPS: its certificate, its proxy."
-    )
 
 
 class NotOurs(AppleError):
@@ -161,13 +129,9 @@ class NotOurs(AppleError):
 class OtherLocation(NotOurs):
     """The token opens another location than the one it is kept for."""
 
-    advice = "Each location has a token of its own at Apple."
-
 
 class OtherOwner(NotOurs):
     """Another management service took this location over."""
-
-    advice = "If that is meant to be, confirm it with `pageturner accept`; nothing is crawled before."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,14 @@
 """The overview of an installation, gathered for every surface that shows it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from advice import advised
 from orchestration.decisions.freshness import judge_streams
-from orchestration.decisions.overview import LocationFacts, Overview, is_scheduler_running, view
+from orchestration.decisions.health import Health, of_notices, of_scheduler
+from orchestration.decisions.overview import LocationFacts, LocationView, Overview, view
 from settings import Settings
 from storage.ledger.progress import ProgressReport
 
@@ -37,22 +40,32 @@ def _look(services: "Services", max_age: timedelta | None, *, is_whole: bool) ->
     ticked_at = services.store.chores.last().get("tick")
     streams, closings = services.store.streams.by_location(), services.store.closings.standing()
     reports = _under_way(services) if is_whole else {}
-    ticks = is_scheduler_running(ticked_at, now)
+    scheduler = of_scheduler(ticked_at, now)
     views = []
     for one in services.store.locations.watched():
         verdicts = judge_streams(one, streams.get(one.id, []), services.needs.intervals, now, max_age)
         counts = services.store.counts.known(one.id) if is_whole else ()
         seen = LocationFacts(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
-        views.append(view(one, verdicts, now, seen, is_scheduler_running=ticks))
-    unhandled, since = services.store.notices.unhandled()
+        views.append(advised_view(view(one, verdicts, now, seen, is_scheduler_running=scheduler.words is None)))
     return Overview(
         now=now,
         locations=views,
         ticked_at=ticked_at,
+        scheduler=_advised(scheduler),
+        notices=_advised(of_notices(*services.store.notices.unhandled(), now)),
         outages=read_outages(services.settings),
-        unhandled=unhandled,
-        unhandled_since=since,
     )
+
+
+def advised_view(view: LocationView) -> LocationView:
+    """Return a location as it stands, with advice on what is not as it should be."""
+    name = view.location.name
+    streams = [replace(one, standing=_advised(one.standing, name)) for one in view.streams]
+    return replace(view, token=_advised(view.token, name), streams=streams)
+
+
+def _advised(health: Health, name: str = "") -> Health:
+    return replace(health, words=advised(health, name))
 
 
 def _under_way(services: "Services") -> dict[str, dict[str, ProgressReport]]:

@@ -1,11 +1,12 @@
 """Crawl: decide from the ledger what a crawl needs next, and have it done. No other place obeys these decisions."""
 
 import logging
+from dataclasses import replace
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact
 from storage.mirror.publication import Published
-from storage.states import CrawlKind, PageOutcome, Trouble
+from storage.states import Cause, CrawlKind, PageOutcome, Trouble
 from storage.store import Store
 
 from .decisions.model import CrawlDecision, Fail, Fetch, Restart, Seed, Settle, Step
@@ -52,10 +53,10 @@ class Crawler:
         if began is not None:
             self._queue.seed(began)
 
-    def restart(self, crawl: Crawl, reason: str) -> bool:
+    def restart(self, crawl: Crawl, cause: Cause) -> bool:
         """Begin again because what the crawl went on from is dead at Apple, a bounded number of times."""
         if crawl.restarts >= RESTART_LIMIT:
-            return self.fail(crawl, f"{crawl.resource}: {reason}", Trouble.AWAY)
+            return self.fail(crawl, replace(cause, reason=f"{crawl.resource}: {cause.reason}"))
         self._restart(crawl, is_drift=False)
         return False
 
@@ -69,16 +70,16 @@ class Crawler:
         self._metrics.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome="unchanged")
         return True
 
-    def fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> bool:
-        """Fail a crawl for a reason."""
+    def fail(self, crawl: Crawl, cause: Cause) -> bool:
+        """Fail a crawl."""
         if crawl.kind is CrawlKind.SPOT and self._store.crawls.get(crawl.id).is_unfinished:
             # Before the crawl fails: otherwise its assets would be due again at once, for ever.
             self._store.counts.note_failure(crawl)
-        if self._store.crawls.fail(crawl, reason, trouble) is None:
+        if self._store.crawls.fail(crawl, cause) is None:
             return False
         with about(location=crawl.uid, stream=crawl.resource, crawl=crawl.id):
-            log.warning("Failed (%s): %s", trouble, reason)
-        self._metrics.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed-{trouble}")
+            log.warning("Failed (%s): %s", cause.trouble, cause.reason)
+        self._metrics.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed-{cause.trouble}")
         return True
 
     def note_published(self, crawl: Crawl, published: Published, seconds: float) -> None:
@@ -108,7 +109,7 @@ class Crawler:
             case Settle():
                 return self._settle(crawl, decision)
             case Fail(reason=reason):
-                return self.fail(crawl, f"{crawl.resource}: {reason}", Trouble.AWAY)
+                return self.fail(crawl, Cause(reason=f"{crawl.resource}: {reason}", trouble=Trouble.AWAY))
         return False
 
     def _fetch(self, crawl: Crawl, decision: Fetch, *, is_revival: bool) -> None:

@@ -4,7 +4,7 @@ import time
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact, PageJob
-from storage.states import CrawlState, Trouble
+from storage.states import Cause, CrawlState
 from storage.store import Store
 
 from .crawl import Crawler
@@ -90,9 +90,9 @@ class CrawlTasks:
             self._crawler.note_published(crawl, published, time.monotonic() - begun)
             self._syncer.advance(crawl.sync_id)
 
-    def fail(self, crawl_id: int, reason: str, trouble: Trouble) -> None:
+    def fail(self, crawl_id: int, cause: Cause) -> None:
         """Fail a crawl whose task cannot go on."""
-        self._fail(self._store.crawls.get(crawl_id), reason, trouble)
+        self._fail(self._store.crawls.get(crawl_id), cause)
 
     def _note_first(self, crawl: Crawl, first: PageFact) -> Crawl | None:
         """Note what the first page shows; return None if that ends the crawl, or the crawl has moved on."""
@@ -107,11 +107,11 @@ class CrawlTasks:
         match outcome:
             case Postponed():
                 return outcome
-            case Dead(reason=reason):
-                if self._crawler.restart(job.crawl, reason):
+            case Dead(cause=cause):
+                if self._crawler.restart(job.crawl, cause):
                     self._syncer.advance(job.crawl.sync_id)
-            case GaveUp(reason=reason, trouble=trouble):
-                self._fail(job.crawl, reason, trouble)
+            case GaveUp(cause=cause):
+                self._fail(job.crawl, cause)
             case Refused():
                 return self._refuse(job, outcome)
         return None
@@ -120,17 +120,18 @@ class CrawlTasks:
         """Stop reading a location. Its pages stay, and a later crawl goes on from them once a person has acted."""
         if job.token is not None and not self._store.locations.has_token(job.location.id, job.token):
             return Postponed(seconds=0.0)  # a newer token has taken the place of the one that was refused
-        self._store.locations.mark(job.location.id, refused.state, refused.reason)
+        cause = refused.cause
+        self._store.locations.mark(job.location.id, refused.state, cause.reason, cause.error)
         for crawl in self._store.crawls.open_of(job.location.id):
-            self._fail(crawl, refused.reason, Trouble.PERSON)
+            self._fail(crawl, cause)
         return None
 
     def _advance(self, crawl: Crawl, own_message_id: str = "") -> None:
         if self._crawler.advance(crawl, message_id=own_message_id):
             self._syncer.advance(crawl.sync_id)
 
-    def _fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> None:
-        if self._crawler.fail(crawl, reason, trouble):
+    def _fail(self, crawl: Crawl, cause: Cause) -> None:
+        if self._crawler.fail(crawl, cause):
             self._syncer.advance(crawl.sync_id)
 
 

@@ -13,7 +13,7 @@ from storage.errors import DatabaseAway
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, Content, PageFact, PageJob
 from storage.locations import Location
-from storage.states import CrawlKind, LocationState, PageOutcome, Trouble
+from storage.states import Cause, CrawlKind, LocationState, PageOutcome, Trouble
 from storage.store import Store
 
 from .decisions.retry import Dead, GaveUp, NoSuchPage, Postponed, Refused, decide_retry
@@ -51,7 +51,7 @@ class Fetcher:
         if job.page is not None and _is_done(job.crawl, job.page):
             return Stored(page=job.page)
         if job.token is None:
-            return GaveUp(reason="The location is no longer watched.", trouble=Trouble.PERSON)
+            return GaveUp(cause=Cause(reason="The location is no longer watched.", trouble=Trouble.PERSON))
         try:
             return Stored(page=self._request(job, index))
         except NoPermit as full:
@@ -86,19 +86,19 @@ class Fetcher:
             reason=str(error),
             trying_since=since,
         )
-        match decide_retry(error, job.location.name, attempts, now - since):
+        match decide_retry(error, attempts, now - since):
             case Postponed(is_attempt=True) as postponed:
                 self._keep(crawl, trying)
                 spread = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
                 return replace(postponed, seconds=postponed.seconds * spread)
             case NoSuchPage():
                 return Stored(page=self._keep(crawl, replace(trying, outcome=PageOutcome.BEYOND)))
-            case GaveUp(reason=reason, trouble=trouble):
-                told = f"{_name(crawl, index)}: {reason}"
-                failed = self._keep(crawl, replace(trying, outcome=PageOutcome.FAILED, reason=told))
+            case GaveUp(cause=cause):
+                cause = replace(cause, reason=f"{_name(crawl, index)}: {cause.reason}")
+                failed = self._keep(crawl, replace(trying, outcome=PageOutcome.FAILED, reason=cause.reason))
                 if crawl.kind is CrawlKind.SPOT:  # the other assets of the crawl may well be read
                     return Stored(page=failed)
-                return GaveUp(reason=told, trouble=trouble)
+                return GaveUp(cause=cause)
             case Postponed() | Dead() | Refused() as outcome:
                 return outcome
 
@@ -165,7 +165,7 @@ class Fetcher:
         # Only lists that would show another owner prove that there is none.
         is_proof = location.state is not LocationState.FOREIGN or resource.paging is Paging.INDEX
         if location.state is not LocationState.VALID and is_proof:
-            self._store.locations.mark(location.id, LocationState.VALID, None, seen=location.state)
+            self._store.locations.mark(location.id, LocationState.VALID, seen=location.state)
         note_expiry(self._store.locations, location, page.token_expires)
 
 

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from storage.errors import DatabaseAway
 from storage.ledger.crawls import Crawl
-from storage.states import CrawlState, Trouble
+from storage.states import Cause, CrawlState, Trouble
 from storage.store import Store
 
 from .crawl import Crawler
@@ -84,4 +84,4 @@ class Reviver:
                     self._queue.publish(crawl.id)
             case Revival.FAIL:
                 reason = f"{crawl.resource}: revived {crawl.revivals} times without reaching its end."
-                self._crawler.fail(crawl, reason, Trouble.AWAY)
+                self._crawler.fail(crawl, Cause(reason=reason, trouble=Trouble.AWAY))

@@ -1,6 +1,6 @@
 """The scheduler's chores: find what is due, and have each location synced by a task of its own.
 
-`pageturner beat` sends each chore a little more often than it is claimed. Any number of beats may run.
+Beat sends each chore a little more often than it is claimed. Any number of beats may run.
 """
 
 import logging

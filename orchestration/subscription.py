@@ -95,12 +95,8 @@ def _refuse_other(config: ClientConfig, name: str, ours: set[str | None], me: st
     """Raise HeldElsewhere if another service would lose the location, or its notices."""
     if me and config.owner not in {None, me}:
         raise HeldElsewhere(
-            f"'{name}' is managed by '{config.owner_name or config.owner}', which would lose what it relies on. "
-            "`--claim` takes the location over all the same."
+            f"'{name}' is managed by '{config.owner_name or config.owner}', which would lose what it relies on."
         )
     other = config.notification_url
     if other not in ours | {None} and config.notification_types:
-        raise HeldElsewhere(
-            f"The notices of '{name}' go to {other}, which is not ours: that service would lose them. "
-            "`--claim` takes them over all the same."
-        )
+        raise HeldElsewhere(f"The notices of '{name}' go to {other}, which is not ours: that service would lose them.")

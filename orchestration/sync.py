@@ -18,7 +18,7 @@ from storage.store import Store
 from .counts import COUNTED, CountCheck
 from .crawl import Crawler
 from .decisions import choice
-from .decisions.health import of_token
+from .decisions.health import Health, of_token
 from .decisions.retry import Postponed
 from .decisions.revival import QUIET
 from .decisions.timetable import Intervals, patience
@@ -42,7 +42,12 @@ _BUG_REST = timedelta(minutes=10)
 
 
 class NeedsPerson(Exception):
-    """A person has to act before anything of a location is read; the words say how."""
+    """A person has to act before anything of a location is read."""
+
+    def __init__(self, name: str, health: Health) -> None:
+        super().__init__(health.words)
+        self.name = name
+        self.health = health
 
 
 class Syncer:
@@ -90,8 +95,8 @@ class Syncer:
         """
         now = self._store.now()
         if location.token_expires <= now:
-            self._store.locations.mark(location.id, LocationState.EXPIRED, None)
-            raise NeedsPerson(of_token(location, now).words)
+            self._store.locations.mark(location.id, LocationState.EXPIRED)
+            raise NeedsPerson(location.name, of_token(location, now))
         wanted = [
             choice.choose(stream, self._intervals.of(location.uid, stream), now, full=full)
             for stream in self._store.streams.watched(location.id)
@@ -100,7 +105,7 @@ class Syncer:
         if location.state is LocationState.FOREIGN:  # only these lists would show that it is ours again
             wanted = [one for one in wanted if RESOURCES[one.stream.resource].paging is Paging.INDEX]
             if not wanted:
-                raise NeedsPerson(of_token(location, now).words)
+                raise NeedsPerson(location.name, of_token(location, now))
         if not wanted:
             return None
         sync_id, opened = self._store.syncs.open(location.id, wanted, now - RESUME_WITHIN)

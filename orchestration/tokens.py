@@ -64,13 +64,13 @@ class TokenChecker:
         note_expiry(self._locations, location, config.token_expires)
 
     def _explain(self, location: Location, token: Token, error: AppleError) -> Postponed | None:
-        match decide_retry(error, location.name, 1):
+        match decide_retry(error, 1):
             case Postponed(is_attempt=is_attempt):
                 return Postponed(seconds=_AGAIN_SECONDS if is_attempt else 0.0)
-            case Refused(reason=reason, state=state):
+            case Refused(cause=cause, state=state):
                 self._locations.postpone_asking(location.id)
                 if self._locations.has_token(location.id, token):  # otherwise a newer one has taken its place
-                    self._locations.mark(location.id, state, reason)
+                    self._locations.mark(location.id, state, cause.reason, cause.error)
         return None
 
 

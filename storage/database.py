@@ -18,7 +18,7 @@ from apple.deadline import Deadlines
 
 from .clock import AskedClock, Clock, SystemClock
 from .drivers import meaning_of
-from .errors import DatabaseAway, DatabaseTooNew, WrongDatabase
+from .errors import DatabaseAway, DatabaseTooNew, WrongAddress, WrongDatabase
 from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, limit_openings, prepare_session
 
 _MIGRATIONS = "storage.migrations.versions"
@@ -186,7 +186,7 @@ def _make_engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
-        raise WrongDatabase("PAGETURNER_DATABASE_URL is not of the form postgresql://… or sqlite:///….") from None
+        raise WrongAddress("It is not of the form postgresql://… or sqlite:///….") from None
     if parsed.drivername == "postgresql+psycopg":
         return _make_postgresql(parsed)
     if parsed.get_backend_name() != "sqlite":
@@ -218,8 +218,7 @@ def _refuse_options(url: sa.URL) -> None:
     try:
         conninfo.timeout_from_conninfo(conninfo.conninfo_to_dict(conninfo.make_conninfo(**options)))
     except psycopg.ProgrammingError as error:
-        words = "PAGETURNER_DATABASE_URL has an option that cannot be used"
-        raise WrongDatabase(f"{words}: {str(error).strip()}.") from None
+        raise WrongAddress(f"({str(error).strip()})") from None
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

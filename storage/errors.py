@@ -7,11 +7,14 @@ StorageError
 ├── Pruned             what a reader of the feed wants next is no longer kept
 ├── DatabaseTooNew     written by a newer Pageturner
 ├── WrongDatabase      not a database that we can use at all
+│   └── WrongAddress   nor an address of one
 ├── SealedAway         no key opens what was sealed
+├── MalformedKey       a key that is none
 ├── UnknownLocation    no location of that name
 ├── StillWatched       a location that is watched is not erased
 ├── StillRead          nor is one whose last requests may be under way
-└── LocationExists     the name, or the uId, is taken
+├── LocationExists     a location of that uId is watched already
+└── LocationNameTaken          another location has the name
 """
 
 
@@ -47,8 +50,16 @@ class WrongDatabase(StorageError):
     """The database cannot be used."""
 
 
+class WrongAddress(WrongDatabase):
+    """The address of the database cannot be used."""
+
+
 class SealedAway(StorageError):
-    """A token cannot be opened: PAGETURNER_SECRET_KEYS holds none of the keys that it was sealed with."""
+    """A token cannot be opened: the key that sealed it is not known."""
+
+
+class MalformedKey(StorageError):
+    """A key is not 32 bytes in URL-safe base64."""
 
 
 class UnknownLocation(StorageError):
@@ -65,3 +76,7 @@ class StillRead(StorageError):
 
 class LocationExists(StorageError):
     """The location is kept already."""
+
+
+class LocationNameTaken(StorageError):
+    """Another location has the name."""

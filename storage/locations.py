@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from apple.tokens import Token
 
 from .database import Database
-from .errors import LocationExists, SealedAway, UnknownLocation
+from .errors import LocationExists, LocationNameTaken, SealedAway, UnknownLocation
 from .locks import lock_streams
 from .schema import locations, streams, syncs
 from .sealer import Sealer
@@ -38,6 +38,7 @@ class Location:
     owner_name: str | None
     state: LocationState
     problem: str | None
+    error: str | None
     is_watched: bool
     added_at: datetime
     #: What Apple calls it; several may have the same name there.
@@ -118,7 +119,7 @@ class Locations:
             connection.execute(
                 sa.update(locations)
                 .where(locations.c.id == location.id)
-                .values(is_watched=False, sealed_token=None, problem=None)
+                .values(is_watched=False, sealed_token=None, problem=None, error=None)
             )
             connection.execute(sa.update(streams).where(streams.c.location_id == location.id).values(is_watched=False))
 
@@ -192,7 +193,13 @@ class Locations:
         return sealed is not None and self._sealer.open(sealed) == token.text
 
     def mark(
-        self, location_id: int, state: LocationState, problem: str | None, *, seen: LocationState | None = None
+        self,
+        location_id: int,
+        state: LocationState,
+        problem: str | None = None,
+        error: str | None = None,
+        *,
+        seen: LocationState | None = None,
     ) -> None:
         """Note what is known of the token; where a state was seen before, only if it is that still."""
         changed = (locations.c.state != state) | locations.c.problem.is_distinct_from(problem)
@@ -202,7 +209,7 @@ class Locations:
             connection.execute(
                 sa.update(locations)
                 .where((locations.c.id == location_id) & changed)
-                .values(state=state, problem=problem)
+                .values(state=state, problem=problem, error=error)
             )
 
     def note_config(self, location_id: int, name: str, notice_url: str | None, notice_types: Sequence[str]) -> None:
@@ -236,7 +243,7 @@ class Locations:
 
     def disown(self, location_id: int) -> None:
         """Forget which service manages the location: the one that does at the next request is accepted."""
-        values = {"owner": None, "owner_name": None, "state": LocationState.VALID, "problem": None}
+        values = {"owner": None, "owner_name": None, "state": LocationState.VALID, "problem": None, "error": None}
         with self._database.write() as connection:
             _lock_streams_of(connection, locations.c.id == location_id)
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
@@ -255,6 +262,7 @@ class Locations:
             "organisation": token.organisation,
             "state": LocationState.VALID,
             "problem": None,
+            "error": None,
         }
 
     def _refuse_known(self, connection: sa.Connection, name: str, uid: str) -> None:
@@ -262,7 +270,7 @@ class Locations:
             sa.select(locations.c.name).where((locations.c.uid == uid) & locations.c.is_watched)
         ).one_or_none()
         if row is not None:
-            raise LocationExists(f"Its name here is '{row.name}'; `locations rotate` gives it a newer token.")
+            raise LocationExists(f"Its name here is '{row.name}'.")
         self._refuse_taken(connection, name, uid)
 
     def _refuse_taken(self, connection: sa.Connection, name: str, uid: str) -> None:
@@ -271,9 +279,7 @@ class Locations:
         if row is None:
             return
         if row.is_watched:
-            raise LocationExists(
-                f"The name '{name}' belongs to location {row.uid}: give this one another, with `--name`."
-            )
+            raise LocationNameTaken(f"('{name}' is location {row.uid})")
         # What is watched no longer gives its name up; what was mirrored of it is found by this one.
         connection.execute(sa.update(locations).where(here).values(name=f"{name} ({row.uid})"))
 

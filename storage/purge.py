@@ -99,7 +99,7 @@ def _refuse_watched(connection: sa.Connection, location_id: int) -> None:
     """Keep the location as it is until the transaction ends, and refuse one that is watched."""
     here = sa.select(locations.c.is_watched).where(locations.c.id == location_id)
     if connection.scalar(here.with_for_update()):
-        raise StillWatched("(`pageturner locations remove` ends that)")
+        raise StillWatched
 
 
 def _count(connection: sa.Connection, table: sa.Table, mine: sa.ColumnElement[bool]) -> int:

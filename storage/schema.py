@@ -36,7 +36,9 @@ locations = sa.Table(
     sa.Column("owner", sa.Text),
     sa.Column("owner_name", sa.Text),
     sa.Column("state", sa.Text, nullable=False, server_default=LocationState.VALID),
+    # What is the matter with the token, and the name of the error that said so.
     sa.Column("problem", sa.Text),
+    sa.Column("error", sa.Text),
     sa.Column("is_watched", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("added_at", Moment, nullable=False),
     # What Apple said when it was last asked whose token this is: its own name, which is not unique, and where notices
@@ -67,7 +69,9 @@ streams = sa.Table(
     sa.Column("complete_version", sa.Text),
     sa.Column("records", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("published_at", Moment),
+    # Why the last crawl failed, and the name of the error; null once a crawl has succeeded.
     sa.Column("problem", sa.Text),
+    sa.Column("error", sa.Text),
     # Why the next full crawl must read everything, whatever its first page says, and from when on it may.
     sa.Column("full_wanted", sa.Text),
     sa.Column("full_after", Moment),
@@ -193,6 +197,7 @@ crawls = sa.Table(
     sa.Column("reason", sa.Text),
     # What kind of trouble the reason is: 'away' goes by itself, 'person' needs one, 'bug' is ours.
     sa.Column("trouble", sa.Text),
+    sa.Column("error", sa.Text),
     sa.Column("opened_at", Moment, nullable=False),
     sa.Column("moved_at", Moment, nullable=False),
     sa.Column("ended_at", Moment, index=True),

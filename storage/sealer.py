@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from .errors import SealedAway
+from .errors import MalformedKey, SealedAway
 
 #: Opening costs as much as reading a page; a process works for far fewer locations at a time than this.
 _REMEMBERED = 256
@@ -18,7 +18,7 @@ class Sealer:
             #: None for a part that neither keeps tokens nor asks with them: it needs no keys, and can open none.
             self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
         except ValueError:
-            raise SealedAway("A key is not 32 bytes in URL-safe base64; `pageturner key` makes one.") from None
+            raise MalformedKey from None
         self._open = lru_cache(maxsize=_REMEMBERED)(self._unseal)
 
     def seal(self, text: str) -> bytes:

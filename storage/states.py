@@ -1,5 +1,6 @@
 """The states of what is kept, as the database holds them."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -41,6 +42,17 @@ class Trouble(StrEnum):
     AWAY = "away"  #: it may end by itself: a later crawl may succeed
     PERSON = "person"  #: a person has to act first
     BUG = "bug"  #: a mistake of ours: another try will not help
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why something failed."""
+
+    #: What happened, as a sentence.
+    reason: str
+    trouble: Trouble
+    #: The name of the error, under which advice is looked up; None if it was no error of Apple or the database.
+    error: str | None = None
 
 
 class Reason(StrEnum):

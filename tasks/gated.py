@@ -5,8 +5,7 @@ share the workers fairly. The first argument of a gated task is the location's u
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Task
@@ -15,10 +14,11 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps, loads
 
+from advice import explain
 from orchestration.gate import AlreadyRunning, Message
 from orchestration.log_context import about
 from storage.errors import StorageError
-from storage.states import Trouble
+from storage.states import Cause, Trouble
 
 from .application import app
 from .outages import AWAY, outages
@@ -90,15 +90,15 @@ class GatedTask(Task):
             outages.note(error)
             return AWAY_SECONDS
         except StorageError as error:
-            return self._give_up(message_id, partial(self.give_up_for_person, args, error))
+            return self._give_up(message_id, args, error)
         except Exception as error:  # the outer rim: a bug fails its crawl, with its name, and not the whole chord
             log.exception("%s: a bug.", message_id)
-            return self._give_up(message_id, partial(self.give_up_for_bug, args, error))
+            return self._give_up(message_id, args, error)
         return None if postponed is None else postponed.seconds
 
-    def _give_up(self, message_id: str, give_up: Callable[[], None]) -> float | None:
+    def _give_up(self, message_id: str, args: Any, error: Exception) -> float | None:
         try:
-            give_up()
+            self.give_up(args, error)
         except AWAY as away:
             outages.note(away)
             return AWAY_SECONDS
@@ -106,13 +106,9 @@ class GatedTask(Task):
             log.exception("%s: could not be given up.", message_id)
         return None
 
-    def give_up_for_person(self, args: Any, error: StorageError) -> None:
-        """Fail the crawl for something that only a person can mend."""
-        services().use_cases.crawl_tasks.fail(args[1], str(error), Trouble.PERSON)
-
-    def give_up_for_bug(self, args: Any, error: Exception) -> None:
-        """Fail the crawl for a mistake of ours."""
-        services().use_cases.crawl_tasks.fail(args[1], bug_reason(error), Trouble.BUG)
+    def give_up(self, args: Any, error: Exception) -> None:
+        """Fail the crawl because its task raised an error that does not pass by itself."""
+        services().use_cases.crawl_tasks.fail(args[1], cause_of(error))
 
     def _park_again(self, uid: str, message_id: str, seconds: float) -> None:
         try:
@@ -127,12 +123,10 @@ class LocationTask(GatedTask):
 
     abstract = True
 
-    def give_up_for_person(self, args: Any, error: StorageError) -> None:
-        """Log what a person has to mend."""
-        log.error("Location %s: %s", args[0], error)
-
-    def give_up_for_bug(self, args: Any, error: Exception) -> None:
-        """Do nothing more: the log has the bug."""
+    def give_up(self, args: Any, error: Exception) -> None:
+        """Log what a person has to mend; a bug is logged already."""
+        if isinstance(error, StorageError):
+            log.error("Location %s: %s", args[0], explain(error))
 
 
 class SyncTask(LocationTask):
@@ -140,14 +134,9 @@ class SyncTask(LocationTask):
 
     abstract = True
 
-    def give_up_for_person(self, args: Any, error: StorageError) -> None:
-        """Log what a person has to mend, and postpone the location."""
-        super().give_up_for_person(args, error)
-        services().use_cases.syncer.rest(args[0])
-
-    def give_up_for_bug(self, args: Any, error: Exception) -> None:
-        """Let the location rest; the log has the bug."""
-        del error
+    def give_up(self, args: Any, error: Exception) -> None:
+        """Let the location rest."""
+        super().give_up(args, error)
         services().use_cases.syncer.rest(args[0])
 
 
@@ -190,15 +179,15 @@ class CrawlTask(Task):
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Note it in the ledger."""
         del task_id, kwargs, einfo
-        if isinstance(exc, StorageError):
-            services().use_cases.crawl_tasks.fail(args[0], str(exc), Trouble.PERSON)
-        else:
-            services().use_cases.crawl_tasks.fail(args[0], bug_reason(exc), Trouble.BUG)
+        services().use_cases.crawl_tasks.fail(args[0], cause_of(exc))
 
 
-def bug_reason(error: Exception) -> str:
-    """Return the reason of a crawl that fails for a mistake of ours; the log has the rest."""
-    return f"A bug ({type(error).__name__}): please report it with the worker's log."
+def cause_of(error: Exception) -> Cause:
+    """Return why a crawl fails whose task raised an error: only a person can mend it, or it is a bug of ours."""
+    name = type(error).__name__
+    if isinstance(error, StorageError):
+        return Cause(reason=str(error), trouble=Trouble.PERSON, error=name)
+    return Cause(reason=f"A bug ({name}): please report it with the worker's log.", trouble=Trouble.BUG, error=name)
 
 
 def publish(messages: Sequence[Message], producer: Any = None) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from advice import explain
 from orchestration.gate.gate import HOLD_LIMIT_SECONDS
-from orchestration.gate.refusals import explain_redis
 from storage.errors import DatabaseAway, DatabaseFull
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,10 @@ class Outages:
         with self._lock:
             known = self._outages.get(name)
             if known is None or now - known.seen_at >= known.quiet:
-                self._outages[name] = _Outage(words=_words(error), begun_at=now, told_at=now, seen_at=now, quiet=quiet)
-                log.warning("%s It is tried again until it answers.", _words(error))
+                self._outages[name] = _Outage(words=explain(error), begun_at=now, told_at=now, seen_at=now, quiet=quiet)
+                log.warning("%s It is tried again until it answers.", explain(error))
                 return
-            known.words, known.seen_at, known.times = _words(error), now, known.times + 1
+            known.words, known.seen_at, known.times = explain(error), now, known.times + 1
             known.quiet = max(known.quiet, quiet)
             if now - known.told_at >= _AGAIN_SECONDS:
                 log.warning("%s Still so, after %d tries.", known.words, known.times)
@@ -94,16 +94,6 @@ def _server(error: BaseException) -> str:
     if isinstance(error, DatabaseAway):
         return "The database"
     return "The broker" if isinstance(error, OperationalError) else "Redis"
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, DatabaseAway):
-        return str(error)
-    if isinstance(error, RedisError):
-        return explain_redis(error)
-    if isinstance(error.__cause__, RedisError):  # of a broker that is one
-        return explain_redis(error.__cause__, is_broker=True)
-    return f"{_server(error)} does not answer ({type(error).__name__})."
 
 
 outages = Outages()

@@ -11,12 +11,12 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
+from advice import explain
 from apple.client import DEADLINE_SECONDS, Client
 from orchestration.decisions.timetable import Intervals
 from orchestration.gate import Gate
 from orchestration.gate.board import OutageBoard
 from orchestration.gate.redis_memory import RedisMemory
-from orchestration.gate.refusals import explain_redis
 from orchestration.gate.server import RedisServer
 from orchestration.metrics import MetricsStore
 from orchestration.queue import TaskQueue
@@ -143,7 +143,7 @@ def read_board(settings: Settings) -> dict[str, str]:
         try:
             return OutageBoard(redis).read()
         except RedisError as error:
-            return {"Redis": explain_redis(error)}
+            return {"Redis": explain(error)}
 
 
 def secret_keys(settings: Settings) -> list[str]:

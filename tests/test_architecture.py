@@ -17,7 +17,11 @@ from storage.ledger.crawls import TRANSITIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("apple", "simulator", "storage", "orchestration", "tasks", "entrypoints")
-FILES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "settings.py"]
+TOP = ("advice", "settings")
+FILES = [
+    *sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")),
+    *(ROOT / f"{name}.py" for name in TOP),
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 #: Declared tables and the options of a command are lists, however long.
@@ -35,7 +39,7 @@ def functions(path):
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-@pytest.mark.parametrize("name", [*PACKAGES, "settings"])
+@pytest.mark.parametrize("name", [*PACKAGES, *TOP])
 def test_the_name_is_ours(name):
     """No installed package takes the place of one of ours: the names are as general as the things."""
     found = Path(importlib.import_module(name).__file__).resolve()
@@ -161,6 +165,13 @@ def test_decisions_know_facts_alone():
                     if inspect.isclass(thing):
                         is_frozen = dataclasses.is_dataclass(thing) and getattr(thing, "__dataclass_params__").frozen  # noqa: B009
                         assert is_frozen or issubclass(thing, Enum | tuple), f"{path.name} imports {alias.name}"
+
+
+@pytest.mark.parametrize("package", ["apple", "storage", "orchestration"])
+def test_only_doors_name_commands_and_settings(package):
+    """What is below the doors speaks of Apple and of servers: what to type about it stands in one table, above."""
+    named = re.compile(r"`pageturner |`--[a-z]|PAGETURNER_[A-Z]")
+    assert [path for path in (ROOT / package).rglob("*.py") if named.search(path.read_text())] == []
 
 
 def test_only_apple_names_endpoints():

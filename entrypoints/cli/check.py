@@ -6,13 +6,14 @@ from typing import Any
 
 import typer
 
+from advice import explain
 from apple.texts import clean
 from orchestration.decisions.age import spell_age
 from orchestration.decisions.health import Alarm
 from orchestration.decisions.overview import Overview, Problem
 
 from ..terminal import give, give_json
-from .advice import KNOWN, explain
+from .statuses import KNOWN
 
 #: How many problems the line names; it counts the others.
 _NAMED = 3
@@ -52,7 +53,7 @@ def unknown() -> Iterator[None]:
     try:
         yield
     except KNOWN as error:
-        give(f"PAGETURNER UNKNOWN - {clean(explain(error)[0])}")
+        give(f"PAGETURNER UNKNOWN - {clean(explain(error))}")
         raise typer.Exit(Alarm.UNKNOWN) from None
 
 

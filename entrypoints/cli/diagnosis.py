@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestration.decisions.health import Alarm, of_token
-from orchestration.decisions.overview import is_scheduler_running
+from advice import advised, explain
+from orchestration.decisions.health import Alarm, of_scheduler, of_token
 from settings import Settings, WrongSettings, read_settings
 from storage.database import REVISIONS
 from storage.errors import StorageError
@@ -22,7 +22,7 @@ from storage.locations import Location
 from ..embedded.processes import terminating
 from ..embedded.servers import servers
 from ..overview import look
-from .advice import KNOWN, explain
+from .statuses import KNOWN
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -55,7 +55,7 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
     try:
         settings = read_settings()
     except WrongSettings as error:
-        yield Finding(mark="fail", part="settings", words=str(error))
+        yield Finding(mark="fail", part="settings", words=explain(error))
         return
     yield Finding(mark="ok", part="settings", words=f"home {settings.home}, Apple at {settings.apple_url}")
     with terminating(), servers(settings, "asking"):
@@ -68,7 +68,7 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
 
             services = find()
         except KNOWN as error:
-            yield Finding(mark="fail", part="database", words=explain(error)[0])
+            yield Finding(mark="fail", part="database", words=explain(error))
         if services is not None:
             yield from _Diagnosis(services).all(has_redis=redis is None, is_offline=is_offline)
 
@@ -81,7 +81,7 @@ def _ping(settings: Settings) -> Finding | None:
         ) as redis:
             redis.ping()
     except RedisError as error:
-        return Finding(mark="fail", part="redis", words=explain(error)[0])
+        return Finding(mark="fail", part="redis", words=explain(error))
     return None
 
 
@@ -118,7 +118,7 @@ class _Diagnosis:
             for mark, words in examine():
                 yield Finding(mark=mark, part=part, words=words)
         except KNOWN as error:
-            yield Finding(mark="fail", part=part, words=explain(error)[0])
+            yield Finding(mark="fail", part=part, words=explain(error))
 
     def _redis(self) -> Iterator[tuple[str, str]]:
         server = self._services.redis.facts()
@@ -224,16 +224,9 @@ class _Diagnosis:
             )
 
     def _beat(self) -> Iterator[tuple[str, str]]:
-        last = self._services.store.chores.last().get("tick")
-        if last is None:
-            yield "warn", "the scheduler has never run: start `pageturner beat` for automatic syncs"
-        elif not is_scheduler_running(last, self._now):
-            yield (
-                "warn",
-                f"the scheduler last ran at {last:%Y-%m-%d %H:%M} UTC: are `pageturner beat` and a worker running?",
-            )
-        else:
-            yield "ok", "the scheduler runs"
+        health = of_scheduler(self._services.store.chores.last().get("tick"), self._now)
+        words = advised(health)
+        yield ("ok", "the scheduler runs") if words is None else ("warn", words)
 
     def _notices(self) -> Iterator[tuple[str, str]]:
         locations = self._services.store.locations.watched()
@@ -244,7 +237,7 @@ class _Diagnosis:
         if foreign and not self._services.settings.webhook_secrets:
             words = "their notices go to an address whose secret is not ours"
             yield "warn", f"{', '.join(foreign)}: {words}. `pageturner notices subscribe` has them sent here"
-        waiting = look(self._services).waiting
+        waiting = look(self._services).notices.words
         if waiting is not None:
             yield "warn", waiting
         if any(len(one) < _LEAST_SECRET for one in self._services.settings.webhook_secrets):
@@ -260,7 +253,7 @@ class _Diagnosis:
         services.use_cases.token_checker.check(location, _WAIT_SECONDS)
         standing = of_token(services.store.locations.find(location.uid), self._now)
         if standing.words:
-            yield _MARKS[standing.alarm], f"{location.name} ({location.uid}): {standing.words}"
+            yield _MARKS[standing.alarm], f"{location.name} ({location.uid}): {advised(standing, location.name)}"
         else:
             yield "ok", f"{location.name} ({location.uid}) is valid until {location.token_expires:%Y-%m-%d}"
 

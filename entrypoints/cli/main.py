@@ -136,12 +136,13 @@ def _end(error: Exception) -> int:
     if isinstance(error, Failure):
         say(f"pageturner: {error}")
         return error.status
-    from .advice import KNOWN, explain
+    from advice import explain
+
+    from .statuses import KNOWN, status_of
 
     if isinstance(error, KNOWN):
-        words, status = explain(error)
-        say(f"pageturner: {words}")
-        return status
+        say(f"pageturner: {explain(error)}")
+        return status_of(error)
     if isinstance(error, OSError):
         what = f": {error.filename}" if error.filename else ""
         say(f"pageturner: {error.strerror or type(error).__name__}{what}.")

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from rich.live import Live
 from rich.table import Table
 
+from advice import advise, explain
 from storage.errors import DatabaseAway
 from storage.ledger.progress import ProgressReport
 from storage.states import CrawlState, Trouble
@@ -18,7 +19,6 @@ from storage.states import CrawlState, Trouble
 from ..embedded.servers import refuse_full
 from ..exits import Exit, Failure
 from ..terminal import make_table, messages, say
-from .advice import explain
 from .context import NoWorker, find_workers
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class SyncFollower:
             raise error
         if now - self._away_since > _BLINK_SECONDS and not self._is_told:
             self._is_told = True
-            say(f"{explain(error)[0]} Waiting for up to {_OUTAGE_SECONDS:.0f} s: what was read is kept.")
+            say(f"{explain(error)} Waiting for up to {_OUTAGE_SECONDS:.0f} s: what was read is kept.")
 
     def _seen(self, report: ProgressReport) -> ProgressReport:
         if report.is_over or report.uid not in self._left:
@@ -236,6 +236,7 @@ def causes(reports: list[ProgressReport]) -> list[str]:
 
 
 def _cause(report: ProgressReport) -> str:
-    """Leave out which page of which list it was."""
-    where, _, cause = (report.reason or "").partition(": ")
-    return cause if cause and where.startswith(report.resource) else report.reason or ""
+    """Return why a crawl failed, and what to do about it, without the page that it was."""
+    reason = report.reason or ""
+    where, _, cause = reason.partition(": ")
+    return advise(cause if cause and where.startswith(report.resource) else reason, report.error, report.name)

@@ -1,9 +1,8 @@
-"""Standing: what is the matter with a location's token or a stream, and what a person can do about it. Pure.
+"""Health: what is the matter with a token, a stream or the installation. Pure.
 
-One sentence each, the same on every surface.
+One sentence each, the same on every surface. The advice on it is not from here: it speaks of commands.
 """
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +22,8 @@ WARN_DAYS = (30, 14, 7, 1)
 #: How many assets whose counts disagree get a sentence each.
 TOLD = 3
 
+#: The scheduler did nothing for this long: it does not run, or no worker does its chores.
+STILL = timedelta(minutes=1)
 
 #: A token that expires within this many days is a warning, or critical, for monitoring.
 _ALARM_DAYS = 14
@@ -48,6 +49,8 @@ class Health:
     state: str
     words: str | None = None
     alarm: Alarm = Alarm.OK
+    #: The error or the state that there may be advice on.
+    about: str | None = None
     #: Of a token that expires: within which of the warnings' days.
     within_days: int | None = None
 
@@ -55,17 +58,19 @@ class Health:
 def of_token(location: Location, now: datetime) -> Health:
     """Return the standing of a location's token."""
     if location.state is not LocationState.VALID:
-        words = location.problem or _untold(location, location.state)
-        return Health(state=location.state, words=words, alarm=Alarm.CRITICAL)
+        words, error = _REFUSALS[location.state]
+        about = error if location.problem is None else location.error
+        return Health(state=location.state, words=location.problem or words, alarm=Alarm.CRITICAL, about=about)
     left = location.token_expires - now
     if left <= timedelta():
-        return Health(state=LocationState.EXPIRED, words=_untold(location, LocationState.EXPIRED), alarm=Alarm.CRITICAL)
+        words, error = _REFUSALS[LocationState.EXPIRED]
+        return Health(state=LocationState.EXPIRED, words=words, alarm=Alarm.CRITICAL, about=error)
     within = [days for days in WARN_DAYS if left <= timedelta(days=days)]
     if not within:
         return Health(state=LocationState.VALID)
-    words = f"The token expires in {_days(left)}, on {location.token_expires:%Y-%m-%d}: renew it at Apple."
-    words = f"{words} {rotating(location.name)}"
-    return Health(state="expiring", words=words, alarm=_of_days(within[-1]), within_days=within[-1])
+    words = f"The token expires in {_days(left)}, on {location.token_expires:%Y-%m-%d}."
+    alarm = _of_days(within[-1])
+    return Health(state="expiring", words=words, alarm=alarm, about="expiring", within_days=within[-1])
 
 
 def _of_days(within: int) -> Alarm:
@@ -78,18 +83,15 @@ def of_stream(verdict: StreamFreshness) -> Health:
     """Return the standing of a stream."""
     location, stream = verdict.location, verdict.stream
     if location.state is not LocationState.VALID:
-        return Health(state=location.state, words=stream.problem, alarm=Alarm.CRITICAL)
+        return Health(state=location.state, words=stream.problem, alarm=Alarm.CRITICAL, about=stream.error)
     alarm = _ALARMS[verdict.freshness]
     if stream.problem:
-        return Health(state="failing", words=stream.problem, alarm=max(alarm, Alarm.WARNING))
+        return Health(state="failing", words=stream.problem, alarm=max(alarm, Alarm.WARNING), about=stream.error)
     if stream.held_deletes:
-        words = (
-            f"{stream.held_deletes} deletes are held, since they would take most of it: sync again to confirm them, "
-        )
-        words += f"or let them through with `pageturner accept {shlex.quote(location.name)}`."
-        return Health(state="held", words=words, alarm=max(alarm, Alarm.WARNING))
+        words = f"{stream.held_deletes} deletes are held, since they would take most of it."
+        return Health(state="held", words=words, alarm=max(alarm, Alarm.WARNING), about="held")
     if verdict.freshness is not Freshness.FRESH:
-        return Health(state=verdict.freshness, words=_late(verdict), alarm=alarm)
+        return Health(state=verdict.freshness, words=_late(verdict), alarm=alarm, about="late")
     if stream.full_wanted == Reason.TORN:
         is_stubborn = stream.torn_fulls >= _TORN
         return Health(state="torn", words=_torn(stream), alarm=Alarm.WARNING if is_stubborn else Alarm.OK)
@@ -113,7 +115,7 @@ def _of_count(one: Disagreement, last: Look) -> str:
 
 def _late(verdict: StreamFreshness) -> str:
     was = "Never in step" if verdict.stream.seen_at is None else f"Last in step {spell_age(verdict.age)} ago"
-    return f"{was}, and due every {spell_age(verdict.limit)}: are `pageturner beat` and `pageturner worker` running?"
+    return f"{was}, and due every {spell_age(verdict.limit)}."
 
 
 def _torn(stream: Stream) -> str:
@@ -131,20 +133,28 @@ def _days(left: timedelta) -> str:
 
 _ALARMS = {Freshness.FRESH: Alarm.OK, Freshness.LATE: Alarm.WARNING, Freshness.FAILING: Alarm.CRITICAL}
 
-#: The sentence for a state for which no other was noted.
-_UNTOLD = {
-    LocationState.EXPIRED: "The token's date has passed: download a new one from Apple.",
-    LocationState.REVOKED: "The token was revoked: download the newest one from Apple.",
-    LocationState.WRONG: "Apple does not know the token: download the newest one from Apple.",
-    LocationState.FOREIGN: "Another service manages the location: if that is meant to be, `pageturner accept NAME`.",
+#: The sentence for a state for which no other was stored, and the error that it stands for.
+_REFUSALS = {
+    LocationState.EXPIRED: ("The token's date has passed.", "TokenExpired"),
+    LocationState.REVOKED: ("The token was revoked.", "TokenRevoked"),
+    LocationState.WRONG: ("Apple does not know the token.", "TokenWrong"),
+    LocationState.FOREIGN: ("Another service manages the location.", "OtherOwner"),
 }
 
 
-def rotating(name: str) -> str:
-    """Return the command that puts a newer token into effect."""
-    return f"Then: `pageturner locations rotate {shlex.quote(name)} FILE`."
+def of_scheduler(ticked_at: datetime | None, now: datetime) -> Health:
+    """Return how the scheduler stands: syncs start automatically while it sends its chores and a worker does them."""
+    if ticked_at is None:
+        return Health(state="never", words="No scheduler runs.", about="never")
+    if now - ticked_at <= STILL:
+        return Health(state="running")
+    ago = spell_age(now - ticked_at)
+    return Health(state="still", words=f"No automatic syncs: the scheduler last ran {ago} ago.", about="still")
 
 
-def _untold(location: Location, state: LocationState) -> str:
-    words = _UNTOLD[state]
-    return words if state is LocationState.FOREIGN else f"{words} {rotating(location.name)}"
+def of_notices(unhandled: int, since: datetime | None, now: datetime) -> Health:
+    """Return how the notices stand: whether any waits for longer than handling it takes."""
+    if since is None or now - since <= STILL:
+        return Health(state="handled")
+    words = f"{unhandled} notices wait since {since:%Y-%m-%d %H:%M} UTC to be handled."
+    return Health(state="unhandled", words=words, alarm=Alarm.WARNING, about="unhandled")

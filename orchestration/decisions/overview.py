@@ -11,12 +11,8 @@ from storage.locations import Location
 from storage.mirror.counts import Disagreement
 from storage.states import CrawlState, LocationState
 
-from .age import spell_age
 from .freshness import StreamFreshness
 from .health import Alarm, Health, of_counts, of_stream, of_token
-
-#: The clock did nothing for so long: it stands still, or no worker takes its rounds.
-STILL = timedelta(minutes=1)
 
 #: A crawl of which nothing was heard for so long is not being read just now.
 SILENCE = timedelta(minutes=1)
@@ -94,16 +90,15 @@ class Overview:
     locations: Sequence[LocationView]
     #: When the scheduler last ran; None if it never did.
     ticked_at: datetime | None
+    scheduler: Health
+    notices: Health
     #: The servers that workers cannot reach, by name, with the error of each.
     outages: Mapping[str, str]
-    #: How many notices were not handled yet, and when the first of them came.
-    unhandled: int
-    unhandled_since: datetime | None
 
     @property
     def is_scheduler_running(self) -> bool:
-        """Return whether syncs start automatically: a scheduler sends its chores, and a worker does them."""
-        return is_scheduler_running(self.ticked_at, self.now)
+        """Whether syncs start automatically."""
+        return self.scheduler.words is None
 
     @property
     def verdicts(self) -> list[StreamFreshness]:
@@ -128,8 +123,8 @@ class Overview:
     def _troubles(self) -> Iterator[Problem]:
         for words in self.outages.values():
             yield Problem(alarm=Alarm.CRITICAL, words=words)
-        if self.waiting is not None:
-            yield Problem(alarm=Alarm.WARNING, words=self.waiting)
+        if self.notices.words:
+            yield Problem(alarm=self.notices.alarm, words=self.notices.words)
         for one in self.locations:
             if one.token.alarm:
                 yield Problem(alarm=one.token.alarm, words=one.token.words or one.token.state, location=one.location)
@@ -140,14 +135,6 @@ class Overview:
                 if standing.alarm:
                     words = standing.words or standing.state
                     yield Problem(alarm=standing.alarm, words=words, location=one.location, verdict=stream.verdict)
-
-    @property
-    def waiting(self) -> str | None:
-        """A sentence if notices wait for longer than handling them takes; else None."""
-        if self.unhandled_since is None or self.now - self.unhandled_since <= STILL:
-            return None
-        since = f"{self.unhandled_since:%Y-%m-%d %H:%M} UTC"
-        return f"{self.unhandled} notices wait since {since} to be handled: are workers and `pageturner beat` running?"
 
     def notes(self) -> Iterator[str]:
         """Yield a sentence for each problem, in the order of the locations, and none twice."""
@@ -162,20 +149,8 @@ class Overview:
             for words in of_counts(one.counts):
                 yield f"{name} assignments: {words}"
         yield from self.outages.values()
-        if self.locations and not self.is_scheduler_running:
-            yield self._stillness()
-
-    def _stillness(self) -> str:
-        if self.ticked_at is None:
-            return "No scheduler runs: start `pageturner beat` and `pageturner worker` for automatic syncs."
-        ago = spell_age(self.now - self.ticked_at)
-        words = f"No automatic syncs: the scheduler last ran {ago} ago."
-        return f"{words} Are `pageturner beat` and `pageturner worker` running?"
-
-
-def is_scheduler_running(ticked_at: datetime | None, now: datetime) -> bool:
-    """Return whether a scheduler sends its chores and a worker does them."""
-    return ticked_at is not None and now - ticked_at <= STILL
+        if self.locations and self.scheduler.words:
+            yield self.scheduler.words
 
 
 def view(

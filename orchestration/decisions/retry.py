@@ -18,9 +18,7 @@ from apple.errors import (
     TokenRevoked,
     Unkeepable,
 )
-from storage.states import LocationState, Trouble
-
-from .health import rotating
+from storage.states import Cause, LocationState, Trouble
 
 #: A page that was not answered for this long is given up, and its crawl with it; the scheduler begins another.
 AWAY_LIMIT = timedelta(seconds=90)
@@ -51,22 +49,21 @@ class NoSuchPage:
 class Dead:
     """The version, cursor or batch token that the crawl goes on from is dead at Apple: it must begin again."""
 
-    reason: str
+    cause: Cause
 
 
 @dataclass(frozen=True, kw_only=True)
 class GaveUp:
     """The page cannot be read."""
 
-    reason: str
-    trouble: Trouble
+    cause: Cause
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
     """Apple refuses everything of the location until a person acts."""
 
-    reason: str
+    cause: Cause
     state: LocationState
 
 
@@ -81,11 +78,11 @@ _STATES: dict[type[AppleError], LocationState] = {
 
 
 def decide_retry(  # noqa: PLR0911 - a table
-    error: AppleError, name: str, attempts: int, tried: timedelta = timedelta()
+    error: AppleError, attempts: int, tried: timedelta = timedelta()
 ) -> RetryDecision:
-    """Decide what an error means for a page of the location of this name.
+    """Decide what an error means for a page that was requested this many times, this one included, for this long.
 
-    The page was requested `attempts` times, this time included, during the time `tried`.
+    Example: `decide_retry(Unreachable(), 3, timedelta(seconds=7))` returns `Postponed(seconds=4.0, is_attempt=True)`.
     """
     match error:
         case SlowDown():
@@ -94,18 +91,22 @@ def decide_retry(  # noqa: PLR0911 - a table
             return NoSuchPage()
         case TokenRefused() | NotOurs():
             state = _STATES.get(type(error), LocationState.WRONG)
-            is_mended = state is not LocationState.FOREIGN
-            return Refused(reason=f"{error} {rotating(name)}" if is_mended else str(error), state=state)
+            return Refused(cause=_cause(error, Trouble.PERSON), state=state)
         case Forbidden() | Unkeepable():
-            return GaveUp(reason=str(error), trouble=Trouble.PERSON)
+            return GaveUp(cause=_cause(error, Trouble.PERSON))
         case Away() if tried < AWAY_LIMIT or attempts < LEAST_ATTEMPTS:
             return Postponed(seconds=wait_after(attempts, error.retry_after), is_attempt=True)
         case Away():
-            return GaveUp(reason=f"{error} It was tried for {AWAY_LIMIT.seconds} seconds.", trouble=Trouble.AWAY)
+            tried_for = f" It was tried for {AWAY_LIMIT.seconds} seconds."
+            return GaveUp(cause=_cause(error, Trouble.AWAY, tried_for))
         case Stale():
-            return Dead(reason=str(error))
+            return Dead(cause=_cause(error, Trouble.AWAY))
         case _:
-            return GaveUp(reason=str(error), trouble=Trouble.BUG)
+            return GaveUp(cause=_cause(error, Trouble.BUG))
+
+
+def _cause(error: AppleError, trouble: Trouble, more: str = "") -> Cause:
+    return Cause(reason=f"{error}{more}", trouble=trouble, error=type(error).__name__)
 
 
 def wait_after(attempts: int, retry_after: float | None) -> float:

@@ -45,10 +45,10 @@ TASK_SECONDS = 8.0
 
 
 class NoPermit(Exception):
-    """No permit now; `seconds` says when to ask again."""
+    """The location's gate is closed; `seconds` says when to ask again."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"No permit for {seconds:.1f} s.")
+        super().__init__(f"The location's gate is closed for {seconds:.0f} s.")
         self.seconds = seconds
 
 

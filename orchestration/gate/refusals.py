@@ -1,4 +1,6 @@
-"""Refusals: what a Redis says that is away, or that answers and does not do what it is asked; and what to do. Pure."""
+"""Refusals: what a Redis says that is away, or that answers and does not do what it is asked. Pure."""
+
+from enum import StrEnum
 
 from redis.exceptions import (
     AuthenticationError,
@@ -11,54 +13,54 @@ from redis.exceptions import (
 
 from apple.texts import masked
 
-_URL, _BROKER_URL = "PAGETURNER_REDIS_URL", "PAGETURNER_BROKER_URL"
-_PASSWORD = "Put the right user and password into PAGETURNER_REDIS_URL."  # noqa: S105 - a sentence
-_PROTECTED = "Put a password on it and into PAGETURNER_REDIS_URL, or have it listen on your own addresses alone."
-_RIGHTS = "Give its user these rights: ~* &* +@all -@dangerous +info."
-_REPLICA = "It is a replica: name the primary in PAGETURNER_REDIS_URL."
-_CROWDED = "Raise its maxclients, or run fewer processes."
-_FULL = "Give it more memory, and the policy noeviction."
-_AWAY = "Redis does not answer: check PAGETURNER_REDIS_URL, and that the server runs"
+
+class RedisRefusal(StrEnum):
+    """Why a Redis does not do what it is asked."""
+
+    AWAY = "away"  #: it does not answer
+    PASSWORD = "password"  # noqa: S105 - the user or the password is not the right one
+    PROTECTED = "protected"  #: it answers nobody from another host, since it has no password
+    RIGHTS = "rights"  #: the user may not do that
+    REPLICA = "replica"  #: it may only be read
+    CROWDED = "crowded"  #: it has as many clients as it may have
+    FULL = "full"  #: it has no memory left
+    OTHER = "other"  #: something else
+
 
 #: How the words begin with which a server refuses, where the driver has no class for it.
-_SIGNS = {
-    "DENIED": _PROTECTED,
-    "NOPERM": _RIGHTS,
-    "NOAUTH": _PASSWORD,
-    "WRONGPASS": _PASSWORD,
-    "max number of clients": _CROWDED,
+_BEGINNINGS = {
+    "DENIED": RedisRefusal.PROTECTED,
+    "NOPERM": RedisRefusal.RIGHTS,
+    "NOAUTH": RedisRefusal.PASSWORD,
+    "WRONGPASS": RedisRefusal.PASSWORD,
+    "max number of clients": RedisRefusal.CROWDED,
+}
+
+_CLASSES = {
+    OutOfMemoryError: RedisRefusal.FULL,
+    NoPermissionError: RedisRefusal.RIGHTS,
+    AuthenticationError: RedisRefusal.PASSWORD,
+    ReadOnlyError: RedisRefusal.REPLICA,
+    ResponseError: RedisRefusal.OTHER,
 }
 
 #: Such words can be a page long.
 _LENGTH = 120
 
 
-def explain_redis(error: RedisError, *, is_broker: bool = False) -> str:
-    """Return a sentence on what is wrong with a Redis, or with a broker that is one, with the server's own words."""
-    words = _explain(error)
-    return words.replace("Redis", "The broker", 1).replace(_URL, _BROKER_URL) if is_broker else words
-
-
-def _explain(error: RedisError) -> str:
+def classify(error: RedisError) -> RedisRefusal:
+    """Return what kind of refusal an error of the driver is."""
     words = str(error).strip()
-    advice = _advice(error, words)
-    if advice is None:
-        return f"{_AWAY} ({type(error).__name__})."
+    by_words = next((kind for beginning, kind in _BEGINNINGS.items() if words.startswith(beginning)), None)
+    by_class = next((kind for known, kind in _CLASSES.items() if isinstance(error, known)), RedisRefusal.AWAY)
+    return by_words or by_class
+
+
+def describe(error: RedisError, server: str) -> str:
+    """Return a sentence on what is wrong with a server of this name, with its own words where it said any."""
+    if classify(error) is RedisRefusal.AWAY:
+        return f"{server} does not answer ({type(error).__name__})."
+    words = str(error).strip()
     first = words.splitlines()[0] if words else type(error).__name__
     said = masked(first.partition(". ")[0])[:_LENGTH].rstrip(". ")
-    return f"Redis refuses ({said}). {advice}"
-
-
-def _advice(error: RedisError, words: str) -> str | None:
-    for sign, advice in _SIGNS.items():
-        if words.startswith(sign):
-            return advice
-    if isinstance(error, OutOfMemoryError):
-        return _FULL
-    if isinstance(error, NoPermissionError):
-        return _RIGHTS
-    if isinstance(error, AuthenticationError):
-        return _PASSWORD
-    if isinstance(error, ReadOnlyError):
-        return _REPLICA
-    return "Look into its log." if isinstance(error, ResponseError) else None
+    return f"{server} refuses ({said})."

@@ -16,7 +16,7 @@ from apple.resources import RESOURCES, Paging
 from ..database import Database
 from ..schema import crawls, locations, streams
 from ..sql import Columns, own_columns, pick
-from ..states import UNFINISHED, CrawlKind, CrawlState, Reason, Trouble
+from ..states import UNFINISHED, Cause, CrawlKind, CrawlState, Reason, Trouble
 from .streams import lock_stream
 
 #: In the ledger of a spot crawl, each asset has this many places; no list of assignments is as long.
@@ -128,6 +128,7 @@ class Crawl:
     drift: int
     reason: str | None
     trouble: Trouble | None
+    error: str | None
     opened_at: datetime
     moved_at: datetime
 
@@ -260,7 +261,8 @@ class Crawls:
             row = move(connection, END_UNCHANGED, (crawls.c.id == crawl.id) & is_free, ended)
             if row is None:
                 return None
-            values: dict[str, Any] = {"published_at": now, "problem": None, "failures": 0, "seen_at": crawl.opened_at}
+            values: dict[str, Any] = {"problem": None, "error": None, "failures": 0}
+            values |= {"published_at": now, "seen_at": crawl.opened_at}
             if version is not None:
                 values["version"] = version
             if crawl.kind is CrawlKind.FULL:
@@ -268,14 +270,14 @@ class Crawls:
             connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
             return _as_it_stands(crawl, row)
 
-    def fail(self, crawl: Crawl, reason: str, trouble: Trouble) -> Crawl | None:
+    def fail(self, crawl: Crawl, cause: Cause) -> Crawl | None:
         """End a crawl in failure; its stream shows the reason until a later crawl succeeds."""
         now = self._database.now()
         with self._database.write() as connection:
-            row = move(connection, FAIL, crawls.c.id == crawl.id, {"reason": reason, "trouble": trouble} | _ended(now))
+            row = move(connection, FAIL, crawls.c.id == crawl.id, vars(cause) | _ended(now))
             if row is None:
                 return None
-            values = {"problem": reason} | _rest(connection, crawl, now)
+            values = {"problem": cause.reason, "error": cause.error} | _rest(connection, crawl, now)
             connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
             return _as_it_stands(crawl, row)
 

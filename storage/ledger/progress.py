@@ -34,6 +34,7 @@ class ProgressReport:
     deleted: int
     reason: str | None
     trouble: Trouble | None
+    error: str | None
     #: When anything was last heard of it: it moved, or an answer to one of its requests came.
     heard_at: datetime = field(compare=False)
 
@@ -117,5 +118,6 @@ def _report(row: Any) -> ProgressReport:
         deleted=row.deleted or 0,
         reason=row.reason,
         trouble=None if row.trouble is None else Trouble(row.trouble),
+        error=row.error,
         heard_at=max(row.moved_at, row.answered_at or row.moved_at),
     )

@@ -35,6 +35,7 @@ class Stream:
     records: int
     published_at: datetime | None
     problem: str | None
+    error: str | None
     full_wanted: Reason | None
     full_after: datetime | None
     full_at: datetime | None

@@ -241,8 +241,9 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
     is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_((Trouble.AWAY, Trouble.PERSON))
     stored = pages.c.outcome == PageOutcome.STORED
     has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
-    cleared = {"restarts": 0, "rereads": 0, "revivals": 0, "reason": None, "trouble": None, "ended_at": None}
-    values = values | cleared | {"round": crawls.c.round + 1}
+    counted = {"restarts": 0, "rereads": 0, "revivals": 0, "round": crawls.c.round + 1}
+    ended = {"reason": None, "trouble": None, "error": None, "ended_at": None}
+    values = values | counted | ended
     row = move(connection, REOPEN, (crawls.c.id == last) & same & is_young & has_pages, values)
     if row is None:
         return None

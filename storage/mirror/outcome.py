@@ -54,6 +54,7 @@ def stream_after(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -
         records=found.records,
         published_at=now,
         problem=None,
+        error=None,
         failures=0,
         moves=stream.moves + (found.changes.total > 0),
     )

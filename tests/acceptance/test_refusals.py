@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestration.gate.refusals import explain_redis
+from advice import explain
 from tests.support.cluster import Cluster
 from tests.support.processes import Apple
 from tests.support.servers import redis_server
@@ -21,7 +21,7 @@ def refusal(url: str) -> str:
     """Have a Redis refuse to take something, and tell it."""
     with Redis.from_url(url, retry=None) as redis, pytest.raises(RedisError) as caught:
         redis.set("x", 1)
-    return explain_redis(caught.value)
+    return explain(caught.value)
 
 
 @contextlib.contextmanager

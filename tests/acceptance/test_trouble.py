@@ -34,7 +34,7 @@ def test_a_token_that_expires(cluster, days, within):
     state, words, seen = location(place)
     assert (state, seen) == ("valid" if within is None else "expiring", within)
     assert ("locations rotate" in words) is (within is not None)
-    assert ("renew it at Apple" in done.stderr) is (within is not None)
+    assert ("Renew it at Apple" in done.stderr) is (within is not None)
 
 
 @pytest.mark.parametrize(

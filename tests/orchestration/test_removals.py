@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.crawl import RESTART_LIMIT
 from storage.mirror.counts import Counts
-from storage.states import CrawlKind, Trouble
+from storage.states import Cause, CrawlKind, Trouble
 
 from .world import World
 
@@ -40,7 +40,7 @@ def test_a_removal_beside_a_list_that_needs_a_person(world):
     """A list of the same sync that is not for this token keeps no removal of another from being looked into."""
     world.remove(1, "a")
     world.open("assets", "assignments", "subscriptions")
-    world.use_cases.crawl_tasks.fail(world.chain().id, "Not allowed.", Trouble.PERSON)
+    world.use_cases.crawl_tasks.fail(world.chain().id, Cause(reason="Not allowed.", trouble=Trouble.PERSON))
     world.read()
     assert world.mirror() == world.truth()
 
@@ -79,7 +79,8 @@ def test_a_look_that_fails_wherever_is_one(world):
         spot = next((one for one in paged if one.kind is CrawlKind.SPOT), None)
         for crawl in paged if spot is None else ():
             world._finish(crawl)
-    world.use_cases.crawler.restart(replace(spot, restarts=RESTART_LIMIT), "Its base is gone.")
+    dead = Cause(reason="Its base is gone.", trouble=Trouble.AWAY)
+    world.use_cases.crawler.restart(replace(spot, restarts=RESTART_LIMIT), dead)
     [one] = world.store.counts.known(world.location.id)
     assert one.last.attempts == 1
 

@@ -7,7 +7,7 @@ from apple.tokens import Token
 from orchestration.crawl import RESTART_LIMIT
 from orchestration.decisions.retry import AWAY_LIMIT, Postponed, Refused
 from orchestration.sync import NeedsPerson
-from storage.states import CrawlState, LocationState, Trouble
+from storage.states import Cause, CrawlState, LocationState, Trouble
 from tests.support.memory import make_place
 
 FAILED, PUBLISHED, UNCHANGED = CrawlState.FAILED, CrawlState.PUBLISHED, CrawlState.UNCHANGED
@@ -139,7 +139,7 @@ def test_a_token_that_was_rotated_meanwhile():
     job = place.store.pages.job(crawl_of(place, sync_id, "assignments").id, 0)
     new = Token(text=place.apple.give_token(), expires=job.token.expires, organisation=job.token.organisation)
     place.store.locations.rotate(place.location.name, new)
-    refused = Refused(reason="Revoked.", state=LocationState.REVOKED)
+    refused = Refused(cause=Cause(reason="Revoked.", trouble=Trouble.PERSON), state=LocationState.REVOKED)
     assert place.process.use_cases.crawl_tasks._obey(job, refused) == Postponed(seconds=0.0)
     place.run()
     assert place.states(sync_id) == {"assignments": PUBLISHED}

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from storage.errors import LocationExists, SealedAway, UnknownLocation
+from storage.errors import LocationExists, LocationNameTaken, SealedAway, UnknownLocation
 from storage.locations import Locations
 from storage.sealer import Sealer, make_key
 from storage.states import LocationState
@@ -21,9 +21,9 @@ def test_a_token_is_sealed(store: FilledStore):
 
 
 def test_a_lost_key_is_told(store: FilledStore):
-    """A token that no key opens is an error that names the setting."""
+    """A token that no key opens is an error of its own."""
     location = store.add()
-    with pytest.raises(SealedAway, match="PAGETURNER_SECRET_KEYS"):
+    with pytest.raises(SealedAway, match="cannot be opened"):
         Locations(store.database, Sealer([make_key()])).token(location)
 
 
@@ -44,7 +44,7 @@ def test_known_by_its_uid(store: FilledStore):
 def test_names_are_unique(store: FilledStore):
     """Two locations cannot have one name."""
     store.add("hq", "1")
-    with pytest.raises(LocationExists, match="with `--name`"):
+    with pytest.raises(LocationNameTaken, match="'hq' is location 1"):
         store.add("hq", "2")
 
 

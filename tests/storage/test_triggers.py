@@ -14,7 +14,7 @@ from storage.ledger.syncs import UNCHANGED_KEPT, Wanted
 from storage.notice_secrets import NoticeSecrets, digest_of_secret
 from storage.notices import NOTICES_KEPT, Notices
 from storage.schema import crawls, locations, notices, syncs
-from storage.states import Trouble
+from storage.states import Cause, Trouble
 from tests.support.filled_store import make_store
 
 SOON = timedelta(minutes=5)
@@ -149,7 +149,7 @@ def test_a_stream_that_fails_rests_alone(store):
         stream = store.stream(store.location, "users")
         opened = store.open(stream, too_old=datetime.now(UTC) + SOON)
         begun = datetime.now(UTC)
-        store.crawls.fail(store.crawls.get(opened.crawl_id), "Apple is away.", Trouble.AWAY)
+        store.crawls.fail(store.crawls.get(opened.crawl_id), Cause(reason="Apple is away.", trouble=Trouble.AWAY))
         rests = store.stream(store.location, "users")
         assert rests.failures == failures
         assert timedelta() <= rests.due_at - begun - rest_after(failures) < timedelta(seconds=10)

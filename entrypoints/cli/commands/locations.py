@@ -12,7 +12,6 @@ from apple.errors import OtherLocation
 from apple.resources import USUAL
 from apple.texts import clean
 from apple.tokens import MalformedToken, Token, parse_token
-from storage.errors import LocationExists
 from storage.states import LocationState
 
 from ...exits import Exit, Failure
@@ -55,7 +54,7 @@ def add(
     with with_gate() as services:
         holder = services.store.locations.holder_of(token.text)
         if holder is not None:
-            raise LocationExists(f"Its name here is '{holder.name}', with this very token.")
+            raise Failure(f"'{holder.name}' has this very token already.", Exit.FAILED)
         config = services.use_cases.token_checker.ask(token)
         location = services.store.locations.add(
             name or config.name or config.uid, config.uid, token, config.owner, wanted

@@ -81,6 +81,7 @@ def _make_app(background: "BackgroundBuild[Services]", depths: Callable[[], dict
 
 def _verdict(services: "Services | None", max_age: str | None) -> tuple[str, HTTPStatus]:
     """Judge: without an age, it is enough that the database answers; the line says the rest."""
+    from advice import explain
     from orchestration.decisions.health import Alarm
 
     from ...overview import look
@@ -94,6 +95,6 @@ def _verdict(services: "Services | None", max_age: str | None) -> tuple[str, HTT
     except ValueError as error:
         return f"max_age: {error}", HTTPStatus.BAD_REQUEST
     except StorageError as error:
-        return str(error), HTTPStatus.SERVICE_UNAVAILABLE
+        return explain(error), HTTPStatus.SERVICE_UNAVAILABLE
     is_bad = limit is not None and overview.alarm is Alarm.CRITICAL
     return summarise(overview), HTTPStatus.SERVICE_UNAVAILABLE if is_bad else HTTPStatus.OK

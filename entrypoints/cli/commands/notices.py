@@ -45,16 +45,9 @@ def subscribe(
     unknown = [one for one in type_ or () if one not in TYPES]
     if unknown:
         raise Failure(f"There is no type {', '.join(unknown)}; there are {', '.join(TYPES)}.", Exit.USAGE)
-    from orchestration.subscription import HeldElsewhere, NotTaken
-
     with with_gate() as services:
         location = services.store.locations.watched([name])[0]
-        try:
-            now = services.use_cases.subscriber.subscribe(location, url, tuple(type_ or ()), claim=claim)
-        except HeldElsewhere as error:
-            raise Failure(str(error), Exit.PERSON) from None
-        except NotTaken as error:
-            raise Failure(str(error), Exit.FAILED) from None
+        now = services.use_cases.subscriber.subscribe(location, url, tuple(type_ or ()), claim=claim)
         say(f"Apple sends the notices of '{name}' ({location.uid}) to {now.url}: {', '.join(now.types)}.")
 
 
@@ -67,17 +60,9 @@ def unsubscribe(
     ] = False,
 ) -> None:
     """End the subscription of a location, and revoke its secret."""
-    from orchestration.subscription import HeldElsewhere, NotTaken
-
     with with_gate() as services:
-        try:
-            were_sent = services.use_cases.subscriber.unsubscribe(
-                services.store.locations.watched([name])[0], claim=claim
-            )
-        except HeldElsewhere as error:
-            raise Failure(str(error), Exit.PERSON) from None
-        except NotTaken as error:
-            raise Failure(str(error), Exit.FAILED) from None
+        location = services.store.locations.watched([name])[0]
+        were_sent = services.use_cases.subscriber.unsubscribe(location, claim=claim)
         if were_sent:
             say(f"Apple sends no more notices of '{name}'. Scheduled syncs go on.")
         else:

@@ -47,6 +47,7 @@ def sync(
     """
     if resource:
         check_resources(resource)
+    from advice import advised
     from orchestration.decisions.health import of_token
     from storage.ledger.pages import PAGES_KEPT
 
@@ -69,7 +70,7 @@ def sync(
     for one in kept:
         standing = of_token(one, datetime.now(UTC))
         if standing.within_days is not None:
-            say(f"{one.name}: {standing.words}")
+            say(f"{one.name}: {advised(standing, one.name)}")
     status = verdict(reports, unsynced)
     if status:
         raise typer.Exit(status)
@@ -93,6 +94,7 @@ def verdict(reports: list["ProgressReport"], unsynced: list[Unsynced]) -> Exit:
 def _open(
     services: "Services", locations: list["Location"], resources: list[str] | None, *, full: bool
 ) -> tuple[list[int], list[Unsynced]]:
+    from advice import explain
     from orchestration.sync import NeedsPerson
 
     sync_ids = []
@@ -101,8 +103,8 @@ def _open(
         try:
             sync_id = services.use_cases.syncer.open(location, resources, full=full)
         except NeedsPerson as error:
-            say(f"{location.name}: {error}")
-            unsynced.append(Unsynced(name=location.name, uid=location.uid, problem=str(error)))
+            say(f"{location.name}: {explain(error)}")
+            unsynced.append(Unsynced(name=location.name, uid=location.uid, problem=explain(error)))
         else:
             sync_ids += [] if sync_id is None else [sync_id]
     return sync_ids, unsynced
@@ -124,6 +126,8 @@ def _give(reports: list["ProgressReport"], unsynced: list[Unsynced], *, json: bo
 
 
 def _described(report: "ProgressReport") -> dict[str, object]:
+    from advice import advise
+
     return {
         "location": report.name,
         "uid": report.uid,
@@ -138,5 +142,5 @@ def _described(report: "ProgressReport") -> dict[str, object]:
         "updated": report.updated,
         "deleted": report.deleted,
         "held_deletes": report.held_deletes,
-        "problem": report.reason,
+        "problem": None if report.reason is None else advise(report.reason, report.error, report.name),
     }

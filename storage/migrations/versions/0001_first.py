@@ -23,19 +23,6 @@ def upgrade() -> None:
     op.execute("INSERT INTO feed (id, seq) VALUES (1, 0)")
 
 
-def downgrade() -> None:
-    op.drop_table("mirror_users")
-    op.drop_table("mirror_assignments")
-    op.drop_table("mirror_assets")
-    op.drop_table("feed")
-    op.drop_table("changes")
-    op.drop_table("pages")
-    op.drop_table("crawls")
-    op.drop_table("syncs")
-    op.drop_table("streams")
-    op.drop_table("locations")
-
-
 def _create_locations() -> None:
     op.create_table(
         "locations",

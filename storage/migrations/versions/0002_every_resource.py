@@ -64,16 +64,6 @@ def upgrade() -> None:
         _create_mirror(name, key, own)
 
 
-def downgrade() -> None:
-    for name in _MIRRORS:
-        op.drop_table(name)
-    op.drop_table("disagreements")
-    _narrow("pages", ["cursor"])
-    _narrow("crawls", [column.name for column in _crawls()])
-    _narrow("syncs", [column.name for column in _syncs()])
-    _narrow("streams", [column.name for column in _streams()])
-
-
 def _streams() -> list["sa.Column[object]"]:
     return [
         sa.Column("full_after", Moment(), nullable=True),
@@ -103,11 +93,6 @@ def _crawls() -> list["sa.Column[object]"]:
 def _widen(table: str, columns: list["sa.Column[object]"]) -> None:
     for column in columns:
         op.add_column(table, column)
-
-
-def _narrow(table: str, columns: list[str]) -> None:
-    for column in columns:
-        op.drop_column(table, column)
 
 
 def _create_disagreements() -> None:

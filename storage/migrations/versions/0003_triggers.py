@@ -27,17 +27,6 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
-    for table in ("rounds", "notices", "wants"):
-        op.drop_table(table)
-    op.drop_index("crawls_ended_at_index", "crawls")
-    op.drop_index("syncs_location_id_index", "syncs")
-    op.drop_index("streams_due_at_index", "streams")
-    for table, columns in _columns().items():
-        for column in columns:
-            op.drop_column(table, column.name)
-
-
 def _columns() -> dict[str, list["sa.Column[object]"]]:
     return {
         "locations": [

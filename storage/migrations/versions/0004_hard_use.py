@@ -41,19 +41,6 @@ def upgrade() -> None:
         feed.alter_column("name", server_default=None)
 
 
-def downgrade() -> None:
-    with op.batch_alter_table("feed") as feed:
-        for name in ("pruned", "home", "name"):
-            feed.drop_column(name)
-    for table in ("closings", "comparisons"):
-        op.drop_table(table)
-    op.drop_index("crawls_stream_id_index", "crawls")
-    op.create_index("crawls_stream_id_index", "crawls", ["stream_id"])
-    op.drop_index("changes_location_id_index", "changes")
-    for table, column in _columns():
-        op.drop_column(table, column.name)
-
-
 def _columns() -> list[tuple[str, "sa.Column[object]"]]:
     return [
         ("locations", sa.Column("owner_name", sa.Text(), nullable=True)),

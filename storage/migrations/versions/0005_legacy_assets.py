@@ -10,7 +10,12 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    _create_claims("chores")
+    op.create_table(
+        "chores",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="chores_pkey"),
+    )
     op.drop_table("rounds")
     op.create_table(
         "mirror_legacy_assets",
@@ -28,19 +33,4 @@ def upgrade() -> None:
         sa.Column("extra", Document, nullable=True),
         sa.Column("record", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("location_id", "adam_id_str", "pricing_param", name="mirror_legacy_assets_pkey"),
-    )
-
-
-def downgrade() -> None:
-    op.drop_table("mirror_legacy_assets")
-    _create_claims("rounds")
-    op.drop_table("chores")
-
-
-def _create_claims(name: str) -> None:
-    op.create_table(
-        name,
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("at", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=f"{name}_pkey"),
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from storage.ledger.pages import PageFact
 from storage.ledger.syncs import Origin, Wanted
 from storage.schema import crawls
-from storage.states import CrawlKind, CrawlState, PageOutcome, SyncState
+from storage.states import Cause, CrawlKind, CrawlState, PageOutcome, SyncState, Trouble
 from tests.support.filled_store import LONG_AGO, FilledStore
 
 
@@ -122,7 +122,7 @@ def test_what_was_asked_for_is_not_skipped(store: FilledStore):
     stream, crawl = opened(store)
     store.open(stream, forced_by="asked for")
     assert not store.crawls.end_unchanged(crawl, "v1")
-    store.crawls.fail(crawl, "A bug.", "bug")
+    store.crawls.fail(crawl, Cause(reason="A bug.", trouble=Trouble.BUG))
     store.open(stream, Wanted(stream=stream, kind=CrawlKind.DELTA, since="v0"))
     store.open(stream, forced_by="asked for")
     assert store.streams.get(stream.id).full_wanted == "asked for"
@@ -131,7 +131,7 @@ def test_what_was_asked_for_is_not_skipped(store: FilledStore):
 def test_a_failure_is_told(store: FilledStore):
     """A crawl that fails leaves its reason with the stream, and can be followed by another."""
     stream, crawl = opened(store)
-    assert store.crawls.fail(crawl, "Apple could not be reached.", "away")
+    assert store.crawls.fail(crawl, Cause(reason="Apple could not be reached.", trouble=Trouble.AWAY))
     assert store.streams.get(stream.id).problem == "Apple could not be reached."
     assert store.open(stream).origin is Origin.NEW
 
@@ -140,7 +140,7 @@ def test_an_ended_crawl_stays_ended(store: FilledStore):
     """Nothing leads out of a state that is final."""
     _, crawl = opened(store)
     store.crawls.end_unchanged(crawl, "v1")
-    assert not store.crawls.fail(crawl, "late", "away")
+    assert not store.crawls.fail(crawl, Cause(reason="late", trouble=Trouble.AWAY))
     assert not store.crawls.settle(crawl, is_consistent=True, version="v1", total=1)
     assert not store.crawls.begin_round(crawl)
 
@@ -171,11 +171,11 @@ def test_a_failed_crawl_is_gone_on_from(store: FilledStore):
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())
     store.pages.store(crawl.id, fact(index=1, outcome=PageOutcome.FAILED, attempts=5))
-    store.crawls.fail(crawl, "Apple could not be reached.", "away")
+    store.crawls.fail(crawl, Cause(reason="Apple could not be reached.", trouble=Trouble.AWAY))
     again = store.open(stream)
     assert (again.crawl_id, again.origin) == (crawl.id, Origin.REOPENED)
     assert [page.index for page in store.pages.facts(crawl.id)] == [0]
-    store.crawls.fail(store.crawls.get(crawl.id), "A bug.", "bug")
+    store.crawls.fail(store.crawls.get(crawl.id), Cause(reason="A bug.", trouble=Trouble.BUG))
     assert store.open(stream).origin is Origin.NEW
 
 
@@ -183,7 +183,7 @@ def test_a_sync_does_not_open_its_own_failures_again(store: FilledStore):
     """What a sync reads besides what it set out to is read anew: a crawl that failed could fail for ever."""
     stream, crawl = opened(store)
     store.pages.store(crawl.id, fact())
-    store.crawls.fail(crawl, "Apple could not be reached.", "away")
+    store.crawls.fail(crawl, Cause(reason="Apple could not be reached.", trouble=Trouble.AWAY))
     [again] = store.syncs.go_on(store.syncs.get(crawl.sync_id), [Wanted(stream=stream)])
     assert again.origin is Origin.NEW
 

@@ -21,7 +21,7 @@ from storage.mirror.hold import Verdict
 from storage.mirror.outcome import HELD_REST, LONGEST_HELD_REST
 from storage.notices import Notices
 from storage.schema import chores, streams
-from storage.states import Reason, Trouble
+from storage.states import Cause, Reason, Trouble
 from tests.support.filled_store import LONG_AGO, make_store, make_token
 
 DAY = timedelta(days=1)
@@ -41,7 +41,7 @@ def fail(store, resource: str) -> None:
     opened = store.open(
         stream, Wanted(stream=stream, next_due=datetime.now(UTC) + DAY), too_old=datetime.now(UTC) + DAY
     )
-    store.crawls.fail(store.crawls.get(opened.crawl_id), "Apple is away.", Trouble.AWAY)
+    store.crawls.fail(store.crawls.get(opened.crawl_id), Cause(reason="Apple is away.", trouble=Trouble.AWAY))
 
 
 def tell(store, database, number: int = 1) -> list[str]:
@@ -182,7 +182,7 @@ def test_nobody_locks_up(copied_database):
     def open_all(_count) -> None:
         some = [Wanted(stream=stream, next_due=datetime.now(UTC)) for stream in reversed(watched)]
         for opened in store.syncs.open(location.id, some, LONG_AGO)[1]:
-            store.crawls.fail(store.crawls.get(opened.crawl_id), "x", Trouble.AWAY)
+            store.crawls.fail(store.crawls.get(opened.crawl_id), Cause(reason="x", trouble=Trouble.AWAY))
 
     def handle(count) -> None:
         Notices(database).store([Notice(uid="1", id=f"{threading.get_ident()}-{count}", type="USER_MANAGEMENT")])
