@@ -5,15 +5,15 @@ the name of the error or state; whoever shows that to a person adds the advice f
 """
 
 import shlex
-
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING
 
 from apple.errors import AppleError
-from orchestration.decisions.health import Health
-from orchestration.gate.refusals import RedisRefusal, classify, describe
-from orchestration.sync import NeedsPerson
 from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from redis.exceptions import RedisError
+
+    from orchestration.decisions.health import Health
 
 _NEWEST = "Download the newest token from Apple."
 _WORKERS = "Are `pageturner beat` and `pageturner worker` running?"
@@ -59,15 +59,15 @@ ADVICE: dict[str, str] = {
 }
 
 #: What Redis refuses -> what to do about it; `{url}` is the setting with its address.
-_REDIS: dict[RedisRefusal, str] = {
-    RedisRefusal.AWAY: "Check {url}, and that the server runs.",
-    RedisRefusal.PASSWORD: "Put the right user and password into {url}.",
-    RedisRefusal.PROTECTED: "Put a password on it and into {url}, or have it listen on your own addresses alone.",
-    RedisRefusal.RIGHTS: "Give its user these rights: ~* &* +@all -@dangerous +info.",
-    RedisRefusal.REPLICA: "It is a replica: name the primary in {url}.",
-    RedisRefusal.CROWDED: "Raise its maxclients, or run fewer processes.",
-    RedisRefusal.FULL: "Give it more memory, and the policy noeviction.",
-    RedisRefusal.OTHER: "Look into its log.",
+_REDIS: dict[str, str] = {
+    "away": "Check {url}, and that the server runs.",
+    "password": "Put the right user and password into {url}.",
+    "protected": "Put a password on it and into {url}, or have it listen on your own addresses alone.",
+    "rights": "Give its user these rights: ~* &* +@all -@dangerous +info.",
+    "replica": "It is a replica: name the primary in {url}.",
+    "crowded": "Raise its maxclients, or run fewer processes.",
+    "full": "Give it more memory, and the policy noeviction.",
+    "other": "Look into its log.",
 }
 
 #: What a newer token of the location ends.
@@ -90,13 +90,21 @@ def advise(words: str, about: str | None, name: str = "") -> str:
     return f"{words} {advice}".strip()
 
 
-def advised(health: Health, name: str = "") -> str | None:
+def advised(health: "Health", name: str = "") -> str | None:
     """Return the sentence on how something stands, with its advice; None where there is nothing to say."""
     return None if health.words is None else advise(health.words, health.about, name)
 
 
 def explain(error: BaseException, name: str = "") -> str:
-    """Return what an error says, and what to do about it."""
+    """Return what an error says, and what to do about it.
+
+    The clients of servers are imported here: whoever has such an error has them already.
+    """
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    from orchestration.sync import NeedsPerson
+
     if isinstance(error, RedisError):
         return _explain_redis(error, "Redis", "PAGETURNER_REDIS_URL")
     if isinstance(error, OperationalError):
@@ -108,7 +116,9 @@ def explain(error: BaseException, name: str = "") -> str:
     return advise(str(error), type(error).__name__, name)
 
 
-def _explain_redis(error: RedisError, server: str, setting: str) -> str:
+def _explain_redis(error: "RedisError", server: str, setting: str) -> str:
+    from orchestration.gate.refusals import classify, describe
+
     advice = _REDIS[classify(error)].format(url=setting)
     return f"{describe(error, server)} {advice}"
 

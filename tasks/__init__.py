@@ -1,6 +1,26 @@
-"""Celery, and only Celery: `celery -A tasks worker` finds the application here."""
+"""Celery, and only Celery: `celery -A tasks worker` finds the application here.
 
-from . import chores, crawl, logs, pump, sentry
-from .application import app
+It is imported when it is asked for: a command that only reads the database does without Celery.
+"""
 
-__all__ = ["app", "chores", "crawl", "logs", "pump", "sentry"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+__all__ = ["app", "registered_app"]
+
+
+def registered_app() -> "Celery":
+    """Return the application, with every task registered and every signal of Celery connected."""
+    from . import chores, crawl, logs, pump, sentry  # noqa: F401 - importing them is what registers
+    from .application import app
+
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """Return the application under the name that Celery looks for."""
+    if name != "app":
+        raise AttributeError(name)
+    return registered_app()

@@ -1,35 +1,44 @@
 """The queue on Celery: a chord of pages, and every other message by its computed id."""
 
-from collections.abc import Sequence
-
-from celery import chord
-from kombu.exceptions import OperationalError
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orchestration.queue import message_id
 from storage.ledger.crawls import Crawl
 
-from .application import app
+if TYPE_CHECKING:
+    from celery import Task
 
 
 class CeleryQueue:
-    """Sends the tasks that the use cases ask for."""
+    """Sends the tasks that the use cases ask for. Celery is imported by the first of them."""
+
+    @cached_property
+    def _tasks(self) -> "Mapping[str, Task]":
+        from . import registered_app
+
+        tasks: Mapping[str, Task] = registered_app().tasks
+        return tasks
 
     def sync(self, uid: str) -> None:
         """Send for a location to be synced: one message, however often it is sent before its task begins."""
-        app.tasks["pageturner.sync"].apply_async((uid,), task_id=f"sync.{uid}")
+        self._tasks["pageturner.sync"].apply_async((uid,), task_id=f"sync.{uid}")
 
     def refresh(self, uid: str) -> None:
         """Send for Apple to be asked about the token of a location."""
-        app.tasks["pageturner.refresh"].apply_async((uid,), task_id=f"refresh.{uid}")
+        self._tasks["pageturner.refresh"].apply_async((uid,), task_id=f"refresh.{uid}")
 
     def seed(self, crawl: Crawl) -> None:
         """Send for the first page."""
         arguments = (crawl.uid, crawl.id, crawl.round)
-        app.tasks["pageturner.seed"].apply_async(arguments, task_id=message_id(crawl, 0))
+        self._tasks["pageturner.seed"].apply_async(arguments, task_id=message_id(crawl, 0))
 
     def round(self, crawl: Crawl, indexes: Sequence[int]) -> None:
         """Send a chord of pages; its callback, and its failure, reconcile the crawl."""
-        page, reconcile = app.tasks["pageturner.page"], app.tasks["pageturner.reconcile"]
+        from celery import chord
+
+        page, reconcile = self._tasks["pageturner.page"], self._tasks["pageturner.reconcile"]
         header = [
             page.si(crawl.uid, crawl.id, crawl.round, index).set(task_id=message_id(crawl, index)) for index in indexes
         ]
@@ -39,15 +48,15 @@ class CeleryQueue:
     def follow(self, crawl: Crawl, index: int) -> None:
         """Send one step of a chain of cursors."""
         arguments = (crawl.uid, crawl.id, crawl.round, index)
-        app.tasks["pageturner.follow"].apply_async(arguments, task_id=message_id(crawl, index))
+        self._tasks["pageturner.follow"].apply_async(arguments, task_id=message_id(crawl, index))
 
     def reconcile(self, crawl_id: int) -> None:
         """Send for a decision about what a crawl needs next."""
-        app.tasks["pageturner.reconcile"].apply_async((crawl_id,))
+        self._tasks["pageturner.reconcile"].apply_async((crawl_id,))
 
     def publish(self, crawl_id: int) -> None:
         """Send for a settled crawl to be published."""
-        app.tasks["pageturner.publish"].apply_async((crawl_id,))
+        self._tasks["pageturner.publish"].apply_async((crawl_id,))
 
     def do_publishes_wait(self) -> bool:
         """Return whether messages to publish wait for a worker; True also if the broker does not answer."""
@@ -60,7 +69,11 @@ _SECONDS = 3.0
 
 def depths() -> dict[str, int]:
     """Count the messages that no worker has taken yet, by queue; nothing where the broker is away."""
-    counts = {}
+    from kombu.exceptions import OperationalError
+
+    from . import registered_app
+
+    app, counts = registered_app(), {}
     connection = app.connection_for_read(connect_timeout=_SECONDS)
     try:
         with connection:

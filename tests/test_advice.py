@@ -28,7 +28,7 @@ def test_the_table_names_what_there_is():
     errors = {one.__name__ for one in derived(AppleError) | derived(StorageError) | {NoPermit, HeldElsewhere}}
     assert set(advice.ADVICE) <= errors | STATES
     assert set(advice.ADVICE) >= STATES
-    assert set(advice._REDIS) == set(RedisRefusal)
+    assert set(advice._REDIS) == set(map(str, RedisRefusal))
 
 
 def test_an_error_has_the_advice_of_its_class():

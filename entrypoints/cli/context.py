@@ -88,9 +88,9 @@ def with_workers(threads: int = THREADS) -> Iterator[CommandContext]:
 
 def find_workers() -> None:
     """Ping the workers; raise NoWorker if none answers."""
-    from tasks import app
+    from tasks import registered_app
 
-    if not app.control.ping(timeout=_PING_SECONDS, limit=1):
+    if not registered_app().control.ping(timeout=_PING_SECONDS, limit=1):
         raise NoWorker(
             "No worker answers: start one with `pageturner worker`, then try again. Nothing is lost.", Exit.AWAY
         )

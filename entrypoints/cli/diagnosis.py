@@ -202,8 +202,9 @@ class _Diagnosis:
         return True
 
     def _workers(self) -> Iterator[tuple[str, str]]:
-        from tasks import app
+        from tasks import registered_app
 
+        app = registered_app()
         answers: list[dict[str, Any]] = app.control.ping(timeout=_PING_SECONDS)
         names = sorted(name for answer in answers for name in answer)
         if not names:

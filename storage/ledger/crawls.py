@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from apple.resources import RESOURCES, Paging
 
@@ -76,13 +77,20 @@ TRANSITIONS = (
 )
 
 
+def _make_move(transition: Transition) -> ReturningUpdate[Any]:
+    is_before = crawls.c.state.in_(transition.before)
+    return sa.update(crawls).where(is_before).values(state=transition.after).returning(*crawls.c)
+
+
+#: The UPDATE of each transition, guarded by the states before it; what it returns is built once.
+_MOVES = {transition.name: _make_move(transition) for transition in TRANSITIONS}
+
+
 def move(
     connection: sa.Connection, transition: Transition, chosen: sa.ColumnElement[bool], values: dict[str, Any]
 ) -> "sa.Row[Any] | None":
     """Make a transition of the chosen crawl; return its row as it now stands, or None if the guard let none through."""
-    guard = chosen & crawls.c.state.in_(transition.before)
-    moved = sa.update(crawls).where(guard).values(values | {"state": transition.after})
-    return connection.execute(moved.returning(*crawls.c)).one_or_none()
+    return connection.execute(_MOVES[transition.name].where(chosen).values(values)).one_or_none()
 
 
 @dataclass(frozen=True, kw_only=True)
