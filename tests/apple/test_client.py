@@ -135,7 +135,7 @@ def test_a_client_lives_on():
 
 def test_nobody_there():
     """An address where nobody listens is named."""
-    with pytest.raises(Unreachable, match="PAGETURNER_APPLE_URL"):
+    with pytest.raises(Unreachable, match="could not be reached at http"):
         Client("http://127.0.0.1:9").prepare_page(FIRST, TOKEN)()
 
 
