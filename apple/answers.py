@@ -1,4 +1,4 @@
-"""An answer of Apple's with its body whole, before anybody has understood it."""
+"""One answer of Apple's: its status and its whole body, compressed, before it is parsed."""
 
 import gzip
 import math
@@ -13,7 +13,7 @@ import msgspec
 
 from .errors import AppleError, BadAnswer, error_of
 
-#: A longer wait than a week is taken for a mistake of the server: one request a week does no harm.
+#: A wait longer than a week is taken for a mistake of the server, and cut to a week.
 RETRY_AFTER_LIMIT_SECONDS = 7 * 86_400.0
 
 
@@ -24,7 +24,7 @@ class _Problem(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Status, body (decoded, and packed as it came) and what the headers say about waiting."""
+    """The status, the body (decoded, and compressed for the ledger), and the wait that the headers ask for."""
 
     status: int
     body: bytes = field(repr=False)
@@ -47,11 +47,11 @@ def _read_problem(body: bytes) -> _Problem:
     try:
         return msgspec.json.decode(body, type=_Problem, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Problem()  # HTML, or nothing at all: the status has to do
+        return _Problem()  # HTML or an empty body: only the status says something
 
 
 def read_json(body: bytes, kind: type[Any], what: str) -> Any:
-    """Read a body of a known shape; another one is a BadAnswer that names what was read."""
+    """Return a body as the type; raise BadAnswer, which names what was read, if it has another shape."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -61,7 +61,7 @@ def read_json(body: bytes, kind: type[Any], what: str) -> Any:
 
 
 def pack(body: bytes) -> bytes:
-    """Compress a body for keeping."""
+    """Return a body compressed for the ledger."""
     return gzip.compress(body, compresslevel=1, mtime=0)
 
 
@@ -80,9 +80,9 @@ def unpack(packed: bytes, limit: int) -> bytes:
 
 
 def parse_retry_after(text: str | None, sent: str | None = None) -> float | None:
-    """Read `Retry-After` as seconds to wait, from a number or a date; None where it is neither, past is no wait.
+    """Return the seconds to wait of a `Retry-After`, a number or a date: None if it is neither, 0 if it is past.
 
-    A date is reckoned from the answer's own `Date`: the clock of this host may be wrong, and so may Apple's.
+    A date is compared with the answer's own `Date`: the clock of this host may be wrong, and so may Apple's.
     """
     if text is None:
         return None

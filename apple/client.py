@@ -23,7 +23,7 @@ from .transport import Sessions, SessionSource, announcing
 #: From the first packet to the last byte of the body. Apple took over ten seconds to a first byte.
 DEADLINE_SECONDS = 60.0
 
-#: A connection that is not made by then will not be made.
+#: How long making a connection may take.
 CONNECT_SECONDS = 10.0
 
 #: Several hundred records are some tens of kilobytes; nothing that Apple documents comes near this.
@@ -33,7 +33,7 @@ _CHUNK_BYTES = 65_536
 
 
 class _Bearer(AuthBase):
-    """Puts the token on a request, and keeps `~/.netrc` from putting something else there."""
+    """Adds the token to a request, in the place of what `~/.netrc` may have for the host."""
 
     def __init__(self, token: Token | None) -> None:
         self._token = token
@@ -59,7 +59,7 @@ class _ClientConfig(msgspec.Struct, kw_only=True, rename="camel"):
 
 @dataclass(frozen=True, kw_only=True)
 class ClientConfig:
-    """What Apple says about a token: whose it is, and which service manages that location."""
+    """What Apple says about a token: its location, and which service manages that."""
 
     uid: str
     name: str
@@ -76,12 +76,12 @@ class ClientConfig:
     notification_secret: str | None = field(default=None, repr=False)
 
 
-#: Asks what was prepared, in the thread that prepared it.
+#: Sends a prepared request, in the thread that prepared it.
 Ask = Callable[[], Answer]
 
 
 class Client:
-    """Asks Apple. One for a whole process: each thread has its own connection."""
+    """A client of Apple. A process has one; each thread has its own connection."""
 
     def __init__(
         self, origin: str, *, deadline: float = DEADLINE_SECONDS, sessions: SessionSource | None = None
@@ -91,23 +91,23 @@ class Client:
         self._clock = Deadlines()
         self._sessions = sessions or Sessions()
         self._paths: dict[str, str] = {}
-        #: Where the legacy service said that it is asked now.
+        #: The addresses that the legacy service gave when it had moved.
         self._legacy: dict[str, str] = {}
 
     def prepare_page(self, question: Question, token: Token) -> Ask:
-        """Prepare to ask for one page of a list."""
+        """Prepare the request for one page of a list."""
         resource = question.resource
-        if resource.is_legacy:  # its token travels in the body, and nowhere else
+        if resource.is_legacy:  # the legacy service wants its token in the body alone
             content = {"sToken": token.text} | question.body()
             return self._prepare("POST", self._legacy.get(resource.path, resource.path), None, json=content)
         return self._prepare("GET", self._path(resource.url_name, resource.path), token, params=question.query())
 
     def prepare_client_config(self, token: Token) -> Ask:
-        """Prepare to ask whose token this is."""
+        """Prepare the request that asks which location a token is for."""
         return self._prepare("GET", self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH), token)
 
     def prepare_configuring(self, token: Token, wanted: Mapping[str, Any]) -> Ask:
-        """Prepare to set where notices go, or which service manages the location. Nothing else is ever written."""
+        """Prepare the one request that writes: it sets where notices go, or which service manages the location."""
         path = self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH)
         return self._prepare("POST", path, token, json=dict(wanted))
 
@@ -122,7 +122,7 @@ class Client:
         return config
 
     def find_legacy(self) -> None:
-        """Ask the legacy service where it is asked now: at hosts of Apple's alone, for its token is in the body."""
+        """Ask the legacy service for its new addresses. Only hosts of Apple's count: the token is in the body."""
         answer = self._prepare("GET", LEGACY_CONFIG_PATH, None)()
         problem = answer.problem()
         if problem is not None:
@@ -135,7 +135,7 @@ class Client:
         return self._paths.get(url_name or "", usual)
 
     def _prepare(self, method: str, where: str, token: Token | None, **content: Any) -> Ask:
-        """Do all that can be done before a permit is there: the time under it is worth more."""
+        """Prepare all of a request that needs no permit, so that the permit is held for as short as possible."""
         session = self._sessions.mine()
         url = self._origin + where if where.startswith("/") else where
         request = requests.Request(method, url, auth=_Bearer(token), **content)
@@ -163,7 +163,7 @@ class Client:
         return _answer(response, packed, time.monotonic() - begun)
 
     def _failure(self, call: TimedCall, error: Exception) -> Exception:
-        # Texts of these libraries may quote what was sent; only the kind of the failure is told.
+        # The texts of these errors may quote the request, and so the token: only the class goes into ours.
         if call.is_overdue() or isinstance(error, requests.Timeout):
             return Overdue(f"(no whole answer within {self._deadline:g} s)")
         if isinstance(error, requests.exceptions.SSLError):
@@ -205,7 +205,7 @@ def _read(response: requests.Response, call: TimedCall) -> bytes:
             raise BadAnswer(f"(its body is larger than {BODY_LIMIT_BYTES // 1_000_000} MB)")
         if call.left() <= 0:
             raise Overdue("(its body did not end)")
-    if call.was_cut:  # a body without a length ends quietly when its socket is shut
+    if call.was_cut:  # a body without a length ends without an error when its socket is shut
         raise Overdue("(its body did not end)")
     response.raw.release_conn()
     return b"".join(chunks)

@@ -1,4 +1,4 @@
-"""A clock over calls: what is not over at its deadline is cut off, wherever it hangs.
+"""Deadlines of calls: one thread a process closes the connection of each call that is not over at its deadline.
 
 `requests` limits each read of a socket, not the whole: an answer that drips one byte at a time lives for ever. Here one
 thread a process shuts the socket of an overdue call down, which ends every read and write on it at once.
@@ -17,7 +17,7 @@ from typing import Any
 
 @dataclass(kw_only=True)
 class TimedCall:
-    """One call under the clock. Its connection, and then its socket, are filled in as soon as there is one."""
+    """One call with a deadline. Its connection, and then its socket, are set as soon as there is one."""
 
     ends: float
     connection: Any = None
@@ -33,11 +33,11 @@ class TimedCall:
         return self.ends - time.monotonic()
 
     def is_overdue(self) -> bool:
-        """Return whether the time is over, whether or not there was a socket to shut down."""
+        """Return whether the deadline has passed, even if there was no socket to shut down."""
         return self.was_cut or self.left() <= 0
 
     def cut(self) -> None:
-        """Shut the socket down, unless the call ended before."""
+        """Shut the socket down, unless the call has ended."""
         with self.lock:
             if self.is_over:
                 return
@@ -49,7 +49,7 @@ class TimedCall:
         (self.socket or self.connection.sock).shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
-        """Take the call from under the clock."""
+        """End the call: its deadline no longer applies."""
         with self.lock:
             self.is_over = True
 
@@ -73,7 +73,7 @@ class Deadlines:
             call.end()
 
     def begin(self, call: TimedCall) -> None:
-        """Watch a call until it is said to be over."""
+        """Watch a call until its `end` is called."""
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)

@@ -13,7 +13,7 @@ from urllib3 import HTTPResponse
 Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 
-#: Called whenever the application waits, as Apple takes its time; it is given what ends the request from outside, as
+#: Called whenever the application waits, as Apple takes its time; its argument ends the request from outside, as
 #: the end of the client's process would.
 Pause = Callable[[Callable[[], None]], None]
 
@@ -72,12 +72,12 @@ class _Answer:
         self._body = bytearray()
 
     async def receive(self) -> dict[str, Any]:
-        """Hand over the whole body of the request."""
+        """Return the whole body of the request."""
         body = self._request.body or b""
         return {"type": "http.request", "body": body.encode() if isinstance(body, str) else body, "more_body": False}
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Take a part of the answer."""
+        """Receive a part of the answer."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             self._headers = {name.decode(): value.decode() for name, value in message["headers"]}
@@ -85,7 +85,7 @@ class _Answer:
             self._body += message.get("body", b"")
 
     def response(self) -> requests.Response:
-        """Return the answer as the network would have brought it."""
+        """Return the answer as a response of `requests`."""
         response = requests.Response()
         response.status_code = self._status
         response.headers.update(self._headers)

@@ -18,7 +18,7 @@ TEST = "TEST_NOTIFICATION"
 _ASSIGNED = ("assets", "assignments", "licenses")
 _USERS = ("users", "legacy-users")
 
-#: Which notice wants which resources. A retired user loses what was assigned to him, so assignments go with users.
+#: Which resources a notice is about. A retired user loses his assignments, so these go with users.
 WANTED: Mapping[str, tuple[str, ...]] = {
     TEST: (),
     "ASSET_COUNT": ("assets",),
@@ -33,12 +33,12 @@ WANTED: Mapping[str, tuple[str, ...]] = {
 #: What a subscription asks for, where Apple names no types of its own.
 TYPES = tuple(name for name in WANTED if name != TEST)
 
-#: No name of Apple's comes near this.
+#: No name of Apple's is nearly this long.
 _NAME_LIMIT = 255
 
 
 class MalformedNotice(ValueError):
-    """A body that is no notice; says why, in words for a log."""
+    """A body that is no notice; the message says why, for a log."""
 
 
 class _Notice(msgspec.Struct, rename="camel"):
@@ -59,7 +59,7 @@ class Notice:
     uid: str
     id: str
     type: str
-    #: What it says happened, as JSON; names people, and is never needed to keep in step.
+    #: The body as JSON: it names people, and nothing of it is needed to keep in step.
     body: str = field(default="{}", repr=False)
 
 
@@ -78,12 +78,12 @@ def read_notice(body: bytes) -> Notice:
 
 
 def wanted_by(type_: str) -> tuple[str, ...]:
-    """Return which resources a notice wants read; one of a type that is not known says that something moved."""
+    """Return the resources to crawl after a notice: all of them if its type is not known."""
     return WANTED.get(type_, USUAL)
 
 
 def is_test(body: bytes) -> bool:
-    """Return whether a body is a test: of these it is not known what else they say."""
+    """Return whether a body is a test notice: nothing else of these is documented."""
     try:
         return bool(msgspec.json.decode(body, type=_Test).notification_type == TEST)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

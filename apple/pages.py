@@ -14,7 +14,7 @@ from .records import Records, sort_fields
 from .resources import Paging, Resource
 from .tokens import MalformedToken, parse_date
 
-#: No number of pages or records comes near it, and every database can hold it.
+#: No number of pages or records is this large, and every database can hold it.
 _LARGEST = 2**31 - 1
 
 #: The escape of the one character that no database takes. An escaped backslash before u0000 is not it.
@@ -30,7 +30,7 @@ class _Owner(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct, kw_only=True, rename="camel"):
-    """What stands around the records, in all three ways: each page has some of it."""
+    """The members around the records, of all three kinds of paging: each page has some of them."""
 
     current_page_index: int | None = None
     next_page_index: int | None = None
@@ -78,7 +78,7 @@ class Page:
 
 
 def read_page(question: Question, body: bytes) -> Page:
-    """Read the body of a plain success; what is not the page that was asked for is a BadAnswer naming it."""
+    """Return the page of a plain success; raise BadAnswer if it is not the page that was asked for."""
     if b"\\u0000" in body and _NUL.search(body):
         raise BadAnswer(f"({question}: a text in it holds the character U+0000)")
     if body.count(b",") + body.count(b"{") > _VALUES_LIMIT:
@@ -108,7 +108,7 @@ def _read_indexed(question: Question, envelope: _Envelope, records: Records | No
 
 def _read_cursored(question: Question, envelope: _Envelope, records: Records | None) -> Page:
     if records is None and question.index == 0 and envelope.next_cursor is None and envelope.version_id is not None:
-        records = Records()  # nothing there yet, and nothing more to come
+        records = Records()  # an empty list that nothing follows
     return Page(
         index=question.index,
         next_index=None if envelope.next_cursor is None else question.index + 1,
@@ -203,7 +203,7 @@ def _carefully(resource: Resource, body: bytes) -> tuple[_Envelope, Records | No
 
 
 def _gather(resource: Resource, envelope: Any, read: Any) -> tuple[_Envelope, Records | None]:
-    """Put the lists of an answer together. Whether `size` counts a second list is not known: it is made to."""
+    """Join the lists of an answer. It is not known whether `size` counts the second one: here it does."""
     first, *others = (getattr(envelope, name) for name in _members(resource))
     records = None if first is None else read(first)
     for other in others:

@@ -8,7 +8,7 @@ from .resources import Paging, Resource
 
 @dataclass(frozen=True, kw_only=True)
 class AssetKey:
-    """What Apple tells assets apart by."""
+    """What identifies an asset at Apple."""
 
     adam_id: str
     pricing_param: str
@@ -23,11 +23,11 @@ class Question:
     index: int = 0
     #: List only what changed since this version, or since this `sinceModifiedToken`.
     since: str | None = None
-    #: What the answer before gave to go on with: a cursor, or a `batchToken`. Sent back exactly as it came.
+    #: The cursor or `batchToken` of the answer before, sent back exactly as it was.
     cursor: str | None = None
-    #: List only what belongs to one asset.
+    #: List only the records of one asset.
     asset: AssetKey | None = None
-    #: False where batches are asked for one after the other, each by the token of the one before.
+    #: False if each batch is requested by the token of the batch before, because Apple gave no count.
     is_numbered: bool = True
 
     def query(self) -> dict[str, str]:

@@ -21,7 +21,7 @@ Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 #: A key longer than this fits into no index: a row of PostgreSQL's holds 2,704 bytes, and a character may take four.
 ID_LIMIT = 600
 
-#: What tells records apart, or may.
+#: A field that identifies records, or may.
 Id = Annotated[str, msgspec.Meta(max_length=ID_LIMIT)]
 
 
@@ -66,7 +66,7 @@ class User(Record, frozen=True):
 
     @property
     def is_active(self) -> bool:
-        """Return whether this is the living one of its `clientUserId`."""
+        """Whether this is the active user of its `clientUserId`."""
         return self.status not in {"Retired", "Deleted"}
 
 
@@ -176,7 +176,7 @@ class Records:
         return len(self.known)
 
     def __add__(self, other: "Records") -> "Records":
-        """Put the records of another list behind these."""
+        """Return these records and then those of another list."""
         moved = {len(self.known) + position: rest for position, rest in other.unknown.items()}
         return Records(known=self.known + other.known, unknown=self.unknown | moved)
 
@@ -187,7 +187,7 @@ def apple_names(kind: type[Record]) -> dict[str, str]:
 
 
 def sort_fields(kind: type[Record], raw: list[dict[str, Any]], *, strict: bool = True) -> Records:
-    """Read records with unknown fields: slowly, for a page that needs it."""
+    """Return records with their unknown fields: slower, and only for a page that has any."""
     names = set(apple_names(kind).values())
     known, unknown = [], {}
     for position, one in enumerate(raw):
@@ -200,7 +200,7 @@ def sort_fields(kind: type[Record], raw: list[dict[str, Any]], *, strict: bool =
 
 
 def _refuse_long(raw: dict[str, Any], position: int) -> None:
-    """Refuse a record that could be read, and not be kept: asking again would bring it again."""
+    """Refuse a record that no database can store: another request would only return it again."""
     for name in _IDS & set(raw):
         value = raw[name]
         if isinstance(value, str) and len(value) > ID_LIMIT:

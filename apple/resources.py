@@ -19,7 +19,7 @@ from .records import (
 
 
 class Paging(StrEnum):
-    """How Apple hands out a long list."""
+    """How Apple pages a long list."""
 
     INDEX = "index"  #: any page at any time, by its number
     CURSOR = "cursor"  #: one page after the other, each by the cursor of the one before
@@ -29,7 +29,7 @@ class Paging(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One kind of record that Apple lists: where it is asked for, and what tells one record from another."""
+    """One kind of record that Apple lists: its address, and what identifies a record."""
 
     name: str
     path: str
@@ -45,7 +45,7 @@ class Resource:
     also: str | None = None
     #: What Apple's service config calls the address, where it may name another one.
     url_name: str | None = None
-    #: What is said with a request that goes on from no token. Apple remembers it in the tokens that it gives then.
+    #: What a request without a token carries besides. Apple keeps it in the tokens that it gives.
     filters: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -145,7 +145,7 @@ RESOURCES: dict[str, Resource] = {
 #: The resources that are mirrored by default.
 USUAL = tuple(name for name, resource in RESOURCES.items() if not resource.is_legacy)
 
-#: The questions that are not about records.
+#: The addresses that list no records.
 CLIENT_CONFIG_PATH = "/mdm/v2/client/config"
 CLIENT_CONFIG_URL_NAME = "clientConfig"
 SERVICE_CONFIG_PATH = "/mdm/v2/service/config"

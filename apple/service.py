@@ -32,7 +32,7 @@ class _ServiceConfig(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceConfig:
-    """What Apple asks of all its clients."""
+    """The limits and addresses that Apple gives all its clients."""
 
     limits: dict[str, int] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
@@ -67,7 +67,7 @@ def read_service_config(body: bytes) -> ServiceConfig:
 def read_legacy_addresses(body: bytes) -> dict[str, str]:
     """Read the answer to the legacy service's own config: the address of each of its calls, by the call's name.
 
-    What Apple calls the members is not looked at: a call's name is the end of its address.
+    The names of the members are not documented, so they are ignored: a call's name is the end of its address.
     """
     config: dict[str, Any] = read_json(body, dict[str, Any], "VPPServiceConfigSrv")
     urls = [value for value in config.values() if isinstance(value, str)]
@@ -75,7 +75,7 @@ def read_legacy_addresses(body: bytes) -> dict[str, str]:
 
 
 def may_be_asked(url: str, origin: str) -> bool:
-    """Return whether a token may go to an address: one of the host that is asked, or another of Apple's own."""
+    """Return whether a token may go to an address: one of the configured host, or of another host of Apple's."""
     split, home = _split(url), urlsplit(origin)
     if split is None or not _is_plain(split):
         return False

@@ -16,7 +16,7 @@ FILE_LIMIT_BYTES = 64 * 1024
 
 
 class MalformedToken(ValueError):
-    """A text that is not a content token; says why in words for the person who gave it."""
+    """A text that is not a content token; the message says why, for the person who gave it."""
 
 
 class _Inner(msgspec.Struct):
@@ -39,7 +39,7 @@ class Token:
 
 
 def parse_token(raw: bytes) -> Token:
-    """Read the content of a `.vpptoken` file; the text is kept as it is, for Apple wants it back unchanged."""
+    """Return the token of a `.vpptoken` file. Its text is kept unchanged, as Apple wants it."""
     if not raw.strip():
         raise MalformedToken("it is empty")
     if len(raw) > FILE_LIMIT_BYTES:
@@ -54,16 +54,16 @@ def parse_token(raw: bytes) -> Token:
 
 
 def parse_date(text: str) -> datetime:
-    """Read one of Apple's dates, `2030-11-08T22:33:22+0000`; without an offset it is UTC."""
+    """Return one of Apple's dates, `2030-11-08T22:33:22+0000`; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text.strip())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter of a year that no calendar has, once its offset is taken off
+    except (ValueError, OverflowError):  # OverflowError: a year out of range once the offset is subtracted
         raise MalformedToken(f"'{text[:40]}' is not a date such as 2030-11-08T22:33:22+0000") from None
 
 
 def _decode(text: str) -> _Inner:
-    # No error of these libraries goes on: their texts quote what they read, and that is the secret.
+    # No error of these libraries is raised further: their texts quote what they read, which is the secret.
     try:
         inner = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

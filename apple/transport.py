@@ -1,4 +1,4 @@
-"""The `requests` session that a thread keeps: it tells the clock which connection a request travels on."""
+"""The `requests` session of each thread, which says on which connection a request travels."""
 
 import contextlib
 import threading
@@ -29,7 +29,7 @@ def announcing(call: TimedCall) -> Iterator[None]:
 
 
 class _Announcing:
-    """Mixed into a connection: says which call it serves from the moment it starts to, and sends none too late."""
+    """A mixin of connections: it attaches itself to the call that it serves, and sends no request that is overdue."""
 
     sock: Any
 
@@ -39,7 +39,7 @@ class _Announcing:
             call.connection = self
             if self.sock is None:
                 self.connect()  # type: ignore[attr-defined]
-            if call.is_overdue():  # resolving the name took too long: the request would count for no permit any more
+            if call.is_overdue():  # resolving the name took too long: the permit of the request has lapsed
                 raise TimeoutError
         super().request(*args, **kwargs)  # type: ignore[misc]
         if call is not None:
@@ -69,7 +69,7 @@ class _Adapter(HTTPAdapter):
 
 
 class SessionSource(Protocol):
-    """Where a client gets the sessions that it sends requests with."""
+    """The source of a client's sessions."""
 
     def mine(self) -> requests.Session:
         """Return this thread's session."""
@@ -79,7 +79,7 @@ class SessionSource(Protocol):
 
 
 class Sessions:
-    """A keep-alive session a thread, over the network."""
+    """Sessions over the network: one a thread, with keep-alive."""
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -100,7 +100,7 @@ class Sessions:
 
     def _new(self) -> requests.Session:
         session = requests.Session()
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one thread asks for many locations
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a thread serves many locations
         session.headers.update({"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"})
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))

@@ -1,4 +1,4 @@
-"""Counts: find assets whose count at Apple is not the number of their assignments here, and want these read.
+"""Counts: find the assets whose count at Apple is not the number of their assignments here, for a crawl of these alone.
 
 A delta of assignments shows no removals, so this is how most removals are found. Assets and assignments are not read at
 one moment: counts that differ may agree a second later, and some never agree. Therefore what a comparison found is
@@ -16,7 +16,7 @@ from storage.store import Store
 
 from .decisions import choice, spot
 
-#: The streams that tell of each other: assets count their assignments.
+#: Assets have a count of their assignments: each of the two streams shows what the other lacks.
 COUNTED = ("assets", "assignments")
 
 
@@ -27,7 +27,7 @@ class CountCheck:
         self._store = store
 
     def further(self, sync: Sync, streams: Sequence[Stream], crawls: Sequence[Crawl]) -> list[Wanted]:
-        """Return what a sync must read because counts disagree; what disagrees is noted in any case."""
+        """Return the crawls that a sync needs because counts disagree; disagreements are stored in any case."""
         counted = [crawl for crawl in crawls if crawl.resource in COUNTED]
         both = {stream.resource: stream for stream in streams if stream.resource in COUNTED and stream.published_at}
         if len(both) < len(COUNTED):
@@ -38,9 +38,9 @@ class CountCheck:
         now, moves = self._store.now(), Moves(*(both[resource].moves for resource in COUNTED))
         self._compare(sync.location_id, moves, is_after_look=is_after_look)
         if look is not None or not counted or not self._store.counts.is_due(sync.location_id, now):
-            return []  # one look a sync; what changed since is looked into by the next
+            return []  # one look a sync; the next one looks into what changed since
         due = spot.due(self._store.counts.differing(sync.location_id), now)
-        if not due:  # what was noted agrees again
+        if not due:  # the stored disagreements are over
             self._store.counts.note_comparison(sync.location_id, moves, [])
             return []
         if spot.are_counts_old(counted):
@@ -48,7 +48,7 @@ class CountCheck:
         return self._look_into(sync, both["assignments"], due)
 
     def want_due(self, location_id: int, crawls: Sequence[Crawl]) -> None:
-        """Want both streams read again if something is due that the sync of these crawls did not look into."""
+        """Make both streams due again if something is due that the sync of these crawls did not look into."""
         last = {crawl.resource: crawl for crawl in crawls if crawl.kind is not CrawlKind.SPOT}
         both = [last[resource] for resource in COUNTED if resource in last]
         is_read = len(both) == len(COUNTED) and all(crawl.state is not CrawlState.FAILED for crawl in both)
@@ -67,7 +67,7 @@ class CountCheck:
         if not spot.is_full_cheaper(due, pages, assignments.records):
             return [Wanted(stream=assignments, kind=CrawlKind.SPOT, scopes=spot.scopes_of(due))]
         if assignments.full_after is not None and assignments.full_after > self._store.now():
-            # Full crawls come out torn at the moment, and wait.
+            # Full crawls are torn at the moment, and wait.
             self._store.counts.note(sync.location_id, spot.postpone(due, assignments.full_after))
             return []
         return [Wanted(stream=assignments, forced_by=Reason.COUNTS)]

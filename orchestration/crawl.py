@@ -1,4 +1,4 @@
-"""Crawl: decide from the ledger what a crawl needs next, and have it done. No other place obeys these decisions."""
+"""Crawl: decide from the ledger what a crawl needs next, and do it. No other place obeys these decisions."""
 
 import logging
 from dataclasses import replace
@@ -18,7 +18,7 @@ from .queue import TaskQueue, message_prefix
 
 log = logging.getLogger(__name__)
 
-#: How many times a crawl begins again because what it went on from was dead; then it fails, and is due again later.
+#: How many times a crawl begins again because its version, cursor or batch token was dead; then it fails.
 RESTART_LIMIT = 5
 
 
@@ -35,10 +35,10 @@ class Crawler:
         self._metrics = metrics
 
     def advance(self, crawl: Crawl, *, message_id: str = "", is_revival: bool = False) -> bool:
-        """Decide what an open crawl needs next, and have it done.
+        """Decide what an open crawl needs next, and do it.
 
         Nothing is done while a message of the crawl is parked or admitted, other than the one of this id: a callback
-        may come early, or twice. Example: page 7 of 300 was lost with its worker. The chord's callback comes all the
+        may run early, or twice. Example: page 7 of 300 was lost with its worker. The chord's callback comes all the
         same; the ledger lacks page 7; the decision is `Fetch(indexes=(7,))`, which is a chord of one page.
         """
         decision = decide_crawl(crawl, self._store.pages.facts(crawl.id, crawl.floor))
@@ -48,13 +48,13 @@ class Crawler:
         return self._obey(crawl, decision, is_revival=is_revival)
 
     def seed(self, crawl: Crawl, *, is_revival: bool = False) -> None:
-        """Begin a round with the first page alone: it tells whether what the ledger has is still what Apple has."""
+        """Begin a round of the first page alone: it shows whether the ledger's pages are still what Apple has."""
         began = self._store.crawls.begin_round(crawl, is_revival=is_revival)
         if began is not None:
             self._queue.seed(began)
 
     def restart(self, crawl: Crawl, cause: Cause) -> bool:
-        """Begin again because what the crawl went on from is dead at Apple, a bounded number of times."""
+        """Begin again because the crawl's version, cursor or batch token is dead at Apple, a bounded number of times."""
         if crawl.restarts >= RESTART_LIMIT:
             return self.fail(crawl, replace(cause, reason=f"{crawl.resource}: {cause.reason}"))
         self._restart(crawl, is_drift=False)

@@ -30,7 +30,7 @@ class CrawlTasks:
         self._queue = queue
 
     def seed(self, crawl_id: int, round_: int) -> Postponed | None:
-        """Fetch the first page, and go on from what it tells; stop there if nothing has changed."""
+        """Fetch the first page, and go on from the count that it shows; end the crawl if nothing has changed."""
         job = self._store.pages.job(crawl_id, 0)
         if not _is_current(job.crawl, round_):
             return None
@@ -68,7 +68,7 @@ class CrawlTasks:
         if goes_straight_on(crawl, outcome.page):
             self._queue.follow(crawl, index + 1)
             return None
-        if is_askable(outcome.page):  # the same step is next, and its message is still here
+        if is_askable(outcome.page):  # the same step is next: its message is parked again
             return Postponed(seconds=STEP_AGAIN_SECONDS)
         self._advance(crawl, message_id(crawl, index))
         return None
@@ -103,7 +103,7 @@ class CrawlTasks:
         return None
 
     def _obey(self, job: PageJob, outcome: Postponed | Dead | GaveUp | Refused) -> Postponed | None:
-        """Do what follows from a page that could not be stored; return when its task must come again."""
+        """Act on the outcome of a page that was not stored; return when its task must come again."""
         match outcome:
             case Postponed():
                 return outcome
@@ -119,7 +119,7 @@ class CrawlTasks:
     def _refuse(self, job: PageJob, refused: Refused) -> Postponed | None:
         """Stop reading a location. Its pages stay, and a later crawl goes on from them once a person has acted."""
         if job.token is not None and not self._store.locations.has_token(job.location.id, job.token):
-            return Postponed(seconds=0.0)  # a newer token has taken the place of the one that was refused
+            return Postponed(seconds=0.0)  # the token was rotated meanwhile: try the newer one
         cause = refused.cause
         self._store.locations.mark(job.location.id, refused.state, cause.reason, cause.error)
         for crawl in self._store.crawls.open_of(job.location.id):

@@ -1,4 +1,4 @@
-"""Fetch: one page of a crawl, from Apple into the ledger. It returns what came of it, and does not act on that."""
+"""Fetch: one page of a crawl, from Apple into the ledger. It returns the outcome, and does not act on it."""
 
 import logging
 import random
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """The ledger has what became of the page."""
+    """The ledger has the outcome of the page."""
 
     page: PageFact
 
 
-#: Everything that can come of fetching a page.
+#: Every outcome of fetching a page.
 FetchOutcome = Stored | Postponed | Dead | GaveUp | Refused
 
 
@@ -47,7 +47,7 @@ class Fetcher:
         self._metrics = metrics
 
     def fetch(self, job: PageJob, index: int) -> FetchOutcome:
-        """Fetch a page into the ledger, unless the ledger has it."""
+        """Fetch a page into the ledger, unless the ledger has it; return the outcome."""
         if job.page is not None and _is_done(job.crawl, job.page):
             return Stored(page=job.page)
         if job.token is None:
@@ -71,7 +71,7 @@ class Fetcher:
         return self._keep_page(job, index, page, answer)
 
     def _explain(self, job: PageJob, index: int, error: AppleError) -> FetchOutcome:
-        """Return what an error means, once the ledger has it if it must be remembered."""
+        """Return the outcome of an error; a failed attempt is stored in the ledger first."""
         crawl, earlier, attempts = job.crawl, _earlier(job), _attempts(job)
         self._metrics.count("errors", resource=crawl.resource, error=type(error).__name__)
         with about(stream=crawl.resource):
@@ -153,7 +153,7 @@ class Fetcher:
         return fact
 
     def _keep(self, crawl: Crawl, fact: PageFact, content: Content | None = None) -> PageFact:
-        """Store what became of a page; while that is impossible, Apple is not asked for more pages in vain."""
+        """Store the outcome of a page. If that fails, hold the gate: more pages would be requested in vain."""
         try:
             self._store.pages.store(crawl.id, fact, content)
         except DatabaseAway:
@@ -162,7 +162,7 @@ class Fetcher:
         return fact
 
     def _note_token(self, location: Location, resource: Resource, page: Page) -> None:
-        # Only lists that would show another owner prove that there is none.
+        # Only lists that name the owner can prove that the location is not another's.
         is_proof = location.state is not LocationState.FOREIGN or resource.paging is Paging.INDEX
         if location.state is not LocationState.VALID and is_proof:
             self._store.locations.mark(location.id, LocationState.VALID, seen=location.state)

@@ -1,4 +1,4 @@
-"""Telling: what every line of the log is about, without each line saying so."""
+"""The context of a log line: which location, crawl and page the current task is about."""
 
 import contextvars
 from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from redis import Redis
 
 KEY = "tally"
 
-#: The upper bounds of what a duration is counted under, in seconds.
+#: The upper bounds of the buckets of a duration, in seconds.
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -49,7 +49,7 @@ class Metrics:
         self.count(f"{name}_sum", seconds, **labels)
 
     def take(self) -> Mapping[str, float]:
-        """Return what was counted, and begin anew."""
+        """Return what was counted, and reset it."""
         with self._lock:
             counts, self._counts = self._counts, defaultdict(float)
         return counts
@@ -68,7 +68,7 @@ class MetricsStore:
         self._redis = redis
 
     def add(self, metrics: Metrics) -> None:
-        """Add what a process counted since the last time; what Redis does not take is kept for the next."""
+        """Add what a process counted since the last time; what Redis does not store is kept for the next time."""
         counts = metrics.take()
         if not counts:
             return

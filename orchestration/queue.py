@@ -1,4 +1,4 @@
-"""The queue: what use cases ask others to do, and the ids of its messages.
+"""The queue: the messages that use cases send, and their ids.
 
 Every id is computed, so that a message that is sent twice is delivered once.
 """

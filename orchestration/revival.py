@@ -1,4 +1,4 @@
-"""Revival: look after unfinished syncs, and send again what was lost on its way."""
+"""Revival: find unfinished crawls that no message works on, and send again what was lost."""
 
 import logging
 import time
@@ -42,9 +42,9 @@ class Reviver:
                 keep()
             try:
                 self._tend(sync_id)
-            except (DatabaseAway, RedisError):  # it is away for the others as well
+            except (DatabaseAway, RedisError):  # what is away for one sync is away for all
                 raise
-            except Exception:  # the outer rim of one sync: its trouble must not keep the others waiting
+            except Exception:  # the outermost handler of one sync: its trouble must not stop the others
                 if sync_ids is not None:
                     raise
                 log.exception("Sync %s could not be tended.", sync_id)

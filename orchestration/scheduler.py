@@ -1,4 +1,4 @@
-"""The scheduler's chores: find what is due, and have each location synced by a task of its own.
+"""The scheduler's chores: find what is due, and queue a task for each location.
 
 Beat sends each chore a little more often than it is claimed. Any number of beats may run.
 """
@@ -41,7 +41,7 @@ class Scheduler:
         self._changes_kept = changes_kept
 
     def tick(self) -> None:
-        """Handle the notices that are left, and send for every location of which something is due."""
+        """Handle the remaining notices, and queue a sync of every location with a due stream."""
         if not self.claim("tick", TICK_EVERY):
             return
         self._store.notices.handle(wanted_by)
@@ -51,7 +51,7 @@ class Scheduler:
             self._send(due, now)
 
     def refresh(self) -> None:
-        """Send for Apple to be asked about the tokens that it was not asked about for a day, some at a time."""
+        """Queue a check of the tokens that were not checked for a day, some at a time."""
         if self.claim("refresh", REFRESH_EVERY):
             mended = self._store.streams.mend_future(self._store.now())
             if mended:
@@ -65,7 +65,7 @@ class Scheduler:
             return
         sweeps: list[Callable[[], bool]] = [self._sweep_pages, self._store.syncs.sweep, self._prune_feed]
         for sweep in sweeps:
-            while sweep():  # in as many transactions as it takes: others want to write as well
+            while sweep():  # in many short transactions: others want to write as well
                 self.keep("sweep")
         self._store.notices.sweep(self._store.now())
         self._store.closings.sweep()
@@ -79,7 +79,7 @@ class Scheduler:
         self._store.chores.keep(name)
 
     def _send(self, uids: Sequence[str], now: datetime) -> None:
-        """Send for locations. That is noted first, for a worker may be quicker than the note."""
+        """Queue syncs. They are noted first, since a worker may be faster than the note."""
         self._store.streams.note_sent(uids, now)
         try:
             for uid in uids:

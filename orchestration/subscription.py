@@ -1,4 +1,4 @@
-"""Subscribing: have Apple send a location's notices here. Nothing else ever writes to Apple."""
+"""The subscription of a location to Apple's notices: the one thing that is ever written to Apple."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from .gate.limits import ServiceLimits
 
 
 class HeldElsewhere(Exception):
-    """Somebody else's service would lose the location, or its notices."""
+    """Another service would lose the location, or its notices."""
 
 
 class NotTaken(Exception):
@@ -50,11 +50,11 @@ class Subscriber:
         wanted: dict[str, Any] = {"notificationUrl": url, "notificationTypes": list(chosen)}
         if claim:
             wanted["mdmInfo"] = {"id": me, "name": "Pageturner", "metadata": "an exact mirror of what is here"}
-        secret = self._secrets.propose(location.uid)  # Apple tries it out before it answers
+        secret = self._secrets.propose(location.uid)  # Apple sends a test notice with it before it answers
         try:
             now = self._configure(location, wanted | {"notificationAuthToken": secret})
         except (AppleError, NoPermit) as error:
-            if not isinstance(error, Away):  # else it is not known whether Apple took it: both secrets stay valid
+            if not isinstance(error, Away):  # Apple may have stored it: both secrets stay valid
                 self._secrets.withdraw(location.uid, secret)
             raise
         if now.notification_url != url:

@@ -34,7 +34,7 @@ RESUME_WITHIN = timedelta(hours=1)
 #: The streams that are read side by side. Those that follow cursors wait for them, and are read one after the other.
 PAGED = tuple(name for name, resource in RESOURCES.items() if resource.paging is not Paging.CURSOR)
 
-#: How often a location that needs a person is tried, in case that person has acted elsewhere.
+#: How often a location that needs a person is tried, in case a person has acted at Apple.
 _PERSON_REST = timedelta(hours=1)
 
 #: How long a location rests after a bug of ours.
@@ -62,7 +62,7 @@ class Syncer:
         self._counts = CountCheck(store)
 
     def sync_due(self, uid: str) -> Postponed | None:
-        """Sync what is due of a location. Notices come in bursts, so what one wants waits for the rest of its burst."""
+        """Sync the due streams of a location. Notices arrive in bursts: their streams wait for the others of the burst."""
         location = self._watched(uid)
         if location is None:
             return None
@@ -89,9 +89,9 @@ class Syncer:
             self._store.streams.postpone(location.id, self._store.now() + _BUG_REST)
 
     def open(self, location: Location, resources: Sequence[str] | None, *, full: bool) -> int | None:
-        """Begin to read streams of a location, or all; return the sync's id, or None if there is nothing to read.
+        """Open a sync of these streams of a location, or of all; return its id, or None if there is nothing to read.
 
-        What an earlier sync left unfinished is taken over.
+        Unfinished crawls of an earlier sync are taken over.
         """
         now = self._store.now()
         if location.token_expires <= now:
@@ -102,7 +102,7 @@ class Syncer:
             for stream in self._store.streams.watched(location.id)
             if resources is None or stream.resource in resources
         ]
-        if location.state is LocationState.FOREIGN:  # only these lists would show that it is ours again
+        if location.state is LocationState.FOREIGN:  # only these lists name the owner, and show that it is ours again
             wanted = [one for one in wanted if RESOURCES[one.stream.resource].paging is Paging.INDEX]
             if not wanted:
                 raise NeedsPerson(location.name, of_token(location, now))
@@ -112,7 +112,7 @@ class Syncer:
         with about(location=location.uid):
             told = ", ".join(f"{one.stream.resource} ({one.kind})" for one in wanted)
             log.info("'%s': sync %d reads %s.", location.name, sync_id, told)
-        if not self._begin(opened):  # otherwise the first of these crawls to end moves the sync on
+        if not self._begin(opened):  # otherwise the first of these crawls that ends advances the sync
             self.advance(sync_id)
         return sync_id
 
@@ -143,7 +143,7 @@ class Syncer:
         return self._store.progress.of(sync_ids)
 
     def _follow_cursors(self, sync: Sync, crawls: Sequence[Crawl]) -> bool:
-        """Read the stream whose turn it is; return True if that ended its crawl, so that the next stream may begin."""
+        """Begin the cursor stream whose turn it is; return True if its crawl ended at once: the next may begin."""
         if not sync.is_handed_over:
             is_open = any(crawl.state is CrawlState.OPEN for crawl in _paged(crawls))
             if is_open or not self._store.syncs.hand_over(sync, PAGED):
@@ -152,7 +152,7 @@ class Syncer:
         return chain is not None and self._crawler.advance(chain)
 
     def _begin(self, opened: Sequence[Opened]) -> bool:
-        """Begin crawls; return whether any of them is read side by side, so that its end moves the sync on."""
+        """Begin crawls; return whether any of them is paged: its end will advance the sync."""
         is_paged = False
         for one in opened:
             crawl = self._store.crawls.get(one.crawl_id)
@@ -180,7 +180,7 @@ class Syncer:
         return is_young or self._gate.knows(crawl.uid, message_prefix(crawl))
 
     def _further(self, sync: Sync, crawls: Sequence[Crawl]) -> list[Wanted]:
-        """Return what this sync should read besides what it was opened for."""
+        """Return the crawls that this sync needs besides those that it was opened with."""
         by_stream = itertools.groupby(sorted(_paged(crawls), key=lambda one: (one.stream_id, one.id)), _stream_id)
         made = {stream_id: list(group) for stream_id, group in by_stream}
         streams = {stream.id: stream for stream in self._store.streams.watched(sync.location_id)}
@@ -192,7 +192,7 @@ class Syncer:
         return wanted or disagreeing
 
     def _begin_next(self, sync: Sync, crawls: Sequence[Crawl]) -> None:
-        """Send for another sync if a notice came during this one, or counts disagree that it did not look into."""
+        """Queue another sync if a notice arrived during this one, or counts disagree that it did not look into."""
         if not crawls:
             return
         self._counts.want_due(sync.location_id, crawls)

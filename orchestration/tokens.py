@@ -1,4 +1,4 @@
-"""Tokens: what Apple says about them: whose they are, when they expire, and where the notices of a location go."""
+"""Tokens: what Apple says of each: its location and owner, its end, and where notices go."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -18,19 +18,19 @@ from .gate.client import TERMINAL_WAIT_SECONDS, GatedClient
 #: A task waits this long for its permit before it parks itself.
 _WAIT_SECONDS = 1.0
 
-#: If Apple is away, it is asked again after this: nothing waits for the answer.
+#: If Apple is away, the next try is this many seconds later: nothing waits for the answer.
 _AGAIN_SECONDS = 600.0
 
 
 class TokenChecker:
-    """Asks Apple about tokens, and notes the answers."""
+    """Checks tokens with Apple, and stores the answers."""
 
     def __init__(self, store: Store, client: GatedClient) -> None:
         self._locations = store.locations
         self._client = client
 
     def refresh(self, uid: str) -> Postponed | None:
-        """Ask about the token of one location; return when to come again, or None if that is done."""
+        """Check the token of one location; return when to come again, or None if that is done."""
         try:
             location = self._locations.find(uid)
             token = self._locations.token(location)
@@ -46,7 +46,7 @@ class TokenChecker:
         return None
 
     def ask(self, token: Token, uid: str | None = None, wait: float = TERMINAL_WAIT_SECONDS) -> ClientConfig:
-        """Ask whose token this is, for a person who waits.
+        """Return what Apple says of a token, for a person who waits.
 
         The request goes through the gate of the location, if that is known; otherwise through one of the token's own.
         """
@@ -54,11 +54,11 @@ class TokenChecker:
         return self._client.client_config(gate, token, wait)
 
     def check(self, location: Location, wait: float) -> None:
-        """Ask about the token of a location, for a person who waits, and note the answer."""
+        """Check the token of a location, for a person who waits, and store the answer."""
         self.note(location, self.ask(self._locations.token(location), location.uid, wait))
 
     def note(self, location: Location, config: ClientConfig) -> None:
-        """Note what Apple says of a location; raise if its token or its owner is not the one that is known."""
+        """Store what Apple says of a location; raise if its uId or its owner is not the one that is known."""
         check_owner(self._locations, location, config.uid, config.owner, config.owner_name)
         self._locations.note_config(location.id, config.name, config.notification_url, config.notification_types)
         note_expiry(self._locations, location, config.token_expires)
@@ -74,7 +74,7 @@ class TokenChecker:
         return None
 
 
-#: The same end of a token comes as seconds from one endpoint, and as milliseconds from another.
+#: One endpoint gives a token's end in seconds, and another in milliseconds.
 _SAME_MOMENT = timedelta(minutes=1)
 
 

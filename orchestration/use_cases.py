@@ -40,7 +40,7 @@ class Dependencies:
 
 @dataclass(frozen=True, kw_only=True)
 class UseCases:
-    """Everything that a task or a door may ask for."""
+    """The use cases of a process: all that tasks and doors call."""
 
     crawl_tasks: CrawlTasks
     syncer: Syncer

@@ -1,4 +1,4 @@
-"""The endpoints that Apple does not have: the truth, the traffic, and the hand that makes trouble."""
+"""The endpoints that Apple does not have: the true records, the traffic, and trouble on demand."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Notices: Apple tells a subscriber what changed, at best effort: twice at times, and not at all at others."""
+"""The notifier: sends notices of changes to a subscriber, at best effort: some twice, some never."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Pages by number, rendered once for each state of the data and then only handed out: never what is slow."""
+"""Pages by number, rendered once for each state of the data, so that the simulator is never what is slow."""
 
 import gzip
 import json

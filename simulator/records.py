@@ -1,4 +1,4 @@
-"""Making: records of every kind, with made-up values in the shape that Apple documents."""
+"""Records of every kind, with made-up values in the shape that Apple documents."""
 
 import base64
 import json

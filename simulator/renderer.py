@@ -1,4 +1,4 @@
-"""Rendering: the records of a location as the switches want them to look, cut into pages."""
+"""The renderer: the records of a location as the switches want them, cut into pages."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The switches for what is not known of Apple's behaviour, and the choices that each of them has."""
+"""The switches: one for each thing that is not known of Apple's behaviour, with its choices."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin

@@ -1,4 +1,4 @@
-"""What Apple would notice: how many requests of a location are in flight, how many a second, and who went too far."""
+"""Traffic: how many requests of a location are in flight and a second, and whether that is more than Apple allows."""
 
 import time
 from collections import deque

@@ -1,4 +1,4 @@
-"""Scripted trouble: changes of the data at a chosen request, and answers that a client should never have to see."""
+"""Scripted trouble: changes of the data at a chosen request, and broken answers."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -1,1 +1,1 @@
-"""What we remember: locations, streams, crawls and their pages, the mirror, and the feed of its changes."""
+"""What is stored: locations, streams, crawls and their pages, the mirror, and the feed of its changes."""

@@ -1,4 +1,4 @@
-"""Clocks: the database's own, which all hosts share; this host's; and one whose time passes only when it is told to."""
+"""Clocks: the database's, which all hosts share; this host's; and a virtual one, which moves only when it is moved."""
 
 import threading
 import time

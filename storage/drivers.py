@@ -1,4 +1,4 @@
-"""The drivers' errors: which go by themselves, which need a person, and which are mistakes of ours."""
+"""The drivers' errors: which pass by themselves, which need a person, and which are bugs of ours."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""What can go wrong with what we remember.
+"""The errors of the storage.
 
 StorageError
 ├── DatabaseAway       not there now; asking again later may help

@@ -1,4 +1,4 @@
-"""Bearers: which secrets notices may bring, and for which location each speaks. Only digests of them are kept."""
+"""Notice secrets: which secret is valid for the notices of which location. Only digests are stored."""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""Purging: everything that was mirrored of a location which is no longer watched is erased, as if it had never been."""
+"""Purge: erase everything that was stored of a location that is no longer watched."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the storage's SQL shares: column types, rows as dataclasses, and INSERT … ON CONFLICT, on both databases."""
+"""SQL on both databases: column types, rows as dataclasses, and INSERT … ON CONFLICT."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

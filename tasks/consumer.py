@@ -1,4 +1,4 @@
-"""The consumer of a worker, which takes a broker that is away, or refuses, as something that passes."""
+"""The consumer of a worker, which outlives a broker that is away or refuses."""
 
 import time
 from typing import Any

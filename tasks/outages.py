@@ -1,4 +1,4 @@
-"""Outages: servers that are away are told once, when that begins and when it ends, and now and then meanwhile."""
+"""Outages: a server that is away is logged when that begins, when it ends, and now and then meanwhile."""
 
 import logging
 import threading

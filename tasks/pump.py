@@ -1,4 +1,4 @@
-"""The pump: one thread a process that wakes gates and renews what lives here. Nothing depends on beat for that."""
+"""The pump: one thread a process that admits messages whose time has come, and renews the permits of this process."""
 
 import contextlib
 import logging

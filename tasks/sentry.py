@@ -1,4 +1,4 @@
-"""Reporting: bugs to Sentry, if there is one. Apple's troubles are no bugs, and no secret ever goes along."""
+"""Sentry: bugs are reported, without secrets; trouble at Apple is no bug."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a file declares of locations, put into effect."""
+"""The declaration: make the kept locations what a file declares."""
 
 import itertools
 from collections.abc import Sequence

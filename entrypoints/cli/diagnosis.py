@@ -1,4 +1,4 @@
-"""Examining: one question after the other about an installation, each answered with what to do."""
+"""The diagnosis of an installation: one part after the other, each with what to do."""
 
 import shutil
 from collections.abc import Callable, Iterator

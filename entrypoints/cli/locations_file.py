@@ -1,4 +1,4 @@
-"""Declaring: read the file that says which locations are kept, which resources of each, and how often they are read."""
+"""The locations file: which locations are kept, which resources of each, and how often they are crawled."""
 
 from collections import Counter
 from collections.abc import Mapping

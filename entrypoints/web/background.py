@@ -1,4 +1,4 @@
-"""Opening: a door that listens at once, and opens when what stands behind it is there."""
+"""Services that are built in the background, so that a server listens at once and answers 503 until they are there."""
 
 import logging
 import threading

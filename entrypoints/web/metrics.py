@@ -1,4 +1,4 @@
-"""Metering: everything that can be drawn of an installation, read afresh for each scrape from where it is kept."""
+"""The metrics that Prometheus scrapes, read from the database and Redis at each scrape."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A protocol that closes a connection whose request does not come, or does not end.
+"""An HTTP protocol that closes a connection whose request does not begin, or does not end, in time.
 
 Either would keep a connection from somebody else, or take memory without end. It is imported by whoever serves: the
 server behind it takes its time to load.

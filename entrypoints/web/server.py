@@ -1,4 +1,4 @@
-"""Serving: what the doors that listen have in common."""
+"""The HTTP server of a command that listens."""
 
 import socket
 from typing import Any

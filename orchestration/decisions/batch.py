@@ -1,4 +1,4 @@
-"""Batches of the legacy service: from what the ledger knows of them to what to do next. Pure.
+"""Batches of the legacy service: from what the ledger has of them to what to do next. Pure.
 
 The legacy service shows no versions. Batch N is asked for first after the first answer, since it brings the token by
 which later changes are asked for: what changes while the others are read is then in a delta from that token. The first
@@ -28,7 +28,7 @@ def reconcile_batches(reading: CrawlFacts) -> CrawlDecision:
         return Fetch(indexes=(0,))
     if first.outcome is not PageOutcome.STORED:
         return Fail(reason="Apple's first answer has neither a batchToken nor a sinceModifiedToken.")
-    if first.is_last:  # everything in one answer is of one moment
+    if first.is_last:  # one answer is of one moment
         return Settle(is_consistent=True, version=first.version, total=1)
     return _walk(batches) if first.total is None else _complete(reading, batches)
 
@@ -58,7 +58,7 @@ def _has_drifted(batches: dict[int, PageFact], total: int) -> bool:
 def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
     """Name the batches to ask for.
 
-    The last is alone first, whose token has to be older than the others; then the base, and the last once more.
+    The last batch is first and alone, since its token must be older than the others; then the base, and the last again.
     """
     for index in (total - 1, BASE, END):
         if _is_missing(batches.get(index)):
@@ -67,7 +67,7 @@ def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
 
 
 def _check(reading: CrawlFacts, batches: dict[int, PageFact], torn: Settle) -> CrawlDecision:
-    """Ask once more, to prove that nothing changed while the batches were read: the list after all that was read."""
+    """Request the changes since the last batch: if there are none, nothing changed while the batches were read."""
     for index in (AGAIN, CHECK):
         if _is_missing(batches.get(index)) and reading.round < ROUND_LIMIT:
             return Fetch(indexes=(index,))
@@ -78,7 +78,7 @@ def _check(reading: CrawlFacts, batches: dict[int, PageFact], torn: Settle) -> C
         return torn
     if check.outcome is not PageOutcome.STORED or check.records or not check.is_last:
         return torn
-    if again.size != batches[BASE].size:  # a removal is in no list of changes, and still makes the list shorter
+    if again.size != batches[BASE].size:  # a removal is in no list of changes, but the whole list is shorter
         return torn
     return Settle(is_consistent=True, version=check.version, total=torn.total)
 

@@ -1,4 +1,4 @@
-"""Choosing: what a sync reads of each stream, and what it reads further because of what it read. Pure."""
+"""Choice: which kind of crawl a sync opens for each stream, and which it opens after those. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ def _how_much(stream: Stream, timetable: Timetable, now: datetime, *, full: bool
         return Wanted(stream=stream, forced_by=stream.full_wanted)
     has_delta = RESOURCES[stream.resource].has_delta and stream.version is not None
     if has_delta and stream.full_wanted is not None:
-        return delta(stream)  # a full reading is wanted, and has to wait
+        return delta(stream)  # a full crawl is wanted, and has to wait
     if timetable.is_deep_due(stream.deep_at, now):
         return Wanted(stream=stream, forced_by=Reason.DEEP)
     if not has_delta:
@@ -38,7 +38,7 @@ def _how_much(stream: Stream, timetable: Timetable, now: datetime, *, full: bool
 
 
 def delta(stream: Stream) -> Wanted:
-    """Want what changed since the last publish."""
+    """Choose a delta from the last publish."""
     return Wanted(stream=stream, kind=CrawlKind.DELTA, since=stream.version)
 
 
@@ -50,7 +50,7 @@ def further(stream: Stream, crawls: Sequence[Crawl]) -> Wanted | None:
         return Wanted(stream=stream, forced_by=stream.full_wanted) if is_wanted else None
     is_torn = last.state is CrawlState.PUBLISHED and not last.is_consistent
     if is_torn and RESOURCES[stream.resource].has_delta and stream.version is not None:
-        return delta(stream)  # what a torn reading may have missed is in what changed since it began
+        return delta(stream)  # what a torn crawl may have missed changed since it began: a delta from there has it
     return None
 
 

@@ -1,4 +1,4 @@
-"""The chain of cursors: from what the ledger knows of its steps to what to do next. Pure.
+"""The chain of cursors: from what the ledger has of its steps to what to do next. Pure.
 
 Every step depends on the one before, so there is never more than one to take. A version that moves on the way makes all
 that was read before it doubtful: the chain starts over, a bounded number of times, and then goes on as torn.
@@ -13,7 +13,7 @@ from .model import PAGE_LIMIT, REREAD_LIMIT, CrawlDecision, CrawlFacts, Fail, Re
 
 
 def goes_straight_on(crawl: Crawl, step: PageFact) -> bool:
-    """Return whether a step leaves nothing to decide: it is of the first one's version, and another follows."""
+    """Return whether the next step needs no decision: the version is the first one's, and a cursor follows."""
     is_one = step.version is not None and step.version == crawl.version
     return step.outcome is PageOutcome.STORED and not step.is_last and is_one and step.index + 1 < PAGE_LIMIT
 

@@ -25,7 +25,7 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamFreshness:
-    """How fresh a stream is, and what that was judged by."""
+    """How fresh a stream is, and by which limit."""
 
     location: Location
     stream: Stream

@@ -16,7 +16,7 @@ from storage.states import LocationState, Reason
 from .age import spell_age
 from .freshness import Freshness, StreamFreshness
 
-#: Days before a token's end on which it is time to say so, ever more urgently.
+#: How many days before a token's end it is reported as expiring, ever more urgently.
 WARN_DAYS = (30, 14, 7, 1)
 
 #: How many assets whose counts disagree get a sentence each.
@@ -29,12 +29,12 @@ STILL = timedelta(minutes=1)
 _ALARM_DAYS = 14
 _CRITICAL_DAYS = 1
 
-#: The first reading that is torn is followed by another at once.
+#: After the first torn crawl another follows at once; this many in a row are worth a warning.
 _TORN = 2
 
 
 class Alarm(IntEnum):
-    """What monitoring makes of it. These are the numbers that Nagios and its heirs expect."""
+    """The verdict for monitoring, with the numbers of Nagios plugins."""
 
     OK = 0
     WARNING = 1
@@ -44,7 +44,7 @@ class Alarm(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """How something stands: a word, a sentence where there is something to say, and how bad it is."""
+    """How something stands: a state, a sentence if there is something to say, and how bad it is."""
 
     state: str
     words: str | None = None

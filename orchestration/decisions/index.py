@@ -1,4 +1,4 @@
-"""Reconcile: from what the ledger knows of numbered pages to what to do next. Pure: no clock, no store, no network.
+"""Numbered pages: from what the ledger has of them to what to do next. Pure.
 
 A page's state is its version and the total that it shows. Page 0 is asked for again to learn the current state; pages
 of another state may have had their records moved, so they are read again too, a bounded number of times.
@@ -43,7 +43,7 @@ def decide_index(reading: CrawlFacts) -> CrawlDecision:
 
 
 def _without_first(reading: CrawlFacts) -> CrawlDecision:
-    if reading.is_delta:  # no list may be Apple's way to say that there is nothing: the base stays, and nothing is lost
+    if reading.is_delta:  # no list may be how Apple shows an empty one: the base stays, and nothing is lost
         return Settle(is_consistent=False, version=None, total=0)
     return Fail(reason="Apple's first page has no list of records.")
 
@@ -56,7 +56,7 @@ def _complete(reading: CrawlFacts, pages: dict[int, PageFact], total: int) -> Cr
     present = [pages[index] for index in range(total) if index in pages]
     moved = [page for page in present if page.outcome is PageOutcome.STORED and _state(page) != _state(first)]
     torn = Settle(is_consistent=False, version=first.version, total=total)
-    if any(page.round >= first.round for page in moved):  # page 0 is itself of the past
+    if any(page.round >= first.round for page in moved):  # page 0 itself is of an older version
         return Fetch(indexes=(0,), is_reread=True) if reading.rereads < REREAD_LIMIT else torn
     if moved and reading.round < ROUND_LIMIT:
         return Fetch(indexes=tuple(page.index for page in moved))
@@ -66,7 +66,7 @@ def _complete(reading: CrawlFacts, pages: dict[int, PageFact], total: int) -> Cr
 
 
 def _walk(reading: CrawlFacts, pages: dict[int, PageFact]) -> CrawlDecision:
-    """Go from page to page where Apple does not say how many there are."""
+    """Go from page to page if Apple gives no total."""
     index = 0
     while (following := pages[index].next_index) is not None:
         if following <= index:
@@ -80,7 +80,7 @@ def _walk(reading: CrawlFacts, pages: dict[int, PageFact]) -> CrawlDecision:
 
 
 def _total(first: PageFact, pages: dict[int, PageFact]) -> int | None:
-    """Find how many pages there are: what page 0, or any page read since, shows."""
+    """Return how many pages there are, by page 0 and every page read since."""
     fresh = [page for page in pages.values() if page.round >= first.round and page.outcome is PageOutcome.STORED]
     if first.total is None:
         return None
@@ -90,13 +90,13 @@ def _total(first: PageFact, pages: dict[int, PageFact]) -> int | None:
 
 
 def failure(pages: Sequence[PageFact]) -> Fail | None:
-    """Find a page that could not be read, however often it was asked for."""
+    """Return the failure of the first page that could not be read; None if there is none."""
     failed = next((page for page in pages if page.outcome is PageOutcome.FAILED), None)
     return None if failed is None else Fail(reason=failed.reason or f"Page {failed.index} could not be read.")
 
 
 def is_askable(page: PageFact) -> bool:
-    """Return whether a page is not there, and may be if it is asked for again."""
+    """Return whether a page is missing and worth another request."""
     if page.outcome is PageOutcome.TRYING:
         return True
     return page.outcome in {PageOutcome.LOST, PageOutcome.BEYOND} and page.attempts < LOST_LIMIT

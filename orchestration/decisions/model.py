@@ -1,4 +1,4 @@
-"""What may be decided about a crawl once its pages were looked at, however they are paged."""
+"""The decisions that there are about a crawl, and the facts that they depend on, for every kind of paging."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ REREAD_LIMIT = 3
 #: How many times to request a page whose answer contains no list.
 LOST_LIMIT = 3
 
-#: The most rounds of one crawl: far above what growth and re-reads need, and an end to data that grow while we read.
+#: The most rounds of one crawl: far above what growth and re-reads need; it ends a crawl of data that grow without end.
 ROUND_LIMIT = 40
 
 #: A total beyond this is a server's mistake, not an organisation: it would be a hundred million records.
@@ -35,7 +35,7 @@ class Fetch:
 
 @dataclass(frozen=True, kw_only=True)
 class Restart:
-    """Begin again with the first page: nothing that was read fits what Apple has now."""
+    """Begin again with the first page: the pages that were read are of an older version."""
 
 
 @dataclass(frozen=True, kw_only=True)

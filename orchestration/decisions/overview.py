@@ -14,13 +14,13 @@ from storage.states import CrawlState, LocationState
 from .freshness import StreamFreshness
 from .health import Alarm, Health, of_counts, of_stream, of_token
 
-#: A crawl of which nothing was heard for so long is not being read just now.
+#: A crawl without a sign of life for this long is not being read at the moment.
 SILENCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrawlActivity:
-    """A crawl that is under way, and whether anybody is at it."""
+    """A crawl that is under way, and whether a worker is at it."""
 
     #: `reading`, `publishing`, `waiting` (it goes on by itself) or `stopped` (no worker runs).
     state: str
@@ -30,7 +30,7 @@ class CrawlActivity:
 
 @dataclass(frozen=True, kw_only=True)
 class LocationFacts:
-    """What was found out about a location, besides what is noted with it and its streams."""
+    """The facts about a location that are not stored with it and its streams."""
 
     #: The crawls under way, by their resources.
     reports: Mapping[str, ProgressReport]
@@ -60,7 +60,7 @@ class LocationView:
     token: Health
     streams: Sequence[StreamView]
     counts: Sequence[Disagreement]
-    #: Until when Apple wants it left alone.
+    #: Until when its gate is shut, if it is.
     closing: Closing | None
 
 
@@ -71,7 +71,7 @@ class Problem:
     alarm: Alarm
     words: str
     location: Location | None = None
-    #: None where all of the location, or all of the installation, is meant.
+    #: None if the problem is of the whole location, or of the whole installation.
     verdict: StreamFreshness | None = None
 
     @property
@@ -161,7 +161,7 @@ def view(
     *,
     is_scheduler_running: bool,
 ) -> LocationView:
-    """View a location: all that is known of it, judged."""
+    """Return a location as it stands, with every stream judged."""
     views = []
     for verdict in verdicts:
         report = seen.reports.get(verdict.stream.resource)

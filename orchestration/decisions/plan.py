@@ -1,4 +1,4 @@
-"""Planning: from the locations that a file declares, and those that are kept, to what is to be done. Pure."""
+"""Plan: the steps from the locations that are kept to those that a file declares. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from storage.locations import Location
 
 KINDS = ("delta", "full", "deep")
 
-#: The intervals of one resource, in seconds, by kind; None is what everybody has.
+#: The intervals of one resource, in seconds, by kind; None is the default.
 Every = Mapping[str, int | None]
 
 
@@ -20,7 +20,7 @@ class NameTaken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredLocation:
-    """A location as a file declares it, once it is known which one it is."""
+    """A location as a file declares it, with the uId that its token is for."""
 
     uid: str
     name: str
@@ -47,7 +47,7 @@ class KeptLocation:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanStep:
-    """One thing to do, and how it is told."""
+    """One thing to do, and how it is shown."""
 
     verb: str
     uid: str
@@ -59,7 +59,7 @@ class PlanStep:
 
 
 def plan(declared: Sequence[DeclaredLocation], kept: Sequence[KeptLocation], *, prune: bool) -> list[PlanStep]:
-    """Plan what makes the second what the first says. Nothing is taken out that is not to be pruned."""
+    """Return the steps that make the kept locations what the file declares. Only `prune` removes anything."""
     known = {one.location.uid: one for one in kept}
     others = left_out(declared, kept)
     _refuse_taken(declared, [] if prune else others)
@@ -128,7 +128,7 @@ def _time(one: DeclaredLocation, resource: str, every: Every) -> PlanStep:
 
 
 def spell(seconds: int | None) -> str:
-    """Write an interval as it is written in a file."""
+    """Return an interval as a file has it: `15m`, `6h`."""
     if seconds is None:
         return "as usual"
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):

@@ -1,4 +1,4 @@
-"""Deciding: which of the pure functions speaks for a crawl."""
+"""Reconcile: what a crawl needs next, by the function for its kind of paging. Pure."""
 
 from collections.abc import Callable, Sequence
 

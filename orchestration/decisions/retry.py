@@ -20,10 +20,10 @@ from apple.errors import (
 )
 from storage.states import Cause, LocationState, Trouble
 
-#: A page that was not answered for this long is given up, and its crawl with it; the scheduler begins another.
+#: A page that was not answered for this long is given up, and its crawl fails; the scheduler opens another.
 AWAY_LIMIT = timedelta(seconds=90)
 
-#: But not before this many attempts, however long they took: a gate may have been shut meanwhile.
+#: But not before this many attempts: a gate may have been shut for most of that time.
 LEAST_ATTEMPTS = 3
 
 #: The wait after a first failure. It doubles with each further failure, up to one that still notices Apple's return.
@@ -42,7 +42,7 @@ class Postponed:
 
 @dataclass(frozen=True, kw_only=True)
 class NoSuchPage:
-    """Apple has no such page; whether it should is for the decision about the crawl."""
+    """Apple has no page at that index; the decision about the crawl judges whether it should."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Revival: what an unfinished crawl needs on which nothing is working any more."""
+"""Revival: what an unfinished crawl needs if no message of it is left. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,7 +50,7 @@ def decide_revival(facts: RevivalFacts, now: datetime) -> Revival:
     quiet = now - max(crawl.moved_at, facts.last_page_at or crawl.moved_at)
     if quiet < -SKEW:  # a moment in the future was written by a wrong clock, and says nothing
         quiet = PUBLISH_LOST
-    if crawl.state is CrawlState.SETTLED:  # every page is there: whatever delays the publish is not the crawl's fault
+    if crawl.state is CrawlState.SETTLED:  # every page is stored: the crawl must not fail because its publish is slow
         patience = PUBLISH_LOST if facts.is_queued else PUBLISH_QUIET
         return Revival.PUBLISH if quiet >= patience else Revival.NOTHING
     if not crawl.is_unfinished or facts.is_at_gate or not facts.is_its_turn or quiet < QUIET:

@@ -1,4 +1,4 @@
-"""A list that Apple hands out in one answer: there is nothing to put together, and it is consistent by itself."""
+"""A list that Apple gives in one answer: one page is all of it, and consistent by itself. Pure."""
 
 from storage.states import PageOutcome
 

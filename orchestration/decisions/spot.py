@@ -17,7 +17,7 @@ from storage.states import CrawlKind, PageOutcome, Reason
 from .index import decide_index, is_askable
 from .model import CrawlDecision, CrawlFacts, Fail, Fetch, Seed, Settle
 
-#: Looked into so often, an asset waits in any case: its numbers may be moving for no reason.
+#: After this many looks an asset waits in any case: its numbers may never agree.
 EAGER_LIMIT = 6
 
 #: More assets than this are not looked into one by one, whatever a full crawl would cost.
@@ -25,14 +25,14 @@ SPOT_LIMIT = 500
 
 
 def since_last_look(crawls: Sequence[Crawl]) -> tuple[Crawl | None, list[Crawl]]:
-    """Find a sync's last look into disagreements, and what it read of assets and assignments since."""
+    """Return a sync's last look into disagreements, and its crawls of assets and assignments since."""
     looks = [crawl for crawl in crawls if crawl.kind is CrawlKind.SPOT or crawl.forced_by == Reason.COUNTS]
     last = looks[-1] if looks else None
     return last, [crawl for crawl in crawls if last is None or crawl.id > last.id]
 
 
 def noted(differing: Sequence[Disagreement], now: datetime, *, is_after_look: bool) -> list[Disagreement]:
-    """Return what a comparison notes: the assets to look into now or, after a look, those that still disagree."""
+    """Return what a comparison stores: the assets to look into now or, after a look, those that still disagree."""
     if not is_after_look:
         return due(differing, now)
     looked = [(one, one.last) for one in differing if one.last is not None]
@@ -41,19 +41,19 @@ def noted(differing: Sequence[Disagreement], now: datetime, *, is_after_look: bo
 
 
 def postpone(chosen: Sequence[Disagreement], until: datetime) -> list[Disagreement]:
-    """Look into assets no sooner than then."""
+    """Return assets with the moment before which they are not looked into."""
     return [replace(one, last=replace(one.last, again_at=until)) for one in chosen if one.last is not None]
 
 
 def are_counts_old(crawls: Sequence[Crawl]) -> bool:
-    """Return whether the counts were read before the assignments: read once more, they may well agree."""
+    """Return whether the counts are older than the assignments: read again, they may well agree."""
     assets = [crawl.opened_at for crawl in crawls if crawl.resource == "assets"]
     lists = [crawl.moved_at for crawl in crawls if crawl.resource == "assignments"]
     return not assets or (bool(lists) and max(assets) < max(lists))
 
 
 def due(differing: Sequence[Disagreement], now: datetime) -> list[Disagreement]:
-    """Choose which assets to look into now. Until that is done, they are noted as due."""
+    """Return the assets to look into now. Until that is done, they are stored as due."""
     chosen = (one for one in differing if _is_due(one, now))
     return [replace(one, last=_pending(one, now)) for one in chosen]
 
@@ -94,7 +94,7 @@ def _decide(reading: CrawlFacts, place: int) -> CrawlDecision:
 def _settled(scope: Scope, decision: CrawlDecision) -> Scope:
     if isinstance(decision, Settle):
         return replace(scope, is_consistent=decision.is_consistent, total=decision.total)
-    return replace(scope, total=0)  # it could not be read: nothing of it counts
+    return replace(scope, total=0)  # it could not be read: no page of it counts
 
 
 def _of(reading: CrawlFacts, place: int) -> CrawlFacts:
@@ -113,7 +113,7 @@ def _is_due(one: Disagreement, now: datetime) -> bool:
 
 def _pending(one: Disagreement, now: datetime) -> Look:
     attempts = one.last.attempts if one.last is not None else 0
-    # Due for everybody: another process may read its clock some milliseconds behind.
+    # Due for every process: the clock of another may be some milliseconds behind.
     return Look(counted=one.counted, listed=one.listed, attempts=attempts, again_at=now - SKEW)
 
 

@@ -11,22 +11,22 @@ from datetime import UTC, datetime, timedelta
 
 from storage.ledger.streams import Due, Stream
 
-#: How often a stream is looked at: one request, where nothing has changed.
+#: How often a stream is looked at: one request, if nothing has changed.
 DELTA_EVERY = timedelta(minutes=15)
 
-#: How often everything is listed though Apple tells what changed, for that shows no removals, or not all.
+#: How often everything is listed although Apple lists changes: those show no removals, or not all.
 FULL_EVERY = timedelta(days=1)
 
-#: How often everything is read though Apple says that nothing has changed.
+#: How often everything is read although Apple says that nothing has changed.
 DEEP_EVERY = timedelta(days=7)
 
-#: Notices come in bursts: the first of one waits this long for the others.
+#: Notices arrive in bursts: the first waits this long for the others.
 COLLECT = timedelta(seconds=1)
 
 #: The least time between two syncs of a location that notices want.
 GAP = timedelta(seconds=2)
 
-#: And where one is under way, which may take its time, between two readings that join it.
+#: The same while a sync is under way, between two crawls that join it.
 BUSY_GAP = timedelta(seconds=10)
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Intervals:
-    """How often each kind of reading is made, by resource; what is not named has the default."""
+    """How often each kind of crawl is made, by resource; a resource that is not named has the default."""
 
     delta: Mapping[str, timedelta]
     full: Mapping[str, timedelta]
@@ -52,7 +52,7 @@ class Intervals:
 
 @dataclass(frozen=True, kw_only=True)
 class Timetable:
-    """When one stream is read."""
+    """When one stream is crawled."""
 
     uid: str
     delta: timedelta = DELTA_EVERY
@@ -75,7 +75,7 @@ class Timetable:
 def next_slot(uid: str, every: timedelta, after: datetime) -> datetime:
     """Return the next moment of a location's own: more than half an interval away, and at most one.
 
-    Its moments are half an interval apart, so that what begins anywhere keeps to them from the second time on.
+    They are half an interval apart: a stream keeps to them from its second crawl on, whenever it began.
     """
     half = every / 2
     phase = half * (zlib.crc32(uid.encode()) / 2**32)

@@ -12,13 +12,13 @@ _SECONDS = 15
 
 
 class OutageBoard:
-    """The outages that processes tell of, in Redis."""
+    """The outages that processes report, in Redis."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     def write(self, outages: Mapping[str, str]) -> None:
-        """Return what is away, each server by its name with what it said."""
+        """Report what is away: each server by its name, with a sentence."""
         told: dict[Any, Any] = dict(outages)
         if told:
             with self._redis.pipeline() as pipeline:
@@ -27,6 +27,6 @@ class OutageBoard:
                 pipeline.execute()
 
     def read(self) -> dict[str, str]:
-        """Return what is away."""
+        """Return what is away, by the server's name."""
         found: Any = self._redis.hgetall(KEY)
         return {name.decode(): words.decode() for name, words in found.items()}

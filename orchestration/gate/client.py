@@ -1,4 +1,4 @@
-"""Asking Apple: every request that carries a token goes through here, and so through its location's gate."""
+"""The gated client: every request that carries a token goes through here, and so through its location's gate."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,15 +18,15 @@ from .closings import GateClosings
 from .gate import AWAY_LIMIT_SECONDS
 from .limits import ServiceLimits
 
-#: A person waits at a terminal; a gate that is shut for longer is told instead.
+#: How long a command waits for a gate; if it is shut for longer, the command says so and ends.
 TERMINAL_WAIT_SECONDS = 20.0
 
-#: There is one chain of cursors a location, and never two requests of it at once.
+#: The chain of cursors of a location: never two requests of it at once.
 CHAIN = "chain"
 
 
 class GatedClient:
-    """Asks under a permit, which it gives back when the body is in."""
+    """Sends requests under a permit, which it gives back when the body is complete."""
 
     def __init__(
         self, client: Client, gate: Gate, limits: ServiceLimits, closings: GateClosings, metrics: Metrics
@@ -38,7 +38,7 @@ class GatedClient:
         self._metrics = metrics
 
     def page(self, uid: str, message_id: str, question: Question, token: Token) -> Answer:
-        """Ask for a page, as the task of a message."""
+        """Request a page, as the task of a message."""
         rate = self._limits.rate()
         ask = self._client.prepare_page(question, token)
         sole = CHAIN if question.resource.paging is Paging.CURSOR else ""
@@ -51,11 +51,11 @@ class GatedClient:
             raise
 
     def hold(self, uid: str) -> None:
-        """Ask nothing of a location for a while: what Apple answers cannot be kept."""
+        """Send no requests for a location for a while, because answers cannot be stored."""
         self._gate.hold(uid)
 
     def client_config(self, uid: str, token: Token, wait: float) -> ClientConfig:
-        """Ask whose token this is."""
+        """Request what Apple says of a token."""
         return read_client_config(self._once(uid, self._client.prepare_client_config(token), wait))
 
     def configure(self, uid: str, token: Token, wanted: Mapping[str, Any], wait: float) -> ClientConfig:
@@ -68,7 +68,7 @@ class GatedClient:
     def _ask(
         self, permits: AbstractContextManager[Permit], ask: Ask, begun: Callable[[], None] = lambda: None
     ) -> Answer:
-        """Ask under a permit; store a closing of the gate in the database, in case Redis loses it."""
+        """Send a request under a permit; store a closing of the gate in the database, in case Redis loses it."""
         permit = None
         try:
             with permits as permit:
@@ -84,7 +84,7 @@ class GatedClient:
 
 
 def _send(permit: Permit, ask: Ask) -> Answer:
-    """Ask, and look at the answer before the permit goes back: what closes the gate must close it first."""
+    """Send a request, and note whether its answer closes the gate before the permit is given back."""
     try:
         answer = ask()
     except Unreachable:

@@ -1,4 +1,4 @@
-"""The gates' memory: what Apple asked for, kept in the database too. A Redis may forget it, or begin empty."""
+"""Closings in the database as well as in Redis, which may forget them, or begin empty."""
 
 import threading
 from collections.abc import Sequence
@@ -17,31 +17,31 @@ _ORGANISATION = 9646
 
 
 class GateClosings:
-    """Keeps closings, and tells them to a Redis that does not know them."""
+    """Stores closings, and writes them into a Redis that does not have them."""
 
     def __init__(self, gate: Gate, store: Store, timer: Timer | None = None) -> None:
         self._gate = gate
         self._store = store
         self._timer = timer or SystemTimer()
-        #: What a Redis that was away could not be told: a gate, until when by this process' clock, and its step.
+        #: Closings that a Redis that was away does not have: a gate, until when by this process' timer, and its step.
         self._unsaid: list[tuple[str, float, int]] = []
         self._has_told = False
         self._lock = threading.Lock()
 
     def keep(self, permit: Permit, error: AppleError) -> None:
-        """Keep that Apple closed a gate; those of the same organisation are closed with it, where it is about that."""
+        """Store that Apple closed a gate; if the answer is about a whole organisation, all its gates are closed."""
         gates = [permit.uid]
         try:
             if error.number == _ORGANISATION:
                 gates = sorted({*gates, *self._store.locations.of_organisation(permit.uid)})
             self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error))
-        except DatabaseAway:  # Redis is told all the same, and the next use of the database reports the outage
+        except DatabaseAway:  # Redis has it all the same; the next use of the database reports the outage
             gates = [permit.uid]
         ends = self._timer.monotonic() + permit.shut_seconds
-        self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have forgotten it since
+        self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have lost it since
 
     def restore(self) -> None:
-        """Write what Apple asked for into a Redis that was away or lost its data; then its gates may open."""
+        """Write the closings into a Redis that was away or lost its data; then its gates may open."""
         with self._lock:
             unsaid, self._unsaid = self._unsaid, []
         self._say(unsaid)
@@ -51,12 +51,12 @@ class GateClosings:
         now = self._store.now()
         for closing in self._store.closings.standing().values():
             self._gate.shut(closing.gate, (closing.until - now).total_seconds(), closing.step)
-        self._has_told = True  # one that was not away may not have heard what another process had to say
+        self._has_told = True  # a Redis that was not away for this process may have been for another
         if untold is not None:
             self._gate.note_told(untold)
 
     def _say(self, closings: Sequence[tuple[str, float, int]]) -> None:
-        """Shut gates; what Redis does not hear now, it is told when it answers again."""
+        """Shut gates in Redis; if it does not answer, this is repeated when it does."""
         for place, (gate, ends, step) in enumerate(closings):
             left = ends - self._timer.monotonic()
             try:

@@ -24,10 +24,10 @@ RENEWAL_SECONDS = 5.0
 #: A task that has started waits this long for its permit; then it parks itself and leaves the worker's slot.
 WAIT_SECONDS = 1.0
 
-#: A connection is not waited on for longer at a time: well below any time-out of its own.
+#: The longest single wait on a connection: well below its own time-out.
 _BLOCK_SECONDS = 1.0
 
-#: Apple counts a second by its own clock; the grants of this much longer window stay within it.
+#: The rate is kept over a window this much longer than a second, since Apple counts by its own clock.
 RATE_WINDOW_SECONDS = 1.2
 
 #: The least wait after an answer that closes the gate. It doubles with each closing in a row: up to the first limit if
@@ -39,7 +39,7 @@ AWAY_LIMIT_SECONDS = 15.0
 #: The longest wait while what Apple answers cannot be stored.
 HOLD_LIMIT_SECONDS = 60.0
 
-#: A task may be at work for so long before its request, and after it. One that hangs is not renewed any more: then its
+#: How long a task may work before its request, and after it. One that takes longer is not renewed any more: then its
 #: message is published again, and another worker takes it.
 TASK_SECONDS = 8.0
 
@@ -70,7 +70,7 @@ class Permit:
     closes: bool = field(default=False)
     limit: float = field(default=SLOW_LIMIT_SECONDS)
     retry_after: float | None = field(default=None)
-    #: Known once it was given back: for how long the gate stays shut, and how many times in a row it was closed.
+    #: Set when the permit is given back: for how long the gate stays shut, and how many times in a row it was closed.
     shut_seconds: float = field(default=0.0)
     step: int = field(default=0)
 
@@ -81,7 +81,7 @@ class _Started:
 
     uid: str
     times: int
-    #: Until when it is believed to be at work.
+    #: Until when it counts as running.
     ends: float
 
 
@@ -94,7 +94,7 @@ class Gate:
         self._longest = longest_request
         self._lock = threading.Lock()
         self._permits: dict[str, Permit] = {}
-        #: Executions that may have a permit although the answer that granted it was lost on its way.
+        #: Executions that may hold a permit although the reply that granted it was lost.
         self._orphans: set[tuple[str, str]] = set()
         self._started: dict[str, _Started] = {}
 
@@ -131,7 +131,7 @@ class Gate:
             self._give_back(permit)
 
     def pump(self) -> list[Message]:
-        """Look after the gates that are due, and return what may go to the broker."""
+        """Admit messages at the gates that are due; return the messages for the broker."""
         messages: list[Message] = []
         for uid, seen in self._memory.due():
             admission = self._memory.admit(uid)
@@ -145,7 +145,7 @@ class Gate:
             self._memory.renew(uid, executions, ids)
             with self._lock:
                 over = [one for one in executions if one not in self._permits]
-            if over:  # it was given back between the two, and nothing else would take it away again
+            if over:  # it was given back meanwhile, and nothing else would remove it
                 self._memory.revoke(uid, over)
         self._revoke_orphans()
 
@@ -171,22 +171,22 @@ class Gate:
         self._memory.wake(uid, self._memory.hold(uid, int(BACKOFF_SECONDS * 1000), longest))
 
     def untold(self) -> bytes | None:
-        """Name the epoch in which the memory was not told what Apple had asked for; None if it was.
+        """Return the epoch in which the memory has no closings from the database yet; None if it has them.
 
-        Until it is told, its gates are shut.
+        Until it has them, its gates are shut.
         """
         known = self._memory.epoch()
         if known is None:
-            self.look("")  # the first look at a gate begins the epoch
+            self.look("")  # the first look begins the epoch
             known = self._memory.epoch()
         return None if known is None or known.endswith(b" 1") else known
 
     def note_told(self, untold: bytes) -> None:
-        """Note that the memory was told what Apple had asked for, unless it forgot that again meanwhile."""
+        """Note that the memory has the closings, unless it lost its data again meanwhile."""
         self._memory.note_told(untold)
 
     def start(self, uid: str, message_id: str) -> None:
-        """Note that a task runs here, so that its message is not taken for lost."""
+        """Note that a task runs here, so that its message does not count as lost."""
         with self._lock:
             started = self._started.setdefault(message_id, _Started(uid=uid, times=0, ends=0.0))
             started.times += 1
@@ -224,7 +224,7 @@ class Gate:
     def _ask(self, uid: str, request: Request) -> Grant | Refusal:
         try:
             return self._memory.take(uid, request)
-        except RedisError:  # it may have been granted all the same
+        except RedisError:  # the permit may have been granted all the same
             self._orphan(uid, request.execution)
             raise
 
@@ -239,7 +239,7 @@ class Gate:
         return permit
 
     def _await(self, uid: str, refusal: Refusal, left: float) -> None:
-        """Wait for a better answer, if that may come in time; otherwise raise NoPermit."""
+        """Wait until a permit may be free, if that is in time; otherwise raise NoPermit."""
         if refusal.wait is None:
             if left <= 0:
                 raise NoPermit(0.0)
@@ -262,7 +262,7 @@ class Gate:
         )
         try:
             closed = self._memory.give_back(permit.uid, returned)
-        except RedisError:  # neither the answer that came under it nor what Apple wants is lost with it
+        except RedisError:  # neither the answer nor the closing is lost with it
             self._orphan(permit.uid, permit.execution)
             permit.shut_seconds = max(BACKOFF_SECONDS, permit.retry_after or 0.0) if permit.closes else 0.0
             return
@@ -287,7 +287,7 @@ class Gate:
             self._orphans.add((uid, execution))
 
     def _revoke_orphans(self) -> None:
-        """Take back permits without a holder: until they expire, their messages would be taken for running ones."""
+        """Revoke permits without a holder: until they expire, their messages would count as running."""
         with self._lock:
             orphans = list(self._orphans)
         for uid, execution in orphans:
@@ -296,7 +296,7 @@ class Gate:
                 self._orphans.discard((uid, execution))
 
     def _believe(self, message_id: str, ends: float) -> None:
-        """Believe that the task of a message is at work until then."""
+        """Let the task of a message count as running until then."""
         with self._lock:
             if message_id in self._started:
                 self._started[message_id].ends = ends

@@ -14,12 +14,12 @@ REFRESH_SECONDS = 300.0
 RETRY_SECONDS = 30.0
 
 
-#: Where Apple has not answered yet, its own sample counts.
+#: The rate until Apple has answered: that of its documented sample.
 UNKNOWN_RATE = 15
 
 
 class ServiceLimits:
-    """The limits as this process knows them."""
+    """The limits that this process read last."""
 
     def __init__(self, client: Client, timer: Timer | None = None) -> None:
         self._client = client
@@ -27,7 +27,7 @@ class ServiceLimits:
         self._lock = threading.Lock()
         self._config: ServiceConfig | None = None
         self._refresh_at = 0.0
-        #: Whether the legacy service has said that it moved: then it is asked where to.
+        #: Whether the legacy service answered that it has moved: then its new addresses are requested.
         self._asks_legacy = False
 
     def rate(self) -> int:
@@ -48,8 +48,8 @@ class ServiceLimits:
         self._refresh_at = 0.0
 
     def keep_fresh(self) -> None:
-        """Read them again where it is time to."""
-        is_first = self._refresh_at == 0.0  # then everybody waits: nothing may go out before the limit is known
+        """Read them again if that is due."""
+        is_first = self._refresh_at == 0.0  # then every caller waits: no request may be sent before the limit is known
         if self._timer.monotonic() >= self._refresh_at and self._lock.acquire(blocking=is_first):
             try:
                 self._refresh()

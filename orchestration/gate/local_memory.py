@@ -11,10 +11,10 @@ from .memory import LIMITS, Admission, Closed, GateStatus, Grant, Limits, Messag
 #: Turns of a gate's queue below the next rank.
 _TURNS = 1_000_000_000
 
-#: How often one who waits for a permit looks whether one was given back.
+#: How often a waiting caller looks whether a permit was given back.
 _LOOK_SECONDS = 0.05
 
-#: Doubling a wait more often than this changes nothing.
+#: A wait is doubled no more often than this.
 _DOUBLINGS = 30
 _PATIENCE_DOUBLINGS = 10
 
@@ -34,11 +34,11 @@ class _Gate:
     places: dict[str, int] = field(default_factory=dict)
     #: id -> how often it was published
     sent: dict[str, int] = field(default_factory=dict)
-    #: id -> when it is taken for lost
+    #: id -> when it counts as lost
     admitted: dict[str, int] = field(default_factory=dict)
     #: execution -> when its lease ends
     permits: dict[str, int] = field(default_factory=dict)
-    #: id -> until when its answer is believed to be being stored
+    #: id -> until when its answer may be being stored
     storing: dict[str, int] = field(default_factory=dict)
     #: The times of the last grants, newest first.
     grants: list[int] = field(default_factory=list)
@@ -52,7 +52,7 @@ class _Gate:
 
 @dataclass(frozen=True, kw_only=True)
 class _Epoch:
-    """Since when a memory is believed."""
+    """An epoch of this memory: since when it has its data."""
 
     name: str
     opens: int
@@ -100,7 +100,7 @@ class LocalMemory:
         return self.admit(uid)
 
     def admit(self, uid: str) -> Admission:
-        """Let through what may run now."""
+        """Admit the messages that may run now."""
         gate, now, messages = self._gate(uid), self._now(), list[Message]()
         for message_id in _up_to(gate.later, now):
             del gate.later[message_id]
@@ -239,7 +239,7 @@ class LocalMemory:
                 self._due[uid] = at
 
     def await_return(self, uid: str, seconds: float) -> None:
-        """Wait for a moment: whether a permit of the gate was given back meanwhile, the next try tells."""
+        """Wait a moment; the next try shows whether a permit was given back meanwhile."""
         del uid
         self._timer.sleep(min(seconds, _LOOK_SECONDS))
 
@@ -248,11 +248,11 @@ class LocalMemory:
         return None if self._epoch is None else bytes(self._epoch)
 
     def open_epoch(self) -> None:
-        """Begin an epoch in which everything is known: no request is at Apple yet."""
+        """Begin an epoch that has nothing to restore: no request is at Apple yet."""
         self._epoch = _Epoch(name=uuid.uuid4().hex, opens=0, is_told=False)
 
     def note_told(self, epoch: bytes) -> None:
-        """Note that in this epoch the memory was told what Apple had asked for."""
+        """Note that in this epoch the memory has the closings."""
         if self._epoch is not None and bytes(self._epoch) == epoch:
             self._epoch = _Epoch(name=self._epoch.name, opens=self._epoch.opens, is_told=True)
 

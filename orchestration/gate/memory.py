@@ -1,4 +1,4 @@
-"""What is remembered of gates: who waits, who was admitted, who is at Apple, and which gates are shut.
+"""The protocol of the gates' memory: messages that wait, are admitted or are at Apple, and gates that are shut.
 
 Each method is atomic, however many processes use the memory. `RedisMemory` runs each as a script in
 the server, so that all processes of all hosts share it. `LocalMemory` keeps everything in this process. Both pass the
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-#: Apple's word: do not submit more than five requests simultaneously.
+#: Apple: do not submit more than five requests simultaneously.
 IN_FLIGHT_LIMIT = 5
 
-#: Messages beyond the five that are already with a worker when a permit comes free.
+#: Messages beyond the five that are with a worker already when a permit is given back.
 HEAD_START = 2
 
 #: A dead process is noticed after this; a living one renews three times in it.
@@ -46,7 +46,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """What a step lets through."""
+    """The messages that a step admitted."""
 
     messages: Sequence[Message]
     #: When the gate must be looked at again; None if there is nothing to wait for.
@@ -68,14 +68,14 @@ class Request:
     """A request for a permit, by one execution of a task."""
 
     execution: str
-    #: The message whose task it is; empty if it is none's.
+    #: The message whose task sends it; empty if no message's.
     message_id: str
     #: Requests a second that Apple allows, and over how long a window they are counted; 0 for any number.
     rate: int
     window: int
-    #: Of the executions whose names begin so, one at a time has a permit; empty for any number.
+    #: Of the executions whose names begin with this, one at a time has a permit; empty for any number.
     sole: str
-    #: How the names of executions of the same message begin; empty if it is none's.
+    #: How the names of executions of the same message begin; empty if no message's.
     twin: str
 
 
@@ -88,16 +88,16 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """No permit, and why: `full`, `shut`, `fast` (more than Apple's rate), or `twin` (another execution is at it)."""
+    """No permit, and why: `full`, `shut`, `fast` (Apple's rate), or `twin` (another execution of the message has one)."""
 
     why: str
-    #: For how long at least; None until a permit is given back.
+    #: For how many seconds at least; None if that depends on a permit being given back.
     wait: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Return:
-    """A permit that is given back, with what its answer said of the gate."""
+    """A permit that is given back, and whether its answer closes the gate."""
 
     execution: str
     message_id: str
@@ -135,7 +135,7 @@ class GateMemory(Protocol):
         """Park the message of a running task for a while. It keeps its place."""
 
     def admit(self, uid: str) -> Admission:
-        """Let through what may run now."""
+        """Admit the messages that may run now."""
 
     def finish(self, uid: str, message_id: str) -> Admission:
         """Forget a message whose task has ended."""
@@ -177,13 +177,13 @@ class GateMemory(Protocol):
         """Set when a gate is looked at next, unless that has changed since it was seen."""
 
     def await_return(self, uid: str, seconds: float) -> None:
-        """Wait until a permit of the gate is given back, for so long at most."""
+        """Wait until a permit of the gate is given back, for this many seconds at most."""
 
     def epoch(self) -> bytes | None:
         """Return when, and as which server, this memory was filled; None if it was not yet."""
 
     def open_epoch(self) -> None:
-        """Begin an epoch in which everything is known: no request is at Apple yet."""
+        """Begin an epoch that has nothing to restore: no request is at Apple yet."""
 
     def note_told(self, epoch: bytes) -> None:
-        """Note that in this epoch the memory was told what Apple had asked for."""
+        """Note that in this epoch the memory has the closings."""

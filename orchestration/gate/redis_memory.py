@@ -40,7 +40,7 @@ class RedisMemory:
         return _admission(self._run("park", uid, message_id, 0, delay, "", "1"))
 
     def admit(self, uid: str) -> Admission:
-        """Let through what may run now."""
+        """Admit the messages that may run now."""
         return _admission(self._run("admit", uid))
 
     def finish(self, uid: str, message_id: str) -> Admission:
@@ -113,7 +113,7 @@ class RedisMemory:
         self._reschedule(keys=[DUE_KEY], args=[uid, seen, -1 if at is None else at])
 
     def await_return(self, uid: str, seconds: float) -> None:
-        """Wait until a permit of the gate is given back, for so long at most."""
+        """Wait until a permit of the gate is given back, for this many seconds at most."""
         self._redis.blpop([key_of(uid, "wake")], timeout=seconds)
 
     def epoch(self) -> bytes | None:
@@ -122,12 +122,12 @@ class RedisMemory:
         return None if known is None else bytes(known)
 
     def open_epoch(self) -> None:
-        """Begin an epoch in which everything is known: no request is at Apple yet."""
+        """Begin an epoch that has nothing to restore: no request is at Apple yet."""
         info: Any = self._redis.info("server")
         self._redis.set(EPOCH_KEY, f"{info['run_id']} 0 0")
 
     def note_told(self, epoch: bytes) -> None:
-        """Note that in this epoch the memory was told what Apple had asked for."""
+        """Note that in this epoch the memory has the closings."""
         self._tell(keys=[EPOCH_KEY], args=[epoch])
 
     def _run(self, name: str, uid: str, *arguments: Any, client: Redis | None = None) -> Any:

@@ -27,7 +27,7 @@ class RedisRefusal(StrEnum):
     OTHER = "other"  #: something else
 
 
-#: How the words begin with which a server refuses, where the driver has no class for it.
+#: How a refusal begins for which the driver has no class.
 _BEGINNINGS = {
     "DENIED": RedisRefusal.PROTECTED,
     "NOPERM": RedisRefusal.RIGHTS,
@@ -44,7 +44,7 @@ _CLASSES = {
     ResponseError: RedisRefusal.OTHER,
 }
 
-#: Such words can be a page long.
+#: A server's message can be a page long.
 _LENGTH = 120
 
 

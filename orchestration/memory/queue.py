@@ -29,7 +29,7 @@ class Delivery:
     id: str = ""
     #: Whose gate it goes through; empty if through none.
     uid: str = ""
-    #: The chord that it is part of, and the crawl that is reconciled when all of the chord are done.
+    #: The chord that it is part of, and the crawl that is reconciled when all messages of the chord are done.
     chord: str = ""
     crawl_id: int = 0
 
@@ -44,11 +44,11 @@ class MemoryBroker:
     chords: dict[str, set[str]] = field(default_factory=dict)
 
     def admit(self, messages: Sequence[Message]) -> None:
-        """Take what a gate lets through."""
+        """Queue the messages that a gate admitted."""
         self.ready += [Delivery(**json.loads(message.payload)) for message in messages]
 
     def note_done(self, delivery: Delivery) -> None:
-        """Count a message of a chord; the last of them has the crawl reconciled."""
+        """Count a message of a chord; the last one queues the reconcile."""
         left = self.chords.get(delivery.chord)
         if left is None:
             return
@@ -135,7 +135,7 @@ class MemoryWorker:
         self._gate.start(delivery.uid, delivery.id)
         try:
             postponed = task(*delivery.arguments)
-        except AlreadyRunning:  # what is left of this message is the other execution's
+        except AlreadyRunning:  # the other execution does the rest of this message
             self._gate.leave(delivery.id)
             return
         if postponed is not None:

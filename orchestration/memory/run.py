@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from .process import MemoryProcess, Surroundings
 
-#: Far more steps than any crawl of a test takes: what goes on longer never ends.
+#: Far more steps than any crawl of a test takes: a run that is longer never ends.
 _STEPS = 100_000
 
 
 def run_until_idle(around: Surroundings, processes: Sequence[MemoryProcess], dice: random.Random) -> None:
-    """Work until no message waits, at a gate or for a worker. While all wait for their time, time passes."""
+    """Work until no message waits at a gate or for a worker; while all are parked, time passes."""
     for _ in range(_STEPS):
         process = dice.choice(processes)
         around.broker.admit(process.gate.pump())

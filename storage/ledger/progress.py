@@ -1,4 +1,4 @@
-"""Progress: how far crawls are, for people who wait for them."""
+"""Progress: how far the crawls of a sync are."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Syncs: one round over a location. It opens crawls, hands the cursor streams over, and ends with the last crawl."""
+"""Syncs: one run over a location each: it opens crawls, hands cursor streams over, and ends with its last crawl."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

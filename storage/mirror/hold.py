@@ -1,4 +1,4 @@
-"""Hold: deletes that would take most of a stream wait until a second full crawl, soon after, shows the same. Pure."""
+"""Hold: deletes of most of a stream wait until a second full crawl, soon after, shows the same. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Staging: the records of a crawl's pages in a temporary table, each key once, ready to be compared with the mirror."""
+"""The stage: the records of a crawl's pages in a temporary table, each key once, to be compared with the mirror."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache

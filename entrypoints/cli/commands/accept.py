@@ -1,4 +1,4 @@
-"""`pageturner accept`: say that something which waits for a person is meant to be."""
+"""`pageturner accept`: confirm held deletes, or a new owner."""
 
 import shlex
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`pageturner demo`: the main job, done before the eyes of a newcomer."""
+"""`pageturner demo`: the main job against a simulated Apple, with a verdict."""
 
 from typing import Annotated
 

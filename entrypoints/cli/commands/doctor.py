@@ -1,4 +1,4 @@
-"""`pageturner doctor`: look at everything that a newcomer gets wrong, and say how to mend it."""
+"""`pageturner doctor`: examine an installation, and say how to mend what is wrong."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated

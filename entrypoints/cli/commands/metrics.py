@@ -1,4 +1,4 @@
-"""`pageturner metrics`: what monitoring reads, for those inside: it names locations."""
+"""`pageturner metrics`: serve metrics and health to monitoring. They name locations: for an internal network."""
 
 from collections.abc import Callable
 from http import HTTPStatus

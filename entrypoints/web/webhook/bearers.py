@@ -1,4 +1,4 @@
-"""Bearing: whom a bearer speaks for. Checked before anything else of a request is looked at."""
+"""Bearers: which location the secret of a request stands for. It is checked before anything else of the request."""
 
 import hmac
 import threading

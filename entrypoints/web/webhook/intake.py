@@ -1,4 +1,4 @@
-"""Intake: keeps notices, many in one transaction, and then tells the workers; without them, the scheduler finds it."""
+"""Intake: stores notices, many in one transaction, and then queues their syncs, if a broker answers."""
 
 import asyncio
 import contextlib
