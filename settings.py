@@ -19,19 +19,19 @@ from apple.resources import RESOURCES
 #: Where Apple answers.
 APPLE_URL = "https://vpp.itunes.apple.com"
 
-#: More often is no use to anybody: notices tell sooner. Less often than this is never.
+#: The shortest and the longest interval.
 LEAST_INTERVAL = timedelta(seconds=5)
 LONGEST_INTERVAL = timedelta(days=366)
 
 #: A shorter webhook secret can be guessed.
 SECRET_LEAST = 16
 
-#: Variables that others read: the compose file, which hands all that is in its .env on.
+#: Variables that the compose file reads from .env, which passes all of them on.
 _ELSEWHERE = ("PAGETURNER_VERSION",)
 
 _REDIS = ("redis://", "rediss://", "unix://")
 
-#: Brokers that this was tried with.
+#: The kinds of brokers that are tested.
 _BROKERS = ("redis://", "rediss://", "unix://", "amqp://", "amqps://", "pyamqp://")
 
 _DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+(/[^\s]*)?/\d+")
@@ -41,7 +41,7 @@ _DIGITS = 9
 
 
 class WrongSettings(Exception):
-    """A setting cannot be used; says which, and what to do."""
+    """A setting cannot be used; the message names it, and says what to do."""
 
 
 class Settings(BaseSettings):
@@ -55,11 +55,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     apple_url: str = APPLE_URL
     secret_keys: SecretStr | None = None
-    #: Secrets that any notice may bring, whatever location it is about; by commas.
+    #: Secrets that are valid for the notices of every location, separated by commas.
     webhook_secret: SecretStr | None = None
-    #: How logs are written: for people, or an object a line.
+    #: The format of logs: text for people, or a JSON object a line.
     log_format: Literal["text", "json"] = "text"
-    #: Where bugs are told, and which installation this is.
+    #: Where bugs are reported, and the name of this installation there.
     sentry_dsn: SecretStr | None = None
     environment: str = "production"
     #: How often a stream is looked at, everything is listed, and everything is read: `15m`, or by resource.
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
 
     @property
     def is_embedded(self) -> bool:
-        """Return whether this process is to bring its own Redis server."""
+        """Whether commands start a Redis server of their own."""
         return self.redis_url is None
 
     @cached_property
@@ -146,12 +146,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def redis(self) -> str:
-        """The server of the gate and of Celery's results, in redis-py's words."""
+        """The Redis of the gates and of Celery's results, as redis-py wants it."""
         return f"unix://{self.socket}" if self.redis_url is None else _text(self.redis_url)
 
     @cached_property
     def broker(self) -> str:
-        """The broker, in Celery's words."""
+        """The broker, as Celery wants it."""
         return celery_url(self.redis if self.broker_url is None else _text(self.broker_url))
 
     @cached_property
@@ -195,9 +195,9 @@ def _told(error: Mapping[str, Any]) -> str:
 
 
 def celery_url(redis_url: str) -> str:
-    """Translate the URL of a Redis server into Celery's words; others stay as they are.
+    """Return the URL of a Redis server as Celery wants it; others unchanged.
 
-    Celery's own word for an encrypted connection would trust any certificate, where the URL says nothing.
+    Celery's default for an encrypted connection would trust any certificate.
     """
     if redis_url.startswith("rediss://") and "ssl_cert_reqs=" not in redis_url:
         return f"{redis_url}{'&' if '?' in redis_url else '?'}ssl_cert_reqs=required"
@@ -220,13 +220,13 @@ def read_duration(text: str) -> timedelta:
 
 
 def _may_be_plain(url: str) -> bool:
-    """Return whether a token may go to an address as it is: encrypted, to this host, or to a neighbour by its name."""
+    """Return whether a token may be sent to an address: by HTTPS, to this host, or to a host without a dot."""
     if not url.startswith("http://"):
         return True
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
-        return True  # it is no URL at all, which is told
+        return True  # it is no URL: that has an error of its own
     if host in {"localhost", ""} or host.endswith(".localhost"):
         return True
     try:

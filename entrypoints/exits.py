@@ -4,18 +4,18 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command says when it ends."""
+    """The exit status of a command."""
 
     IN_STEP = 0  #: done
     FAILED = 1  #: failed, and trying again will not help
     USAGE = 2  #: an argument, a file or a setting cannot be used
     PARTLY = 3  #: some locations or streams failed
-    AWAY = 4  #: failed for now: Apple or a server is away, try again
-    PERSON = 5  #: needs a person: a token that is no good, deletes that are held
+    AWAY = 4  #: failed for now: Apple or a server is away
+    PERSON = 5  #: needs a person: a refused token, held deletes
 
 
 class Failure(Exception):
-    """A command cannot do what was asked; says so in a sentence, and how it ends."""
+    """A command failed: the message is a sentence for a person, and `status` the exit status."""
 
     def __init__(self, words: str, status: Exit) -> None:
         super().__init__(words)

@@ -24,12 +24,12 @@ def look(services: "Services", max_age: timedelta | None = None) -> Overview:
 
 
 def look_closely(services: "Services") -> Overview:
-    """Judge everything, and find what is read just now and which counts disagree as well: a question a location."""
+    """Judge everything, with the crawls under way and the counts that disagree: a query for each location."""
     return _look(services, None, is_whole=True)
 
 
 def read_outages(settings: Settings) -> Mapping[str, str]:
-    """Return what is away for those who work, where anybody works."""
+    """Return what is away for workers, by the server's name; nothing if no worker can be running."""
     from tasks.services import read_board
 
     return read_board(settings) if not settings.is_embedded or join_if_any(settings) else {}

@@ -16,7 +16,7 @@ from orchestration.decisions.age import spell_age
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-#: For people who watch; plain when it is piped.
+#: Messages go to standard error; they are plain if that is piped.
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 results = Console(highlight=False, soft_wrap=True)
 
@@ -52,7 +52,7 @@ def _escaped(character: str) -> str:
 
 
 class _Plain(Table):
-    """A table whose cells are what they say: a name may hold what looks like markup, or moves the cursor."""
+    """A table of plain texts: a name may hold markup, or control characters."""
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         """Add a row of texts."""
@@ -60,7 +60,7 @@ class _Plain(Table):
 
 
 def make_table(*columns: str) -> Table:
-    """Begin a table for a person: lines where there is a terminal, bare columns where there is none."""
+    """Return an empty table: with a bold header on a terminal, bare if it is piped."""
     table = _Plain(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if results.is_terminal else "")
     for column in columns:
         numeric = column in {"records", "pages", "drift", "in flight", "inserted", "updated", "deleted"}
@@ -82,7 +82,7 @@ def until(moment: datetime | None) -> str:
 
 
 def shorten(text: str, width: int = 36) -> str:
-    """Cut a text that no reader needs whole; a token of the legacy service has several thousand characters."""
+    """Return a text cut to a width: a token of the legacy service has several thousand characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

@@ -48,13 +48,13 @@ class Crawler:
         return self._obey(crawl, decision, is_revival=is_revival)
 
     def seed(self, crawl: Crawl, *, is_revival: bool = False) -> None:
-        """Begin a round of the first page alone: it shows whether the ledger's pages are still what Apple has."""
+        """Begin a round of the first page alone: it shows whether the ledger's pages are still current."""
         began = self._store.crawls.begin_round(crawl, is_revival=is_revival)
         if began is not None:
             self._queue.seed(began)
 
     def restart(self, crawl: Crawl, cause: Cause) -> bool:
-        """Begin again because the crawl's version, cursor or batch token is dead at Apple, a bounded number of times."""
+        """Begin again because the crawl's version, cursor or batch token is dead at Apple: a few times at most."""
         if crawl.restarts >= RESTART_LIMIT:
             return self.fail(crawl, replace(cause, reason=f"{crawl.resource}: {cause.reason}"))
         self._restart(crawl, is_drift=False)

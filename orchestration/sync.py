@@ -62,7 +62,7 @@ class Syncer:
         self._counts = CountCheck(store)
 
     def sync_due(self, uid: str) -> Postponed | None:
-        """Sync the due streams of a location. Notices arrive in bursts: their streams wait for the others of the burst."""
+        """Sync the due streams of a location. Notices arrive in bursts: their streams wait for the rest."""
         location = self._watched(uid)
         if location is None:
             return None

@@ -26,7 +26,7 @@ LEGACY = BATCHED | SINGLE
 
 _HERE = "/mdm/v2"
 _MOVED = "/mdm/v2-moved"
-#: Before the paths of the legacy service, where it has moved.
+#: The prefix of the legacy service's paths after it has moved.
 _AWAY = "/moved"
 _DRIP_SECONDS = 0.2
 _STATES = {"revoked": (9625, "Revoked sToken"), "expired": (9621, "Expired sToken"), "wrong": (9622, "Invalid token")}
@@ -34,7 +34,7 @@ _STATES = {"revoked": (9625, "Revoked sToken"), "expired": (9621, "Expired sToke
 
 @dataclass(frozen=True)
 class Call:
-    """One request, as far as an answer depends on it."""
+    """One request: what its answer depends on."""
 
     request: Request
     resource: str
@@ -52,7 +52,7 @@ class Apple:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """List them."""
+        """Return the routes."""
         v2 = {**INDEXED, **CURSORED}
         pages = [Route(base + path, self._v2(name)) for base in (_HERE, _MOVED) for name, path in v2.items()]
         config = self._v2("client/config")
@@ -76,7 +76,7 @@ class Apple:
         return JSONResponse({"limits": limits, "notificationTypes": EVERY_TYPE, "urls": urls, "errorCodes": codes})
 
     async def legacy_config(self, request: Request) -> Response:
-        """Answer where the legacy service is asked; this needs no token either."""
+        """Answer the addresses of the legacy service; this needs no token either."""
         await self._wait()
         origin = str(request.base_url).rstrip("/")
         base = {"usual": origin, "moved": origin + _AWAY, "elsewhere": "http://127.0.0.2:9"}[
@@ -158,7 +158,7 @@ class Apple:
         return answer(call)
 
     async def _configure(self, call: Call) -> Response:
-        """Take over what a client sets; its receiver is tried out before the answer."""
+        """Store the settings of a client; its receiver is tested before the answer."""
         owner = call.body.get("mdmInfo")
         if owner is not None and set(owner) != {"id", "name", "metadata"}:
             return self.error(call.resource, 400, 9723, "An mdmInfo needs its id, name and metadata")
@@ -214,7 +214,7 @@ class Apple:
         return JSONResponse(config)
 
     def error(self, resource: str, status: int, number: int, words: str) -> Response:
-        """Answer with an error in Apple's shape; the legacy service always says that all is well with HTTP."""
+        """Answer with an error in Apple's shape; the legacy service always has the HTTP status 200."""
         body: dict[str, Any] = {"errorNumber": number, "errorMessage": words}
         if resource in LEGACY:
             return JSONResponse({"status": -1, **body})

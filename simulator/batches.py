@@ -17,7 +17,7 @@ _TOKEN_BYTES = 3_000
 
 @dataclass(frozen=True)
 class _Place:
-    """What a batchToken stands for: a list, and the batch that comes next where no number is given."""
+    """What a batchToken stands for: a list, and the next batch if no number is given."""
 
     cut: Cut
     following: int
@@ -34,7 +34,7 @@ class Batches:
         self._changes: dict[str, Cut] = {}
 
     def forget(self) -> None:
-        """Let all tokens expire."""
+        """Expire all tokens."""
         self._batches.clear()
         self._changes.clear()
 

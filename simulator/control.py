@@ -17,7 +17,7 @@ _LINES_AT_ONCE = 1000
 
 
 class Control:
-    """What a test or the demo may ask and do; all under `/simulator`."""
+    """The endpoints for tests and the demo, all under `/simulator`."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -63,7 +63,7 @@ class Control:
         return JSONResponse(report)
 
     async def changes(self, request: Request) -> Response:
-        """Take changes of the data: those for a later request wait, the others happen now. DELETE waits for none."""
+        """Change the data: changes for a later request wait, the others happen now. DELETE drops those that wait."""
         location = self._of(request)
         if request.method == "DELETE":
             waiting, location.changes = location.changes, []
@@ -75,7 +75,7 @@ class Control:
         return JSONResponse({"waiting": len(location.changes)})
 
     async def faults(self, request: Request) -> Response:
-        """Take the faults to come, in the place of those there were."""
+        """Set the faults to come."""
         location = self._of(request)
         location.faults = read_faults(await request.json())
         return JSONResponse({"waiting": len(location.faults)})

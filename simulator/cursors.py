@@ -18,7 +18,7 @@ class Cursors:
         self._given: dict[str, tuple[str, int]] = {}
 
     def forget(self) -> None:
-        """Let all cursors expire."""
+        """Expire all cursors."""
         self._given.clear()
 
     def step(self, resource: str, cursor: str | None) -> int | None:

@@ -34,7 +34,7 @@ class RecordList:
         self._name()
 
     def fill(self, count: int) -> None:
-        """Begin with a number of records."""
+        """Fill the list with a number of records."""
         self.entries = [ListedRecord(self.make()) for _ in range(count)]
 
     def insert(self, where: Where) -> None:
@@ -43,23 +43,23 @@ class RecordList:
         self.entries.insert(place, ListedRecord(self.make(), self.move + 1))
 
     def remove(self, where: Where) -> bytes:
-        """Take a record away from a place."""
+        """Remove the record at a place."""
         last = len(self.entries) - 1
         gone = self.entries.pop({"front": 0, "end": last, "random": self.dice.randint(0, last)}[where])
         self.removed.append(ListedRecord(gone.record, self.move + 1))
         return gone.record
 
     def drop(self, head: bytes) -> None:
-        """Take all records away that begin so."""
+        """Remove all records that begin with a text."""
         self.removed += [ListedRecord(one.record, self.move + 1) for one in self.entries if one.record.startswith(head)]
         self.entries = [one for one in self.entries if not one.record.startswith(head)]
 
     def pick(self) -> int:
-        """Pick any place."""
+        """Return a random place."""
         return self.dice.randrange(len(self.entries))
 
     def replace(self, place: int, record: bytes, *, quietly: bool = False) -> None:
-        """Put another record into a place; quietly, no list of changes will show it."""
+        """Replace the record at a place; quietly means that no list of changes shows it."""
         moved = self.entries[place].moved if quietly else self.move + 1
         self.entries[place] = ListedRecord(record, moved)
 

@@ -44,7 +44,7 @@ class SimulatedLocation:
         return list(self.tokens)[-1]
 
     def give_token(self) -> str:
-        """Make one more token; as at Apple, that revokes those before it."""
+        """Issue a token; as at Apple, that revokes those before it."""
         self.tokens = dict.fromkeys(self.tokens, "revoked")
         text = make_token(self.organisation.uid, self.organisation.name, len(self.tokens), EXPIRES)
         self.tokens[text] = "valid"
@@ -67,7 +67,7 @@ class SimulatedLocation:
             self.subscription.tell(one.resource, one.told(), times)
 
     def look_different(self) -> None:
-        """Move everything: the switches make all records look different."""
+        """Change all records: the switches make them look different."""
         for listing in self.organisation.listings.values():
             listing.touch(all_of_it=True)
         self.pages.forget()
@@ -84,7 +84,7 @@ class SimulatedLocation:
             self.batches.forget()
 
     def fault(self, resource: str, index: int, *, of_asset: bool) -> Fault | None:
-        """Find the fault that strikes this request."""
+        """Return the fault of this request, if there is one."""
         return next((one for one in self.faults if one.hits(resource, index, of_asset=of_asset)), None)
 
 

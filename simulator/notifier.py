@@ -10,7 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-#: Which notice tells of a change of which list; of the others Apple tells nothing.
+#: The type of notice for a change of each list; the others have none.
 TYPES = {
     "assets": "ASSET_COUNT",
     "assignments": "ASSET_MANAGEMENT",
@@ -19,7 +19,7 @@ TYPES = {
     "subscription-assignments": "SUBSCRIPTION_MANAGEMENT",
 }
 
-#: All types that a client may ask for; of two of them nothing here ever happens.
+#: All types that a client may subscribe to; two of them are never sent here.
 EVERY_TYPE = (*TYPES.values(), "USER_ASSOCIATED", "UNLIMITED_ASSET")
 
 _TEST = "TEST_NOTIFICATION"
@@ -33,7 +33,7 @@ _pool = ThreadPoolExecutor(16, thread_name_prefix="notices")
 
 
 class RefusedConfig(Exception):
-    """A subscription that Apple does not take, with its number."""
+    """A subscription that Apple refuses, with the error number."""
 
     def __init__(self, number: int, words: str) -> None:
         super().__init__(words)
@@ -42,7 +42,7 @@ class RefusedConfig(Exception):
 
 @dataclass(kw_only=True)
 class NoticeTarget:
-    """Where a location's notices go, and what became of them."""
+    """Where a location's notices go, and how each was answered."""
 
     uid: str
     url: str | None = None
@@ -53,7 +53,7 @@ class NoticeTarget:
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def configure(self, wanted: dict[str, Any]) -> None:
-        """Take over what a client sets, once a test has reached it; blocks until then."""
+        """Store the settings of a client once a test notice was answered; blocks until then."""
         url, secret = wanted.get("notificationUrl"), wanted.get("notificationAuthToken")
         if (url is None) != (secret is None):
             raise RefusedConfig(9710, "Both the notification URL and its token are needed")

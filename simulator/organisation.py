@@ -34,7 +34,7 @@ class Organisation:
             self._count()
 
     def remove(self, resource: str, count: int, where: Where) -> None:
-        """Take records away from a place; an asset takes its assignments along."""
+        """Remove records from a place; with an asset go its assignments."""
         listing = self.listings[resource]
         for _ in range(min(count, len(listing.entries))):
             gone = listing.remove(where)
@@ -67,7 +67,7 @@ class Organisation:
             listing.replace(place, encode(record), quietly=quietly)
 
     def shuffle(self, resource: str) -> None:
-        """Put the records in another order, which moves them across pages."""
+        """Shuffle the records, which moves them across pages."""
         listing = self.listings[resource]
         listing.dice.shuffle(listing.entries)
 

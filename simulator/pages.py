@@ -13,7 +13,7 @@ from .switches import Switches
 
 @dataclass(frozen=True)
 class Rendered:
-    """One answer, ready for the wire in both encodings."""
+    """One answer, encoded plain and by gzip."""
 
     plain: bytes
     packed: bytes
@@ -29,7 +29,7 @@ class IndexPages:
         self._rendered: dict[tuple[Cut, int], Rendered] = {}
 
     def forget(self) -> None:
-        """Drop what was rendered: the data changed."""
+        """Discard what was rendered: the data changed."""
         self._rendered.clear()
         self._rendering.forget()
 
@@ -45,7 +45,7 @@ class IndexPages:
         return self._rendered[key]
 
     def common(self, resource: str, expires: str) -> dict[str, Any]:
-        """Return what stands around the records of every page."""
+        """Return the members around the records of a page."""
         organisation, switches = self._organisation, self._switches
         envelope: dict[str, Any] = {"versionId": organisation.listings[resource].version}
         if organisation.owner is not None or switches.nobody == "null":
@@ -76,7 +76,7 @@ class IndexPages:
 
 
 def both(envelope: dict[str, Any], lists: Any = None) -> Rendered:
-    """Write an answer, with its records as they are, in both encodings."""
+    """Return an answer in both encodings."""
     parts = [b'"' + name.encode() + b'":[' + b",".join(records) + b"]" for name, records in (lists or {}).items()]
     inner = json.dumps(envelope).encode()[1:-1]
     plain = b"{" + b",".join([*parts, inner] if inner else parts) + b"}"

@@ -11,7 +11,7 @@ _OTHER_HOLDERS = 1_000_000
 
 
 def encode(record: dict[str, Any]) -> bytes:
-    """Write one record as it stands on a page."""
+    """Return one record as it stands on a page."""
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -31,7 +31,7 @@ class RecordMaker:
         self._assigned = self._assets
 
     def number(self, what: str) -> int:
-        """Count up."""
+        """Return the next number."""
         self._made[what] = self._made.get(what, -1) + 1
         return self._made[what]
 
@@ -40,7 +40,7 @@ class RecordMaker:
         return self._assets
 
     def asset(self) -> bytes:
-        """Make an app or a book, not assigned to anybody."""
+        """Make an app or a book without assignments."""
         number = self.number("assets")
         spare = self._dice.randrange(5_000)
         is_book = number % 12 == 11  # noqa: PLR2004 - one in twelve
@@ -60,7 +60,7 @@ class RecordMaker:
         )
 
     def forget_asset(self, head: bytes) -> None:
-        """Make no more assignments of an asset that is gone; the last one stays, so that there is any."""
+        """Make no more assignments of a removed asset; the last asset stays."""
         if len(self._assigned) > 1:
             self._assigned = [asset for asset in self._assigned if not asset.startswith(head)]
 

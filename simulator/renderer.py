@@ -10,7 +10,7 @@ from .organisation import Organisation
 from .records import encode
 from .switches import Switches
 
-#: Fields that need not be there, of any record.
+#: Optional fields of records.
 _OPTIONAL = ("idHash", "itsIdHash", "supportedPlatforms", "productTypeName", "periodEndDate", "renewing", "email")
 
 _UNKNOWN = {"futureField": {"of": ["Apple's", 1, None]}}
@@ -35,13 +35,13 @@ class Renderer:
         self._cut: dict[Cut, list[Sequence[bytes]]] = {}
 
     def forget(self) -> None:
-        """Drop what was rendered: the data changed."""
+        """Discard what was rendered: the data changed."""
         self._shown.clear()
         self._cut.clear()
 
     @property
     def may_be_kept(self) -> bool:
-        """Return whether the same question gets the same answer while nothing changes."""
+        """Return whether the same request has the same answer while nothing changes."""
         return self._switches.order in {"stable", "versions"}
 
     def records(self, cut: Cut) -> list[bytes]:

@@ -14,12 +14,12 @@ from .world import World
 
 
 def make_app(world: World) -> Starlette:
-    """Put Apple's endpoints and the steering ones behind one origin."""
+    """Return the application: Apple's endpoints and those of control."""
     return Starlette(routes=[*Apple(world).routes(), *Control(world).routes()])
 
 
 def serve(world: World, listener: socket.socket, announce: Callable[[str], None]) -> None:
-    """Serve until stopped. The origin is announced at once: connections are taken already."""
+    """Serve until stopped. The origin is announced at once: the socket listens already."""
     host, port = listener.getsockname()[:2]
     announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     config = uvicorn.Config(make_app(world), log_level="warning", access_log=False, timeout_keep_alive=75)
@@ -27,7 +27,7 @@ def serve(world: World, listener: socket.socket, announce: Callable[[str], None]
 
 
 def announce_to(stream: TextIO, world: World) -> Callable[[str], None]:
-    """Make an announcer that writes the origin and the locations as one line of JSON."""
+    """Return a function that writes the origin and the locations as one line of JSON."""
 
     def announce(origin: str) -> None:
         every = world.locations.values()

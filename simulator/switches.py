@@ -46,11 +46,11 @@ class Switches:
     notices: Literal["once", "twice", "lost"] = "once"
     #: The addresses that the service config names: the usual ones, none, others, or another host's.
     urls: Literal["usual", "none", "moved", "elsewhere"] = "usual"
-    #: Where the legacy service answers, and says that it does: in its usual place, in another, or at another host.
+    #: The address of the legacy service that its config names: the usual one, another, or another host's.
     legacy: Literal["usual", "moved", "elsewhere"] = "usual"
 
     def turn(self, wanted: dict[str, Any]) -> None:
-        """Turn some; what is no switch, or no choice of one, is refused."""
+        """Set some switches; raise an error for one that does not exist, or for a choice that it does not have."""
         for name, value in wanted.items():
             choices = CHOICES.get(name)
             if not hasattr(self, name) or (choices is not None and value not in choices):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Apple's word: do not submit more than five requests simultaneously.
+#: Apple: do not submit more than five requests simultaneously.
 IN_FLIGHT_LIMIT = 5
 
 
@@ -26,7 +26,7 @@ class Traffic:
     chained: int = 0
     most_chained: int = 0
     refused: int = 0
-    #: Requests that showed a token where it does not belong.
+    #: Requests with a token in a place where it does not belong.
     leaks: int = 0
     requests: int = 0
     by_resource: dict[str, int] = field(default_factory=dict)
@@ -63,14 +63,14 @@ class Traffic:
             self.last_at = time.monotonic()
 
     def note(self, resource: str, page: str, path: str) -> int:
-        """Count what was asked for, and tell how often this resource was."""
+        """Count a request for a resource; return how many there were."""
         self.by_resource[resource] = self.by_resource.get(resource, 0) + 1
         self.by_page[page] = self.by_page.get(page, 0) + 1
         self.by_path[path] = self.by_path.get(path, 0) + 1
         return self.by_resource[resource]
 
     def report(self) -> dict[str, Any]:
-        """Return all counts as JSON has them."""
+        """Return all counts, for JSON."""
         return {
             "in_flight": self.in_flight,
             "most_in_flight": self.most_in_flight,

@@ -36,7 +36,7 @@ class DataChange:
     where: Where = "front"
 
     def apply(self, organisation: Organisation, switches: Switches) -> None:
-        """Do it, and move the version."""
+        """Apply the change, and move the version."""
         organisation.remove(self.resource, self.remove, self.where)
         organisation.insert(self.resource, self.insert, self.where)
         organisation.update(self.resource, self.update)
@@ -47,14 +47,14 @@ class DataChange:
         organisation.touch(self.resource)
 
     def told(self) -> dict[str, Any]:
-        """Return what a notice says of it."""
+        """Return what a notice says of the change."""
         kinds = {"assignments": "DISASSOCIATE" if self.remove else "ASSOCIATE", "users": "UPDATE"}
         return {"type": kinds[self.resource]} if self.resource in kinds else {}
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """An answer that goes wrong, `times` times; for one page, or for any where there is no page."""
+    """A broken answer, `times` times; for one page, or for every page if none is named."""
 
     resource: str
     kind: Kind
@@ -67,7 +67,7 @@ class Fault:
     of_asset: bool | None = None
 
     def hits(self, resource: str, index: int, *, of_asset: bool = False) -> bool:
-        """Return whether it strikes this request, and use it up by one."""
+        """Return whether the fault is for this request, and count it down."""
         if self.times <= 0 or self.resource not in {resource, "*"} or self.page not in {None, index}:
             return False
         if self.of_asset not in {None, of_asset}:

@@ -13,14 +13,14 @@ _ANSWERS_ALONE = {"latency", "jitter", "rate", "beyond_end", "errors", "urls", "
 
 @dataclass(kw_only=True)
 class World:
-    """Everything behind one origin."""
+    """All locations behind one origin."""
 
     switches: Switches
     locations: dict[str, SimulatedLocation] = field(default_factory=dict)
     _opened: dict[str, SimulatedLocation] = field(default_factory=dict)
 
     def of_token(self, text: str) -> SimulatedLocation | None:
-        """Find the location that a token opens, or opened."""
+        """Return the location of a token, even of a revoked one."""
         found = self._opened.get(text)
         if found is None:
             found = next((one for one in self.locations.values() if text in one.tokens), None)
@@ -39,7 +39,7 @@ class World:
 
 
 def make_world(count: int, size: Size, seed: int, switches: Switches) -> World:
-    """Make a world of some locations, all of one size."""
+    """Return a world of some locations, all of one size."""
     locations = [make_simulated_location(number, size, seed, switches) for number in range(count)]
     for one in locations:
         one.traffic.rate = switches.rate

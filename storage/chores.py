@@ -19,7 +19,7 @@ class Chores:
     def claim(self, name: str, every: timedelta) -> bool:
         """Claim a chore: True for exactly one of the callers within `every` of the last claim."""
         now = self._database.now()
-        # A claim that far in the future was written by a host with a wrong clock: ignore it.
+        # A claim this far in the future was written by a host with a wrong clock: ignore it.
         is_due = (chores.c.at <= now - every) | (chores.c.at > now + every + SKEW)
         with self._database.once() as connection:
             claimed = insert_or(connection.dialect.name, chores).values(name=name, at=now)
@@ -32,6 +32,6 @@ class Chores:
             connection.execute(sa.update(chores).where(chores.c.name == name).values(at=self._database.now()))
 
     def last(self) -> dict[str, datetime]:
-        """Return when each was claimed last."""
+        """Return when each chore was claimed last."""
         with self._database.once() as connection:
             return {row.name: row.at for row in connection.execute(sa.select(chores))}

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-#: How far the clock of a host runs away in this time is nothing; how far it is set may be hours.
+#: How long an answer is counted on: a clock drifts little in this time, though it may be set by hours.
 _ASK_AGAIN_SECONDS = 30.0
 
-#: Counts on while a machine sleeps, if the system has such a clock.
+#: A clock that also counts while a machine sleeps, if the system has one.
 _TICKS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -71,7 +71,7 @@ class VirtualClock:
 
 
 class AskedClock:
-    """A clock elsewhere: it is asked now and then, and its last answer is counted on from."""
+    """A clock on another host: it is read now and then, and the time since is added."""
 
     def __init__(self, ask: Callable[[], datetime]) -> None:
         self._ask = ask
@@ -79,7 +79,7 @@ class AskedClock:
         self._answer: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """Return the time there."""
+        """Return the time of that clock."""
         answer = self._answer
         if answer is None or _ticks() - answer[1] > _ASK_AGAIN_SECONDS:
             with self._lock:
@@ -90,7 +90,7 @@ class AskedClock:
         if self._answer is None or _ticks() - self._answer[1] > _ASK_AGAIN_SECONDS:
             asked = _ticks()
             moment = self._ask()
-            self._answer = moment, (asked + _ticks()) / 2  # it was read somewhere between the two
+            self._answer = moment, (asked + _ticks()) / 2  # it was read at some moment between the two
         return self._answer
 
 

@@ -30,7 +30,7 @@ class Closings:
         self._database = database
 
     def keep(self, gates: Sequence[str], seconds: float, step: int, why: str) -> None:
-        """Keep that gates are shut from now on; one that is shut for longer stays so."""
+        """Store that gates are shut from now on; one that is shut for longer stays shut."""
         until = self._database.now() + timedelta(seconds=seconds)
         rows = [{"gate": gate, "until": until, "step": step, "why": why} for gate in sorted(gates)]
         with self._database.write() as connection:
@@ -48,7 +48,7 @@ class Closings:
             return {row.gate: _closing(row) for row in rows}
 
     def sweep(self) -> None:
-        """Drop those that are over."""
+        """Delete the closings that are over."""
         with self._database.write() as connection:
             connection.execute(sa.delete(closings).where(closings.c.until < self._database.now()))
 

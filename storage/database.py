@@ -32,16 +32,16 @@ BUSY_SECONDS = 60.0
 #: The upserts with RETURNING that the ledger is made of.
 _SQLITE_LEAST = (3, 35, 0)
 
-#: A connection of the pool that does not come free by then is not waited for.
+#: How long to wait for a connection of the pool.
 _POOL_SECONDS = 10.0
 
-#: A server that takes longer over nothing at all is silent.
+#: A server that takes longer for `SELECT 1` is silent.
 _SILENT_SECONDS = 3
 
-#: A migration rewrites what there is.
+#: A migration may rewrite every table.
 _MIGRATION_SECONDS = 3_600.0
 
-#: Taken while the schema is brought up to date, so that two processes that start together do not both do it.
+#: The advisory lock of a migration: of two processes that start together, one migrates.
 _MIGRATION_LOCK = 7_305_117
 
 
@@ -113,7 +113,7 @@ class Database:
 
     @contextmanager
     def _over(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
-        """Cut a use of a connection off that takes longer; SQLite has no connection that could fall silent."""
+        """Cut off a use of a connection that takes longer; SQLite has no connection that could fall silent."""
         if not self.is_postgresql:
             yield
             return
@@ -213,7 +213,7 @@ def _make_postgresql(url: sa.URL) -> sa.Engine:
 
 
 def _refuse_options(url: sa.URL) -> None:
-    """Refuse what no connection could be made with, before one is tried."""
+    """Refuse options that no connection could be made with, before one is tried."""
     options = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     try:
         conninfo.timeout_from_conninfo(conninfo.conninfo_to_dict(conninfo.make_conninfo(**options)))
@@ -237,7 +237,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 @contextmanager
 def _telling() -> Iterator[None]:
-    """Turn the drivers' ways of saying what is wrong into ours."""
+    """Raise errors of ours in the place of the drivers'."""
     try:
         yield
     except PoolExhausted as error:
@@ -247,7 +247,7 @@ def _telling() -> Iterator[None]:
         if told is None:
             raise
         raise told from error
-    except (psycopg.Error, sqlite3.Error) as error:  # COPY's own way
+    except (psycopg.Error, sqlite3.Error) as error:  # COPY raises them as they are
         told = meaning_of(error)
         if told is None:
             raise

@@ -10,10 +10,10 @@ from .errors import DatabaseAway, DatabaseFull, RefusedByDatabase, StorageError,
 #: that does not come free, no resources, an operator at work, a system that fails.
 _PASSES = ("08", "40", "55", "53", "57", "58")
 
-#: Full, or to be read alone: it answers, and keeps nothing.
+#: The disk is full, or the server is read-only: it answers, and stores nothing.
 _CANNOT_STORE = ("53100", "25006")
 
-#: The classes that say something of what was to be kept: a value that has no place, a row that is too large.
+#: The classes of SQLSTATE about the data: a value out of range, a row that is too large.
 _REFUSES = ("22", "54")
 
 _NO_RIGHT = "42501"
@@ -21,12 +21,12 @@ _NO_RIGHT = "42501"
 #: The server ended a transaction in which nothing was said for too long: this process was stopped meanwhile.
 _TOO_IDLE = "25P03"
 
-#: A driver's errors where no server said anything.
+#: A driver's errors if no server answered.
 _UNANSWERED = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 def meaning_of(error: BaseException | None, *, is_lost: bool = False) -> StorageError | None:
-    """Translate an error of a driver: one that passes by itself or one that needs a person; None if it is a bug."""
+    """Return the error of ours for a driver's: one that passes, or one that needs a person; None for a bug."""
     state = getattr(error, "sqlstate", None) or ""
     words = f"({_short(error)})"
     if isinstance(error, sqlite3.Error):

@@ -15,13 +15,13 @@ import sqlalchemy as sa
 
 from apple.deadline import Deadlines, TimedCall
 
-#: No statement takes this long but those of a publish, which say what theirs may take.
+#: No statement takes this long, except those of a publish, which set their own limits.
 DEADLINE_SECONDS = 30.0
 
-#: Nor does the beginning of a connection, with all that is asked on it before anybody uses it.
+#: The limit for opening a connection, with the statements that prepare it.
 OPENING_SECONDS = 10.0
 
-#: What the driver tells the operating system of its connections, where the URL says nothing else.
+#: The driver's options for connections, unless the URL sets others.
 CONNECTION = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -31,7 +31,7 @@ CONNECTION = {
     "client_encoding": "utf8",
 }
 
-#: What each session tells the server. One whose client has vanished lets go of what it holds within half a minute.
+#: The settings of each session. One whose client has vanished releases its locks within half a minute.
 _SESSION = {
     "lock_timeout": "20s",
     "statement_timeout": "25s",
@@ -46,7 +46,7 @@ _OPENING = "opening"
 
 
 def limit_openings(engine: sa.Engine, clock: Deadlines) -> None:
-    """Put new connections under a clock until they are used: their uses have deadlines of their own."""
+    """Give new connections a deadline until they are used: their uses have deadlines of their own."""
 
     def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
         driver = dialect.connect(*arguments, **options)
@@ -63,7 +63,7 @@ def limit_openings(engine: sa.Engine, clock: Deadlines) -> None:
 
 
 def prepare_session(driver: Any, _: Any) -> None:
-    """Set what holds for all transactions of a new connection, in one statement."""
+    """Set the session's settings on a new connection, in one statement."""
     driver.autocommit = True
     settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
     driver.execute(f"SELECT {settings}")
@@ -71,7 +71,7 @@ def prepare_session(driver: Any, _: Any) -> None:
 
 
 def allow(connection: sa.Connection, seconds: float) -> None:
-    """Let the transaction under way take its time: each statement so long, each lock half of it."""
+    """Set the limits of the transaction under way: this long for each statement, half of it for each lock."""
     if connection.dialect.name == "postgresql":
         limits = {"statement_timeout": seconds, "lock_timeout": seconds / 2}
         settings = (sa.func.set_config(name, f"{limit:.0f}s", sa.true()) for name, limit in limits.items())

@@ -21,7 +21,7 @@ from .states import LocationState, SyncState
 #: How often Apple is asked about a token: it may have been renewed, or the address of its notices changed.
 ASK_EVERY = timedelta(days=1)
 
-#: After this, what was sent to ask seems lost.
+#: After this, a queued check counts as lost.
 ASK_AGAIN = timedelta(minutes=10)
 
 
@@ -49,7 +49,7 @@ class Location:
     asked_at: datetime | None
 
     def token(self, text: str) -> Token:
-        """Make its token of the text that was sealed."""
+        """Return its token with the text that was sealed."""
         return Token(text=text, expires=self.token_expires, organisation=self.organisation)
 
 
@@ -61,7 +61,7 @@ class Locations:
         self._sealer = sealer
 
     def add(self, name: str, uid: str, token: Token, owner: str | None, resources: list[str]) -> Location:
-        """Keep a location and its streams. One that is no longer watched comes back, with all its data."""
+        """Add a location and its streams. One that was removed is watched again, with all its data."""
         with self._database.write() as connection:
             _lock_streams_of(connection, locations.c.uid == uid)
             self._refuse_known(connection, name, uid)
@@ -75,7 +75,7 @@ class Locations:
             return _fetch(connection, locations.c.id == number)
 
     def rotate(self, name: str, token: Token) -> None:
-        """Put a newer token in the place of the old one."""
+        """Replace the token by a newer one."""
         with self._database.write() as connection:
             _lock_streams_of(connection, locations.c.name == name)
             row = connection.execute(
@@ -94,7 +94,7 @@ class Locations:
             _watch(connection, _fetch(connection, (locations.c.name == name) & locations.c.is_watched).id, resources)
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Call locations something else here, all at once: two may swap their names."""
+        """Rename locations, all at once: two may swap their names."""
         with self._database.write() as connection:
             for uid in names:
                 aside = f"{uid} (being renamed)"
@@ -173,7 +173,7 @@ class Locations:
             raise SealedAway(f"(the one of '{location.name}')") from None
 
     def reseal(self) -> int:
-        """Seal every token anew, with the first key: those after it are then needed no more. Tells how many."""
+        """Seal every token again with the first key: the others are then no longer needed. Return how many."""
         mine = sa.select(locations.c.id, locations.c.sealed_token).where(locations.c.sealed_token.is_not(None))
         with self._database.write() as connection:
             rows = connection.execute(mine.order_by(locations.c.id).with_for_update()).all()
@@ -183,7 +183,7 @@ class Locations:
         return len(rows)
 
     def holder_of(self, text: str) -> Location | None:
-        """Find the watched location that keeps exactly this token."""
+        """Return the watched location with exactly this token; None if there is none."""
         return next((one for one in self.watched() if self.token(one).text == text), None)
 
     def has_token(self, location_id: int, token: Token) -> bool:
@@ -201,7 +201,7 @@ class Locations:
         *,
         seen: LocationState | None = None,
     ) -> None:
-        """Note what is known of the token; where a state was seen before, only if it is that still."""
+        """Store the state of the token; if `seen` is given, only if that is still the state."""
         changed = (locations.c.state != state) | locations.c.problem.is_distinct_from(problem)
         if seen is not None:
             changed &= locations.c.state == seen
@@ -213,7 +213,7 @@ class Locations:
             )
 
     def note_config(self, location_id: int, name: str, notice_url: str | None, notice_types: Sequence[str]) -> None:
-        """Note what Apple calls a location, and where its notices go."""
+        """Store Apple's name of a location, and where its notices go."""
         values = {"apple_name": name, "notice_url": notice_url, "notice_types": list(notice_types)}
         with self._database.write() as connection:
             now = self._database.now()
@@ -221,7 +221,7 @@ class Locations:
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(noted))
 
     def claim_unasked(self, limit: int) -> list[str]:
-        """Claim the locations about which Apple is to be asked: each for exactly one caller, until that seems lost."""
+        """Claim the locations whose tokens are to be checked: each for one caller, until that seems lost."""
         now = self._database.now()
         is_due = locations.c.ask_due_at.is_(None) | (locations.c.ask_due_at <= now)
         some = sa.select(locations.c.id).where(locations.c.is_watched & is_due).order_by(locations.c.ask_due_at)
@@ -231,18 +231,18 @@ class Locations:
             return list(connection.scalars(claimed.returning(locations.c.uid)))
 
     def postpone_asking(self, location_id: int) -> None:
-        """Note that Apple has answered, if not what was asked: once a day is enough of that, too."""
+        """Note that Apple answered a check with an error: the next is a day later all the same."""
         values = {"ask_due_at": self._database.now() + ASK_EVERY}
         with self._database.write() as connection:
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(values))
 
     def note_expiry(self, location_id: int, expires: datetime) -> None:
-        """Note when the token expires, as Apple says."""
+        """Store when the token expires, as Apple says."""
         with self._database.write() as connection:
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(token_expires=expires))
 
     def disown(self, location_id: int) -> None:
-        """Forget which service manages the location: the one that does at the next request is accepted."""
+        """Forget which service manages the location: the one that the next answer names is accepted."""
         values = {"owner": None, "owner_name": None, "state": LocationState.VALID, "problem": None, "error": None}
         with self._database.write() as connection:
             _lock_streams_of(connection, locations.c.id == location_id)
@@ -250,7 +250,7 @@ class Locations:
             _make_due(connection, locations.c.id == location_id)
 
     def own(self, location_id: int, owner: str, name: str | None) -> None:
-        """Note which service manages the location, where nothing was known; and what it calls itself."""
+        """Store which service manages the location, and its name, unless another one is stored."""
         here = (locations.c.id == location_id) & (locations.c.owner.is_(None) | (locations.c.owner == owner))
         with self._database.write() as connection:
             connection.execute(sa.update(locations).where(here).values(owner=owner, owner_name=name))
@@ -280,7 +280,7 @@ class Locations:
             return
         if row.is_watched:
             raise LocationNameTaken(f"('{name}' is location {row.uid})")
-        # What is watched no longer gives its name up; what was mirrored of it is found by this one.
+        # A removed location gives up its name; this other one keeps its records findable.
         connection.execute(sa.update(locations).where(here).values(name=f"{name} ({row.uid})"))
 
     def _insert(self, connection: sa.Connection, values: dict[str, Any]) -> int:
@@ -298,7 +298,7 @@ def _lock_streams_of(connection: sa.Connection, which: Any) -> None:
 
 
 def _make_due(connection: sa.Connection, which: Any) -> None:
-    """Make all streams of a location due, without the rest that failures earned them: a person has acted."""
+    """Make all streams of a location due, and end their rest after failures: a person has acted."""
     ids = list(connection.scalars(sa.select(locations.c.id).where(which)))
     lock_streams(connection, ids)
     connection.execute(sa.update(streams).where(streams.c.location_id.in_(ids)).values(due_at=None, failures=0))
@@ -325,7 +325,7 @@ def _fetch(connection: sa.Connection, condition: Any, *, of_all: bool = False) -
     return make_location(row)
 
 
-#: Where the fields of a location come from.
+#: The columns of the fields of a location.
 LOCATION = own_columns(Location, locations)
 
 

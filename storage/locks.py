@@ -12,7 +12,7 @@ from .states import UNFINISHED
 
 
 def lock_streams(connection: sa.Connection, location_ids: Sequence[int]) -> None:
-    """Lock all streams of locations, as every transaction must that changes several of them."""
+    """Lock all streams of locations; every transaction that changes several of them must."""
     mine = sa.select(streams.c.id).where(streams.c.location_id.in_(location_ids)).order_by(streams.c.id)
     connection.execute(mine.with_for_update(key_share=True))
 

@@ -47,7 +47,7 @@ class NoticeSecrets:
             return {row.uid: [*_read(row.notice_digests)] for row in connection.execute(every)}
 
     def propose(self, uid: str) -> str:
-        """Make a secret that is good from now on, beside the one that Apple has confirmed."""
+        """Make a secret that is valid from now on, beside the one that Apple has confirmed."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         with self._changing(uid) as kept:
             kept.proposed = [digest_of_secret(secret), *kept.proposed][:_PROPOSED]
@@ -94,5 +94,5 @@ def _read(raw: dict[str, Any] | None) -> _Secrets:
 
 
 def digest_of_secret(secret: str) -> str:
-    """Name a secret without telling it."""
+    """Return the digest of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()

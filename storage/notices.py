@@ -58,7 +58,7 @@ class Notices:
         self._database = database
 
     def store(self, some: Sequence[Notice]) -> int:
-        """Keep notices, each once however often it comes; tells how many were new."""
+        """Store notices, each once however often it is delivered; return how many were new."""
         times = Counter((one.uid, one.id) for one in some)
         first = {(one.uid, one.id): one for one in reversed(some)}
         now = self._database.now()
@@ -71,7 +71,7 @@ class Notices:
                 "received_at": now,
                 "deliveries": count,
             }
-            for (uid, notification_id), count in sorted(times.items())  # in one order, or two of these could lock up
+            for (uid, notification_id), count in sorted(times.items())  # in one order, against deadlocks
         ]
         with self._database.write() as connection:
             statement = insert_or(connection.dialect.name, notices)
@@ -82,7 +82,7 @@ class Notices:
         return sum(times[row.uid, row.notification_id] == row.deliveries for row in found)
 
     def handle(self, wanted_by: Callable[[str], Iterable[str]], uid: str | None = None) -> int:
-        """Turn unhandled notices, all or those of a uId, into wanted streams; tells how many there were."""
+        """Turn unhandled notices, all or those of a uId, into wanted streams; return how many there were."""
         handled = 0
         while True:
             with self._database.write() as connection:
@@ -139,7 +139,7 @@ class Notices:
             return count, oldest
 
     def sweep(self, now: datetime) -> int:
-        """Drop what has been kept long enough."""
+        """Delete the notices that have been kept long enough."""
         with self._database.write() as connection:
             return connection.execute(sa.delete(notices).where(notices.c.received_at < now - NOTICES_KEPT)).rowcount
 

@@ -16,10 +16,10 @@ from .states import UNFINISHED
 #: How many rows one transaction erases: other writers need not wait, and a purge that stops can go on.
 AT_ONCE = 20_000
 
-#: A crawl of which nothing was heard for so long has no request under way.
+#: A crawl without a sign of life for this long has no request under way.
 _QUIET = timedelta(minutes=2)
 
-#: For the pages and crawls of a day, which go at once.
+#: The limit for the statement that erases pages and crawls at once.
 _LONG_SECONDS = 300.0
 
 
@@ -107,7 +107,7 @@ def _count(connection: sa.Connection, table: sa.Table, mine: sa.ColumnElement[bo
 
 
 def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Name what says how far reading is, those tables first that refer to others."""
+    """Return the tables of the ledger, those first that refer to others."""
     my_streams = sa.select(streams.c.id).where(streams.c.location_id == location_id)
     my_crawls = sa.select(crawls.c.id).where(crawls.c.stream_id.in_(my_streams))
     return [
@@ -122,7 +122,7 @@ def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]
 
 
 def _of_records(location_id: int, uid: str) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Name what Apple told: records, their changes, and notices."""
+    """Return the tables of what Apple sent: records, their changes, and notices."""
     tables = [mirror.table for mirror in MIRRORS.values()]
     of_location = [(table, table.c.location_id == location_id) for table in (*tables, changes)]
     return [*of_location, (notices, notices.c.uid == uid)]

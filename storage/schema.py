@@ -78,7 +78,7 @@ streams = sa.Table(
     # When a full crawl last showed all that there is, and how many in a row came out torn since.
     sa.Column("full_at", Moment),
     sa.Column("torn_fulls", sa.Integer, nullable=False, server_default="0"),
-    # The deletes that the last crawl found and did not dare: how many, which, and since when; and how many of them a
+    # The held deletes: how many, the digest of which, and since when; and how many of them a
     # person has accepted.
     sa.Column("held_deletes", sa.BigInteger),
     sa.Column("held_digest", sa.Text),
@@ -95,7 +95,7 @@ streams = sa.Table(
     sa.Column("deep_at", Moment),
     # How often a publish changed the mirror: counts are compared once after each.
     sa.Column("moves", sa.Integer, nullable=False, server_default="0"),
-    # Its own intervals, where they are not everybody's.
+    # Its own intervals, if they are not the defaults.
     sa.Column("delta_seconds", sa.Integer),
     sa.Column("full_seconds", sa.Integer),
     sa.Column("deep_seconds", sa.Integer),
@@ -120,7 +120,7 @@ notices = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("body", Carried, nullable=False),
     sa.Column("received_at", Moment, nullable=False, index=True),
-    # How often it came: Apple may send one again.
+    # How often it was delivered: Apple may send one again.
     sa.Column("deliveries", sa.Integer, nullable=False, server_default="1"),
     # When its streams were wanted, if there were any to want.
     sa.Column("handled_at", Moment),
@@ -230,7 +230,7 @@ pages = sa.Table(
     sa.Column("version", sa.Text),
     sa.Column("total", sa.Integer),
     sa.Column("next_index", sa.Integer),
-    # What the request for the next page has to bring, where that is not its number.
+    # What the request for the next page must carry, if that is not a page number.
     sa.Column("cursor", sa.Text),
     sa.Column("size", sa.Integer),
     sa.Column("records", sa.Integer),
@@ -262,7 +262,7 @@ comparisons = sa.Table(
     sa.Column("assignments", sa.Integer, nullable=False),
 )
 
-#: Gates that Apple wants shut, and why: what it asked for is kept to by a Redis that forgot, or was not there yet.
+#: Gates that Apple wants shut, and why: they stay shut through a Redis that loses its data.
 closings = sa.Table(
     "closings",
     metadata,

@@ -15,7 +15,7 @@ class Sealer:
 
     def __init__(self, keys: list[str]) -> None:
         try:
-            #: None for a part that neither keeps tokens nor asks with them: it needs no keys, and can open none.
+            #: None for a process that neither stores tokens nor sends them: it needs no keys, and can open none.
             self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
         except ValueError:
             raise MalformedKey from None
@@ -26,7 +26,7 @@ class Sealer:
         return self._keys().encrypt(text.encode())
 
     def open(self, sealed: bytes) -> str:
-        """Open what any of the keys sealed; what was opened lately is remembered."""
+        """Return the secret, which any of the keys may have sealed; recent ones are cached."""
         return self._open(sealed)
 
     def _unseal(self, sealed: bytes) -> str:

@@ -32,13 +32,13 @@ class Moment(TypeDecorator[datetime]):
 #: JSON that is compared in SQL: PostgreSQL's plain `json` has no equality.
 Document = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
-#: JSON that is only carried: kept as the text that it came as.
+#: JSON that is only carried: stored as the text that was received.
 Carried = sa.Text()
 
 #: A number that grows for ever; SQLite counts up by itself only under this name.
 Identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-#: Text that identifies a row. Compared byte by byte: a language's order is slower, and no use to anybody here.
+#: Text that identifies a row. It is compared byte by byte: the order of a language is slower, and not needed.
 Key = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
@@ -52,13 +52,13 @@ def own_columns(kind: type[Any], table: sa.Table) -> Columns:
 
 
 def pick(row: Any, columns: Columns) -> dict[str, Any]:
-    """Pick what a dataclass is made of out of a row."""
+    """Return the values of a dataclass's fields from a row."""
     mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
     return {name: mapping[column] for name, column in columns.items()}
 
 
 def insert_or(dialect: str, table: sa.Table) -> postgresql.Insert:
-    """Begin an INSERT that can say what to do on a conflict."""
+    """Return an INSERT that can have ON CONFLICT."""
     if dialect == "postgresql":
         return postgresql.insert(table)
     # The two classes share no ancestor that has on_conflict_…, yet the methods are the same.

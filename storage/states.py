@@ -32,7 +32,7 @@ class CrawlState(StrEnum):
     FAILED = "failed"  #: open | settled -> failed, with its reason; failed -> open, when a later sync goes on from it
 
 
-#: Crawls that are still to be worked on; at most one of them a stream.
+#: The states of a crawl that is under way; a stream has at most one such crawl.
 UNFINISHED = (CrawlState.OPEN, CrawlState.SETTLED)
 
 

@@ -24,7 +24,7 @@ class _Unheard(AsyncResult):
 
 
 class _Application(Celery):
-    """Celery, whose results are only ever looked for in the database."""
+    """Celery without results: what a task did is in the database."""
 
     @cached_property
     def AsyncResult(self) -> Any:  # noqa: N802 - Celery's name

@@ -16,7 +16,7 @@ from .application import app
 
 log = logging.getLogger(__name__)
 
-#: A use of the database that lasts longer makes one look whether it answers at all: a publish may just be long.
+#: If a use of the database takes longer, a new connection shows whether it answers: a publish may just be long.
 SLOW_SECONDS = 3.0
 
 LOOK_SECONDS = 1.0
@@ -33,7 +33,7 @@ class Attention(threading.Thread):
         self._stopping = threading.Event()
         self._is_turned_away = False
         self._cancelled: set[str] = set()
-        #: When it was last seen to answer: something that is slow then is just long.
+        #: When it last answered: a use that is slow then is just long.
         self._answered_at = 0.0
 
     def run(self) -> None:
@@ -46,13 +46,13 @@ class Attention(threading.Thread):
                 log.exception("Looking after the database stumbled.")
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._stopping.set()
 
     def _is_silent(self) -> bool:
         try:
             database = self._database()
-        except DatabaseAway:  # this process never reached it
+        except DatabaseAway:  # this process never connected to it
             return True
         is_quick = database.longest_use() < SLOW_SECONDS or time.monotonic() - self._answered_at < SLOW_SECONDS
         if is_quick and not self._is_turned_away:
@@ -69,7 +69,7 @@ class Attention(threading.Thread):
             log.warning("The database %s.", words)
 
     def _follow(self) -> None:
-        """Make the consumer pause or resume, and try again until it has: its broker may have gone away meanwhile."""
+        """Pause or resume the consumer, and try again until that succeeds: its broker may be away."""
         consumer = self._consumer.task_consumer
         is_done = not self._cancelled
         if self._is_turned_away:
@@ -80,7 +80,7 @@ class Attention(threading.Thread):
     def _apply(self) -> None:
         """Cancel queues, or consume again from those that were cancelled here; in the consumer's own thread.
 
-        What a person had a worker no longer consume from stays so.
+        A queue that a person cancelled stays cancelled.
         """
         for queue in self._queues:
             try:

@@ -34,7 +34,7 @@ settings = {
         "queue_order_strategy": "round_robin",
         "max_connections": 200,
         "socket_keepalive": True,
-        # A broker that falls silent is told from one that has nothing to say: no command waits for longer by itself.
+        # A silent broker is told from an idle one: no command of Redis waits for longer.
         "socket_connect_timeout": 5.0,
         "socket_timeout": 15.0,
     },

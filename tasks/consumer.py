@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from .outages import outages
 
-#: The return of a broker is noticed within this, however long it was away.
+#: How often a broker that is away is tried.
 AGAIN_SECONDS = 5.0
 
 #: A server that refuses answers at once: it is asked again after this.
@@ -19,7 +19,7 @@ REFUSED_SECONDS = 1.0
 
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer, which no broker ends."""
+    """Celery's consumer, which no error of a broker ends."""
 
     connection_errors: tuple[type[BaseException], ...]
 
@@ -41,12 +41,12 @@ class Consumer(CeleryConsumer):
         return conn
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Leave a connection that is broken, or whose server refuses."""
+        """Close a connection that is broken, or whose server refuses."""
         _bear(exc)
         super().on_connection_error_after_connected(exc)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
-        """Begin anew where a server refuses what is to be done before the first message is taken."""
+        """Connect again if a server refuses a command before the first message."""
         _bear(exc)
 
 

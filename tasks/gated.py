@@ -27,16 +27,16 @@ from .services import services
 
 log = logging.getLogger(__name__)
 
-#: A database or a Redis that is away is asked again after this, by the task that found it away.
+#: After this, a task that found a server away tries again.
 AWAY_SECONDS = 5.0
 
-#: What a broker that is away did not take is offered again after this.
+#: After this, messages that a broker did not take are published again.
 BROKER_SECONDS = 1.0
 
 #: How many chores of the scheduler may wait for a worker: some of each kind.
 _ROUNDS_WAITING = 10
 
-#: What a caller hands over that belongs to its own process, and not into a message.
+#: Options of the caller's process, which do not belong into a message.
 _NOT_CARRIED = ("add_to_parent", "connection", "router", "result_cls")
 
 
@@ -63,7 +63,7 @@ class GatedTask(Task):
         return self.AsyncResult(task_id)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
-        """Run the task. It never fails its chord: what goes wrong is in the ledger, or comes again."""
+        """Run the task. It never fails its chord: an error is in the ledger, or the message is parked again."""
         names = ("location", "crawl", "round", "page")
         with about(**dict(zip(names, args, strict=False))):
             self._run(*args, **kwargs)
@@ -76,14 +76,14 @@ class GatedTask(Task):
             self._park_again(uid, message_id, seconds)
         try:
             publish(gate.finish(uid, message_id))
-        except AWAY as error:  # what it did is in the ledger; its admission lapses
+        except AWAY as error:  # its work is in the ledger; its admission lapses
             outages.note(error)
 
     def _attempt(self, message_id: str, args: Any, kwargs: Any) -> float | None:
         """Run; return after how many seconds to come again, or None if the task has ended, well or not."""
         try:
             postponed = self.run(*args, **kwargs)
-        except AlreadyRunning:  # what is left of this message is the other one's
+        except AlreadyRunning:  # the other execution does the rest of this message
             services().gate.leave(message_id)
             raise Ignore from None
         except AWAY as error:
@@ -91,7 +91,7 @@ class GatedTask(Task):
             return AWAY_SECONDS
         except StorageError as error:
             return self._give_up(message_id, args, error)
-        except Exception as error:  # the outer rim: a bug fails its crawl, with its name, and not the whole chord
+        except Exception as error:  # the outermost handler: a bug fails its crawl, and not the whole chord
             log.exception("%s: a bug.", message_id)
             return self._give_up(message_id, args, error)
         return None if postponed is None else postponed.seconds
@@ -102,7 +102,7 @@ class GatedTask(Task):
         except AWAY as away:
             outages.note(away)
             return AWAY_SECONDS
-        except Exception:  # not even this: the message must leave the gate all the same
+        except Exception:  # the message must leave the gate all the same
             log.exception("%s: could not be given up.", message_id)
         return None
 
@@ -113,7 +113,7 @@ class GatedTask(Task):
     def _park_again(self, uid: str, message_id: str, seconds: float) -> None:
         try:
             publish(services().gate.park_again(uid, message_id, seconds))
-        except AWAY as error:  # tend finds the page missing, and has it asked for again
+        except AWAY as error:  # tend finds that the page is missing, and requests it again
             outages.note(error)
         raise Ignore
 
@@ -130,7 +130,7 @@ class LocationTask(GatedTask):
 
 
 class SyncTask(LocationTask):
-    """The task that begins a sync: what goes wrong with it lets its location rest, alone."""
+    """The task that opens a sync: after an error its location rests, and no other."""
 
     abstract = True
 
@@ -141,7 +141,7 @@ class SyncTask(LocationTask):
 
 
 class ChoreTask(Task):
-    """A chore of the scheduler: what fails is done by the next."""
+    """A chore of the scheduler: if it fails, the next does its work."""
 
     abstract = True
     throws = AWAY
@@ -149,7 +149,7 @@ class ChoreTask(Task):
     queue = "clock"
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
-        """Send the round, unless rounds wait already: without workers they would pile up, and say nothing new."""
+        """Send the chore, unless chores wait already: without workers they would pile up."""
         if depths().get(self.queue, 0) < _ROUNDS_WAITING:
             return super().apply_async(*args, **options)
         return None
@@ -163,7 +163,7 @@ class ChoreTask(Task):
 
 
 class CrawlTask(Task):
-    """A task whose first argument is a crawl: a bug in it fails the crawl; what is merely away is tended later."""
+    """A task whose first argument is a crawl. A bug fails the crawl; if a server is away, tend sends it again."""
 
     abstract = True
     throws = AWAY  # no bug, and not to be reported
@@ -177,7 +177,7 @@ class CrawlTask(Task):
                 outages.note(error)
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """Note it in the ledger."""
+        """Fail the crawl in the ledger."""
         del task_id, kwargs, einfo
         services().use_cases.crawl_tasks.fail(args[0], cause_of(exc))
 

@@ -17,7 +17,7 @@ from settings import Settings, read_settings
 
 from .outages import AWAY, outages
 
-#: What Celery says of every message is our own lines' business: what was done to which page, and what came of it.
+#: Loggers of Celery that write a line for every message: our own lines say what was done with each page.
 _QUIET = (
     "alembic.runtime.plugins",
     "celery.app.trace",
@@ -28,7 +28,7 @@ _QUIET = (
 )
 
 
-#: Who speaks of servers that are away, at each try and with all that was being done: it is told once, in our words.
+#: Loggers that write at each try that a server is away, with a traceback: an outage is logged once, in our words.
 _OF_SERVERS = (
     "celery.app.amqp",
     "celery.app.trace",
@@ -44,7 +44,7 @@ _OF_SERVERS = (
     "py.warnings",
 )
 
-#: What says no more than others who stumble over the same outage: how a warning spells an error of Redis that a task
+#: Messages that repeat an outage that is logged already: how a warning spells an error of Redis that a task
 #: met outside its own code, each try of the results' Redis, and a choice that Celery warns of at each lost connection.
 _NO_NEWS = re.compile(
     r"Exception raised outside body: \w+:\w+Error\b|Connection to Redis lost: Retry|CPendingDeprecationWarning"
@@ -52,7 +52,7 @@ _NO_NEWS = re.compile(
 
 
 class _ToldOnce(logging.Filter):
-    """Keeps back what is an outage, and notes it as one."""
+    """Filters out lines about an outage, and notes the outage."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = next(filter(_is_away, _errors(record)), None)
@@ -66,7 +66,7 @@ def _is_away(error: BaseException) -> bool:
 
 
 def _errors(record: logging.LogRecord) -> Iterator[BaseException]:
-    """Return the errors that a record is about, and those that they came of."""
+    """Return the errors that a record is about, and their causes."""
     found = [one for one in record.args if isinstance(one, BaseException)] if isinstance(record.args, tuple) else []
     found += [record.exc_info[1]] if record.exc_info and record.exc_info[1] else []
     for error in found:
@@ -117,7 +117,7 @@ def configure(settings: Settings, level: int | str = logging.INFO) -> None:
     for name in _OF_SERVERS:
         told = logging.getLogger(name)
         told.filters[:] = [_ToldOnce()]
-    # What a stranger sends that is no HTTP is a warning for each.
+    # uvicorn warns of each request that is no HTTP: anyone could fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 

@@ -14,17 +14,17 @@ from storage.errors import DatabaseAway, DatabaseFull
 
 log = logging.getLogger(__name__)
 
-#: What goes by itself.
+#: Errors that pass by themselves.
 AWAY = (DatabaseAway, RedisError, OperationalError)
 
-#: What lasts is told again after this.
+#: An outage that lasts is logged again after this.
 _AGAIN_SECONDS = 30.0
 
-#: A second failure after this shows that the first was not a moment's: a lock that did not come free, a restart.
+#: A second failure after this shows that the first was no mere hiccup: a lock, a restart.
 _LASTING_SECONDS = 2.0
 
-#: An end is believed after so long without another stumble: of what is half away, some still succeed. Where nothing can
-#: be stored, a location waits for up to a minute before anybody tries again.
+#: An outage is over after this long without another failure, since some uses of a server that is half away succeed. If
+#: nothing can be stored, a location waits for up to a minute before the next try.
 _QUIET_SECONDS = 10.0
 _QUIET_FULL_SECONDS = HOLD_LIMIT_SECONDS + 10.0
 
@@ -80,7 +80,7 @@ class Outages:
         with self._lock:
             over = [name for name, one in self._outages.items() if now - one.seen_at >= one.quiet]
             for name in over:
-                log.warning("%s: nothing stumbles over it any more.", name)
+                log.warning("%s: no use of it fails any more.", name)
                 del self._outages[name]
 
     def words(self) -> dict[str, str]:

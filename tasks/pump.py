@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 #: How often gates are looked at: the grain of a Retry-After.
 INTERVAL_SECONDS = 0.25
 
-#: How often what was counted is told.
+#: How often counts are sent to Redis.
 COUNT_SECONDS = 5.0
 
 #: A task that asks Apple and takes longer hangs: a request takes a minute at most, a use of the database half of one.
 HANGING_SECONDS = 180.0
 
-#: How often it is looked whether Apple's limits are due to be read again.
+#: How often to check whether Apple's limits are due to be read again.
 LIMITS_SECONDS = 1.0
 
-#: Clocks further apart than this are told.
+#: Clocks further apart than this are logged.
 SKEW_SECONDS = 3.0
 
 #: A thread whose answer has come in waits this long for one that computes; Python's own 5 ms are a tenth of a request.
@@ -54,7 +54,7 @@ class Pump(threading.Thread):
         self._counted = time.monotonic()
 
     def run(self) -> None:
-        """Turn until stopped, whatever goes wrong: a process without its pump would lose the permits that it holds."""
+        """Run until stopped, whatever fails: a process without its pump would lose its permits."""
         for keep in (self._keep_limits, self._keep_permits):
             threading.Thread(target=keep, name=keep.__name__.strip("_"), daemon=True).start()
         while not self._stopping.wait(INTERVAL_SECONDS):
@@ -62,7 +62,7 @@ class Pump(threading.Thread):
                 self._turn()
             except (*AWAY, OSError) as error:
                 outages.note(error)
-            except Exception:  # the outer rim of this thread
+            except Exception:  # the outermost handler of this thread
                 log.exception("The pump stumbled.")
         with contextlib.suppress(RedisError, DatabaseAway):
             services().metrics_store.add(services().use_cases.metrics)
@@ -84,14 +84,14 @@ class Pump(threading.Thread):
             services().board.write(outages.words())
 
     def _keep_permits(self) -> None:
-        """Renew what lives here, in a thread of its own that waits for nothing else."""
+        """Renew the permits and tasks of this process, in a thread of its own that waits for nothing else."""
         while not self._stopping.wait(RENEWAL_SECONDS):
             try:
                 services().gate.renew()
                 self._live()
             except (*AWAY, OSError) as error:
                 outages.note(error)
-            except Exception:  # the outer rim of this thread
+            except Exception:  # the outermost handler of this thread
                 log.exception("Renewing stumbled.")
 
     def _live(self) -> None:
@@ -112,7 +112,7 @@ _running: dict[str, float] = {}
 
 @task_prerun.connect
 def _begin(task_id: str, task: Any, **_: Any) -> None:
-    if isinstance(task, GatedTask):  # all others may take as long as they need
+    if isinstance(task, GatedTask):  # all other tasks may take as long as they need
         _running[task_id] = time.monotonic()
 
 
@@ -140,7 +140,7 @@ def _start(sender: Any, **_: Any) -> None:
     try:
         secret_keys(read_settings())
         services().store.feed.recognise()
-        _compare_clocks()  # what is wrong with the settings or the database is said now, not by the first task
+        _compare_clocks()  # errors of the settings or the database are reported now, not by the first task
     except DatabaseAway as error:
         log.warning("%s It is waited for.", error)
     except (StorageError, WrongSettings) as error:

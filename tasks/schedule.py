@@ -2,7 +2,7 @@
 
 from orchestration.scheduler import REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK_EVERY
 
-#: A round that no worker took in time is worth nothing: the next one does its work.
+#: A chore that no worker took in time is dropped: the next one does its work.
 _OPTIONS = {"queue": "clock", "expires": 300.0}
 
 schedule = {

@@ -12,7 +12,7 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 
 from settings import Settings, read_settings
 
-#: Rounds that come more often than Sentry's monitors count, by the minute.
+#: Chores more frequent than Sentry's monitors can count, which is by the minute.
 _UNMONITORED = ["tick", "tend"]
 
 #: A run of the base64 alphabet this long could be a token, a key or a secret.
@@ -36,11 +36,11 @@ def report_bugs(settings: Settings, part: str) -> None:
         dsn=settings.sentry_dsn.get_secret_value(),
         environment=settings.environment,
         release=f"pageturner@{version('pageturner')}",
-        # A token is a local variable somewhere: none goes along, nor any body, nor who asked.
+        # No local variables (one may be a token), no bodies, and no addresses of clients are sent.
         include_local_variables=False,
         max_request_body_size="never",
         send_default_pii=False,
-        # Only what is named here: others write down what they see go by, commands of Redis and addresses among it.
+        # Only the integrations named here: others record commands of Redis and addresses.
         auto_enabling_integrations=False,
         integrations=[
             CeleryIntegration(monitor_beat_tasks=True, exclude_beat_tasks=_UNMONITORED, propagate_traces=False),
@@ -48,7 +48,7 @@ def report_bugs(settings: Settings, part: str) -> None:
         ],
         # No header of Sentry's goes to Apple.
         trace_propagation_targets=[],
-        # Neither the command line nor the name of the host is anybody's business.
+        # Neither the command line nor the host's name is sent.
         server_name="",
         before_send=lambda event, _: scrub(_without_arguments(event)),
         before_breadcrumb=lambda crumb, _: scrub(crumb),
@@ -62,7 +62,7 @@ def _without_arguments(event: Any) -> Any:
 
 
 class _Scrubber:
-    """Takes out whatever could be a secret."""
+    """Removes whatever could be a secret."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = secrets

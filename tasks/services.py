@@ -32,7 +32,7 @@ from .queue import CeleryQueue
 
 KEY_FILE = "key"
 
-#: No answer of Redis takes this long, but one that comes over a broken connection.
+#: An answer of Redis takes this long only over a broken connection.
 _REDIS_SECONDS = 10.0
 
 #: Renewals come three times in a lease: one that hangs must not cost the others their turn.
@@ -41,7 +41,7 @@ _RENEWING_SECONDS = 3.0
 #: A database that was away is asked for again after this.
 _AGAIN_SECONDS = 1.0
 
-#: A look waits no longer than this.
+#: A read of the board waits no longer than this.
 _LOOK_SECONDS = 1.0
 
 
@@ -82,7 +82,7 @@ class _Builder:
         self._failed_at = 0.0
 
     def services(self) -> Services:
-        """Build it, or give it. A database that was away a moment ago is not waited for by each of them in turn."""
+        """Return the services, built once. After a failure, callers do not wait for the database in turn."""
         with self._lock:
             if self._services is None:
                 if self._failure is not None and time.monotonic() - self._failed_at < _AGAIN_SECONDS:
@@ -137,7 +137,7 @@ def make_redis(settings: Settings, seconds: float = _REDIS_SECONDS) -> Redis:
 
 
 def read_board(settings: Settings) -> dict[str, str]:
-    """Return what is away for those who work, as far as Redis answers at once."""
+    """Return what is away for workers, by the server's name, if Redis answers at once."""
     seconds = _LOOK_SECONDS
     with Redis.from_url(settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None) as redis:
         try:
@@ -159,7 +159,7 @@ def secret_keys(settings: Settings) -> list[str]:
 
 
 def _keys_if_any(settings: Settings) -> list[str]:
-    """Return the keys, or none for a part that is trusted with none: it finds out when it wants to open a token."""
+    """Return the keys, or none for a process that has none: opening a token fails there."""
     try:
         return secret_keys(settings)
     except WrongSettings:

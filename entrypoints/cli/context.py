@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: The embedded worker: five requests of one location, and the same again for what is not waiting for Apple.
 THREADS = 10
 
-#: A worker that runs answers within this, on a busy machine too; the first answer is enough.
+#: A running worker answers within this, on a busy machine too; the first answer is enough.
 _PING_SECONDS = 5.0
 
 

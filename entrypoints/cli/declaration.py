@@ -92,7 +92,7 @@ def _ask(services: "Services", entry: LocationEntry, names: dict[str, str]) -> C
 
 
 def _free(name: str, uid: str, taken: set[str]) -> str:
-    """Return a name that nothing else has: at Apple, several locations may have the same."""
+    """Return a name that no other location has: at Apple, several may have the same."""
     return f"{name} {uid}" if name in taken else name
 
 

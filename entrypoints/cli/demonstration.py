@@ -48,7 +48,7 @@ _CHANGES = [
     {"resource": "licenses", "at_request": 12, "update": 40},
 ]
 
-#: And what happens behind the back of the first sync, for the second.
+#: What happens after the first sync, for the second.
 _LATER = [
     {"resource": "assignments", "insert": 120, "remove": 30, "where": "random"},
     {"resource": "users", "update": 10},
@@ -138,7 +138,7 @@ def _compare(services: "Services", apple: _Apple, first: list[ProgressReport], a
 
 
 def _told(reports: list[ProgressReport], resource: str) -> str:
-    """Return how a resource was read in one sync."""
+    """Return how one sync read a resource."""
     mine = [report for report in reports if report.resource == resource]
     kinds = [f"{report.kind} of {report.pages} {'page' if report.pages == 1 else 'pages'}" for report in mine]
     drift = sum(report.drift for report in mine)

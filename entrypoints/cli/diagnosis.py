@@ -36,7 +36,7 @@ _PING_SECONDS = 2.0
 _WAIT_SECONDS = 5.0
 _LEAST_SECRET = 32
 
-#: Less room than this is none, or soon will be.
+#: Less free space than the first is none; less than the second is a warning.
 _LEAST_FREE = 50_000_000
 _LITTLE_FREE = 1_000_000_000
 
@@ -51,7 +51,7 @@ class Finding:
 
 
 def examine(*, is_offline: bool) -> Iterator[Finding]:
-    """Examine an installation: each finding is given as soon as it is there."""
+    """Examine an installation, and yield each finding at once."""
     try:
         settings = read_settings()
     except WrongSettings as error:
@@ -86,14 +86,14 @@ def _ping(settings: Settings) -> Finding | None:
 
 
 class _Diagnosis:
-    """Examines what there is."""
+    """Examines every part of an installation."""
 
     def __init__(self, services: "Services") -> None:
         self._services = services
         self._now = services.store.database.now()
 
     def all(self, *, has_redis: bool, is_offline: bool) -> Iterator[Finding]:
-        """Ask everything that can be asked; what cannot be answered is a finding too."""
+        """Examine every part; an error of one is a finding too."""
         yield from self._ask("database", self._database)
         yield from self._ask("keys", self._keys)
         yield from self._ask("beat", self._beat)

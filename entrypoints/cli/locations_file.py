@@ -39,7 +39,7 @@ class _File(_Every, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class LocationEntry:
-    """A location as it stands in the file; whose token it is has not been asked yet."""
+    """A location as it stands in the file; Apple has not been asked for its uId yet."""
 
     token: Token = field(repr=False)
     file: Path
@@ -49,7 +49,7 @@ class LocationEntry:
 
 
 def read_file(path: Path) -> list[LocationEntry]:
-    """Read the file; what is wrong with it is told with its place."""
+    """Return the entries of the file; raise Failure, which names the place, if something is wrong."""
     try:
         file: Any = msgspec.toml.decode(path.read_bytes(), type=_File)
     except msgspec.ValidationError as error:
@@ -86,7 +86,7 @@ def _entry(path: Path, file: _File, one: _Location, number: int) -> LocationEntr
 
 
 def _intervals(where: str, some: list[_Every | None]) -> Every:
-    """Return the intervals of a resource: the last that names one has its way."""
+    """Return the intervals of a resource: the last one that is named counts."""
     every: dict[str, int | None] = dict.fromkeys(KINDS)
     for one in some:
         for kind in KINDS:

@@ -18,7 +18,7 @@ from ..terminal import give, say
 
 _INTERRUPTED = 130
 
-#: What is written into a home, or exported, names people: it is for its owner, whatever the shell says.
+#: Files in a home, and exports, name people: they are for their owner, whatever the shell's umask.
 _UMASK = 0o077
 
 

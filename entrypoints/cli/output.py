@@ -11,7 +11,7 @@ from typing import TextIO
 
 from ..exits import Exit, Failure
 
-#: Standard output, as everybody spells it.
+#: The usual name of standard output.
 _STANDARD = Path("-")
 
 #: A new file is for its owner only: it names people.
@@ -38,7 +38,7 @@ def _opened(output: Path) -> Iterator[TextIO]:
     except FileNotFoundError:
         status = None
     if status is not None and not stat.S_ISREG(status.st_mode):
-        with target.open("w", encoding="utf-8", newline="") as device:  # a device or a pipe: nothing can take its place
+        with target.open("w", encoding="utf-8", newline="") as device:  # a device or a pipe: no new file can replace it
             yield device
         return
     mode = _MODE if status is None else stat.S_IMODE(status.st_mode)

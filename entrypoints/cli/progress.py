@@ -31,20 +31,20 @@ _LOOK_SECONDS = 0.2
 #: There may be no beat: the command that waits tends its crawls itself.
 _TEND_SECONDS = 2.0
 
-#: Nothing moved for so long: are there any workers left?
+#: After this long without progress, the workers are pinged.
 _STILL_SECONDS = 10.0
 
-#: A location that Apple wants left alone for longer is not waited for, nor is any where nothing came for so long;
-#: the ledger keeps what there is.
+#: A location whose gate is shut for longer is not waited for, nor is one without progress for this long;
+#: the ledger keeps what was read.
 LEAVE_SECONDS = 300.0
 
-#: A publish is waited for longer: it has nothing to show before it is whole.
+#: A publish is waited for longer: it shows no progress before its end.
 _PUBLISH_SECONDS = 3_600.0
 
-#: What is away for so long, or keeps nothing, will not be back soon.
+#: A server that is away for this long will not be back soon.
 _OUTAGE_SECONDS = 40.0
 
-#: What is away for less is not worth a word.
+#: An outage that is shorter is not reported.
 _BLINK_SECONDS = 1.0
 
 
@@ -57,7 +57,7 @@ class SyncFollower:
         self._sync_ids = sync_ids
         now = time.monotonic()
         self._tended = self._asked = now
-        #: When something of a location came last, and what was seen of it then.
+        #: When a location last made progress, and what was seen of it then.
         self._moved: dict[str, tuple[float, list[ProgressReport]]] = {}
         self._left: dict[str, str] = {}
         self._outage_since: float | None = None
@@ -66,7 +66,7 @@ class SyncFollower:
         self._is_told = False
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
-        """Wait until all are over, but for those that are not to be waited for: of these, it is told why.
+        """Wait until all are over; print why those are left that are not waited for.
 
         Servers that are away for a while are waited for: the ledger has what was read, and workers go on by themselves.
         """
@@ -84,10 +84,10 @@ class SyncFollower:
             time.sleep(_LOOK_SECONDS)
 
     def _bear(self, error: Exception) -> None:
-        """Bear that something is away, unless it is for too long."""
+        """Go on although a server is away, unless it is for too long."""
         self._check_worker()
         now = time.monotonic()
-        self._tended = 0.0  # all that was away is asked in the next round, whose good end ends this
+        self._tended = 0.0  # the next turn asks every server again; if all answer, the outage is over
         self._away_since = self._away_since or now
         if now - self._away_since > _OUTAGE_SECONDS:
             raise error
@@ -122,7 +122,7 @@ class SyncFollower:
             raise Failure("The embedded worker ended; servers.log in PAGETURNER_HOME says why.", Exit.FAILED)
 
     def _check_movement(self, reports: list[ProgressReport]) -> None:
-        """Look after workers that this command did not start, where nothing moves."""
+        """Ping workers that this command did not start, if nothing moves."""
         now = time.monotonic()
         for uid in {report.uid for report in reports}:
             mine = [report for report in reports if report.uid == uid]
@@ -137,11 +137,11 @@ class SyncFollower:
         return max((moment for moment, _ in self._moved.values()), default=0.0)
 
     def _check_outages(self) -> None:
-        """End where nothing moves since those who work cannot store anything: it would be waited for for ever."""
+        """Raise an error if nothing moves because workers cannot store anything: the wait would never end."""
         try:
             words = self._services.board.read().get("The database")
         except RedisError:
-            return  # the next look shows it
+            return  # the next turn shows it
         if words is None:
             self._outage_since = None
             return
@@ -150,7 +150,7 @@ class SyncFollower:
             raise Failure(f"{words} What was read is kept; the next sync goes on from there.", Exit.AWAY)
 
     def _check_location(self, uid: str, *, is_publishing: bool) -> None:
-        """Leave a location that would be waited for too long; not one that waits for us, behind others or itself."""
+        """Leave a location that would be waited for too long; not one that only waits for workers."""
         shut = self._services.gate.look(uid).shut_seconds
         still = time.monotonic() - self._moved_last()
         if shut <= LEAVE_SECONDS and still <= (_PUBLISH_SECONDS if is_publishing else LEAVE_SECONDS):
@@ -164,7 +164,7 @@ class SyncFollower:
         self._left[uid] = f"{words}{why} What was read is kept."
 
 
-#: Tells how many requests of a location are in flight.
+#: Returns how many requests of a location are in flight.
 InFlight = Callable[[str], int]
 
 _REFRESHES = 8

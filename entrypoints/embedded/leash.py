@@ -15,11 +15,11 @@ _LOOK_SECONDS = 0.5
 
 
 def main() -> int:
-    """Become the command, or watch over it where the system cannot."""
+    """Become the command; if the system cannot end it with its parent, watch the parent."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before the line above
             return 1
         os.execvp(command[0], command)  # noqa: S606 - no shell is what is wanted
     return _watch(parent, command)

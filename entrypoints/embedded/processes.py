@@ -11,10 +11,10 @@ from typing import IO, Any
 
 LEASH = Path(__file__).with_name("leash.py")
 
-#: The folder that holds our packages: started there, `tasks` is ours whatever lies where the user stands.
+#: The folder of our packages: started there, `tasks` is ours, whatever the user's folder holds.
 ROOT = Path(__file__).resolve().parents[2]
 
-#: A worker that was asked to stop may finish what it does; after this the ledger has to do.
+#: A worker that is stopped may finish its tasks within this; then it is killed, and the ledger has the rest.
 STOP_SECONDS = 5.0
 
 
@@ -34,7 +34,7 @@ def start(
 
 
 def stop(child: "subprocess.Popen[bytes]", seconds: float = STOP_SECONDS) -> None:
-    """Ask a process to stop; then make it."""
+    """Terminate a process; kill it if it takes too long."""
     if child.poll() is not None:
         return
     child.send_signal(signal.SIGTERM)
@@ -46,7 +46,7 @@ def stop(child: "subprocess.Popen[bytes]", seconds: float = STOP_SECONDS) -> Non
 
 
 def worker_command(threads: int, name: str, log_level: str = "INFO") -> list[str]:
-    """Spell the command that runs one worker process, as any Celery user would."""
+    """Return the command that runs one worker process."""
     pool = ["--pool", "threads", "--concurrency", str(threads), "--hostname", f"{name}@%h"]
     quiet = ["--without-gossip", "--without-mingle", "--loglevel", log_level]
     return [sys.executable, "-m", "celery", "-A", "tasks", "worker", *pool, *quiet]

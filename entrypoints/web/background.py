@@ -11,12 +11,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: A database that is away is looked for this often.
+#: How often a build that failed is tried again.
 _AGAIN_SECONDS = 2.0
 
 
 class BackgroundBuild(Generic[T]):
-    """Builds something in the background, as often as that takes."""
+    """Builds something in the background, and tries again until that succeeds."""
 
     def __init__(self, build: Callable[[], T]) -> None:
         self._build = build
@@ -25,17 +25,17 @@ class BackgroundBuild(Generic[T]):
         self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
 
     def start(self) -> None:
-        """Begin; what can be built at once is there when this returns."""
+        """Begin; if the first build succeeds at once, its result is there when this returns."""
         if not self._try():
             self._thread.start()
 
     def stop(self) -> None:
-        """Try no more."""
+        """Stop trying."""
         self._stopping.set()
 
     @property
     def built(self) -> T | None:
-        """What was built; None while it is not there yet."""
+        """What was built; None until then."""
         return self._built
 
     def _open(self) -> None:

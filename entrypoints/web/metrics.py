@@ -19,7 +19,7 @@ from ..overview import look
 if TYPE_CHECKING:
     from tasks.services import Services
 
-#: What processes count: its name, its labels, and what it is.
+#: The counters of processes: name, labels and description.
 COUNTERS = {
     "pages": (("resource", "outcome"), "Pages that came from Apple."),
     "records": (("resource",), "Records on these pages."),
@@ -36,7 +36,7 @@ DURATIONS = {
     "publish_seconds": (("resource",), "From the first comparison to the commit."),
 }
 
-#: What has to be there before it happens: an alarm does not see the first of what begins with one.
+#: Counters that exist before the first event: `rate` in an alarm does not see a counter appear.
 _ZEROS: dict[str, tuple[tuple[str, ...], ...]] = {
     "crawls": tuple((resource, kind, "failed-bug") for resource in RESOURCES for kind in CrawlKind),
     "torn": tuple((resource,) for resource in RESOURCES),
@@ -49,14 +49,14 @@ _STREAM = (*_PLACE, "resource")
 
 
 class MetricsCollector(Collector):
-    """Reads an installation."""
+    """Collects the metrics of an installation."""
 
     def __init__(self, services: "Callable[[], Services | None]", depths: Callable[[], dict[str, int]]) -> None:
         self._find = services
         self._depths = depths
 
     def collect(self) -> Iterator[Metric]:
-        """Return all there is; what cannot be read is said to be down."""
+        """Return all metrics; a server that does not answer is reported as down."""
         up = GaugeMetricFamily("pageturner_up", "Whether a part answers.", labels=["part"])
         services = self._find()
         for part, read in (("redis", _of_redis), ("database", _of_database), ("broker", self._of_broker)):
@@ -172,7 +172,7 @@ def _of_tokens(overview: Overview) -> Iterator[Metric]:
 
 
 def _histogram(name: str, labels: tuple[str, ...], words: str, counts: list[Count]) -> Metric:
-    """Add buckets up, as Prometheus wants them: each holds what is below its bound."""
+    """Return the cumulative buckets that Prometheus wants: each counts all that is below its bound."""
     histogram = HistogramMetricFamily(f"pageturner_{name}", words, labels=labels)
     mine = [one for one in counts if one.name in {f"{name}_bucket", f"{name}_sum"}]
     for values in sorted({tuple(one.labels.get(label, "") for label in labels) for one in mine}):

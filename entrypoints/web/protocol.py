@@ -9,23 +9,23 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: From the first byte of a connection, or of a request on it, to the last of its head.
+#: The time for the head of a request, from the begin of the connection or from the first byte.
 _HEAD_SECONDS = 10.0
 
-#: How long the rest of a request may come behind its answer: who closes at once may take the answer away with it.
+#: How long a connection stays open after an early answer: closing at once could lose the answer.
 _REST_SECONDS = 1.0
 
-#: Longer than any head of a known client: a bearer and a handful of names. One read of a socket brings the second
+#: Longer than the head of any known client: a bearer and a few names. One read of a socket returns the second
 #: number at most, and with the end of a head may come the beginning of its body.
 _HEAD_BYTES = 65_536
 _READ_BYTES = 262_144
 
-#: A whole request: more than any body that is taken.
+#: The time for a whole request.
 _REQUEST_BYTES = 2_000_000
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """HTTP for strangers."""
+    """HTTP for untrusted clients."""
 
     _closing: TimerHandle | None = None
     _awaits_head = False
@@ -38,7 +38,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes of a request, and wait for one where it is of none."""
+        """Count the bytes of a request; the first byte of the next one starts its timer."""
         self._bytes += len(data)
         if self._bytes > (_HEAD_BYTES + _READ_BYTES if self._awaits_head else _REQUEST_BYTES):
             self.transport.abort()
@@ -66,20 +66,20 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Wait no more, also where it was answered before."""
+        """Stop the timer: the request is complete."""
         self._is_whole = True
         self._stop_waiting()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Close soon where the request that was answered does not end."""
+        """Close the connection soon if the request that was answered is not complete."""
         is_next = self._awaits_head or bool(self.pipeline)
         super().on_response_complete()
         if not self._is_whole and not is_next:
             self._close_after(_REST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the timer."""
         self._stop_waiting()
         super().connection_lost(exc)
 

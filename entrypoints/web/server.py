@@ -8,15 +8,15 @@ from ..exits import Exit, Failure
 #: Beyond this, connections are answered 503 at once.
 _CONCURRENCY = 2_000
 
-#: A connection that says nothing after an answer is not kept for longer.
+#: An idle connection is kept for this long.
 _IDLE_SECONDS = 30
 
-#: What is under way when it is told to stop may end.
+#: Requests under way may end within this when the server stops.
 _STOP_SECONDS = 15
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen, or say why not."""
+    """Return a listening socket; raise Failure, with the reason, if the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -88,7 +88,7 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """No permit, and why: `full`, `shut`, `fast` (Apple's rate), or `twin` (another execution of the message has one)."""
+    """No permit, and why: `full`, `shut`, `fast` (Apple's rate), or `twin` (the message has one)."""
 
     why: str
     #: For how many seconds at least; None if that depends on a permit being given back.

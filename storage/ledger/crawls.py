@@ -95,7 +95,7 @@ def move(
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """One asset of a spot: why it is looked into, how often it was, and what came of it."""
+    """One asset of a spot: its counts, how often it was looked into, and whether its pages are consistent."""
 
     adam_id: str
     pricing_param: str
@@ -181,7 +181,7 @@ class Crawls:
             return [make_crawl(row) for row in connection.execute(_EVERY.where(here))]
 
     def last_total(self, stream_id: int) -> int | None:
-        """Return how many pages the last full crawl of a stream had; None if none of them came so far."""
+        """Return how many pages the last full crawl of a stream had; None if none ever settled."""
         here = (crawls.c.stream_id == stream_id) & (crawls.c.kind == CrawlKind.FULL) & crawls.c.total.is_not(None)
         with self._database.once() as connection:
             total: int | None = connection.scalar(
@@ -192,7 +192,7 @@ class Crawls:
     def note_first(self, crawl: Crawl, version: str | None, total: int | None) -> Crawl | None:
         """Note what the first page shows. The base version is set by the very first answer and never moves.
 
-        None if the crawl has moved on since: an answer that comes late says nothing of what was decided meanwhile.
+        None if the crawl has moved on since: a late answer must not overwrite a later decision.
         """
         values = {
             "base_version": sa.func.coalesce(crawls.c.base_version, version),
@@ -363,7 +363,7 @@ def dump_scopes(scopes: tuple[Scope, ...]) -> list[dict[str, Any]] | None:
     return [asdict(scope) for scope in scopes] or None
 
 
-#: Every crawl with the names of what it reads. What is asked often is written once: building it costs more than asking.
+#: Every crawl with the names of what it reads. Frequent statements are built once: that costs more than executing one.
 _EVERY = (
     sa.select(*CRAWL.values())
     .join(streams, streams.c.id == crawls.c.stream_id)

@@ -90,7 +90,7 @@ class Pages:
         self._sealer = sealer
 
     def job(self, crawl_id: int, index: int) -> PageJob:
-        """Return everything that fetching a page needs, by one query."""
+        """Return everything that fetching a page needs, by one statement."""
         with self._database.once() as connection:
             row = connection.execute(_JOB, {"crawl": crawl_id, "place": index}).one()
         location = make_location(row)
@@ -102,7 +102,7 @@ class Pages:
         )
 
     def store(self, crawl_id: int, fact: PageFact, content: Content | None = None) -> bool:
-        """Store what became of a page, and return whether that was news.
+        """Store the outcome of a page; return False if that changed nothing.
 
         Only a page of a lower round is replaced, or one of the same round that was not stored. So a task that runs
         twice stores once, and a late duplicate never undoes a re-read: then the result is False.
@@ -177,14 +177,14 @@ def is_consistent(connection: sa.Connection, crawl: Crawl) -> bool:
 
 
 def _counting(crawl: Crawl) -> Any:
-    """Choose the pages that count: of the last start, within the total, and not fetched for a check alone."""
+    """Return the condition for pages that count: of the last start, within the total, and no mere check."""
     stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == PageOutcome.STORED) & (pages.c.round >= crawl.floor)
     least = 0
     if RESOURCES[crawl.resource].paging is Paging.BATCH and (crawl.total or 0) > 1:
         # The first answer is older than the token to go on from, and the last batch than the count of all; asked for
         # again, they are what they are then. Torn, each of the two may hold what slipped past the other.
         least = END
-        stored &= pages.c.index.not_in((CHECK, BASE))  # what is asked only to compare it with
+        stored &= pages.c.index.not_in((CHECK, BASE))  # a page that was requested only to be compared
         if crawl.is_consistent:
             stored &= pages.c.index.not_in((0, (crawl.total or 0) - 1))
     below = sa.true() if crawl.total is None else pages.c.index < crawl.total
@@ -201,7 +201,7 @@ def make_fact(row: Any) -> PageFact:
     return PageFact(**values | {"outcome": PageOutcome(values["outcome"])})
 
 
-# What is asked for each page is written once: building it costs more than asking.
+# The statements of each page are built once: building one costs more than executing it.
 _HERE = pages.c.crawl_id == sa.bindparam("crawl")
 _FACT_AT = sa.select(*FACT.values()).where(_HERE & (pages.c.index == sa.bindparam("place")))
 _CURSOR = sa.select(pages.c.cursor).where(_HERE & (pages.c.index == sa.bindparam("place")))

@@ -25,7 +25,7 @@ class ProgressReport:
     pages: int
     total: int | None
     records: int
-    #: How often the data turned out to have moved.
+    #: How many times the data moved while they were read.
     drift: int
     is_consistent: bool | None
     held_deletes: int
@@ -35,7 +35,7 @@ class ProgressReport:
     reason: str | None
     trouble: Trouble | None
     error: str | None
-    #: When anything was last heard of it: it moved, or an answer to one of its requests came.
+    #: When it last made a transition, or Apple answered one of its requests.
     heard_at: datetime = field(compare=False)
 
     @property
@@ -56,7 +56,7 @@ class Progress:
         self._database = database
 
     def of(self, sync_ids: list[int]) -> tuple[list[ProgressReport], bool]:
-        """Report on the crawls of syncs, location by location, and tell whether all of these syncs are over."""
+        """Return reports of the crawls of syncs, location by location, and whether all of these syncs are over."""
         unended = sa.exists().where(syncs.c.id.in_(sync_ids) & (syncs.c.state == SyncState.OPEN))
         with self._database.read() as connection:
             is_over = not connection.scalar(sa.select(unended))

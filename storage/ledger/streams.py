@@ -14,7 +14,7 @@ from ..schema import crawls, locations, streams, wants
 from ..sql import Moment, insert_or, own_columns, pick
 from ..states import UNFINISHED, Reason
 
-#: A location that was sent for and not read since is sent for again after this.
+#: A location whose sync was queued and not begun is queued again after this.
 SENT = timedelta(seconds=30)
 
 #: A moment this far in the future was written by a host with a wrong clock.
@@ -88,19 +88,19 @@ class Streams:
             return _stream(connection.execute(_OF_ID, {"of": stream_id}).one())
 
     def due(self, location_id: int, now: datetime) -> list[Due]:
-        """Return the streams of a location that are to be read, but for those that are being read."""
+        """Return the due streams of a location that are not being read."""
         query = _due(now).add_columns(streams.c.resource, wants.c.since, _by_clock(now).label("by_clock"))
         with self._database.once() as connection:
             rows = connection.execute(query.where(locations.c.id == location_id)).all()
         return [Due(resource=row.resource, wanted_since=None if row.by_clock else row.since) for row in rows]
 
     def due_locations(self, now: datetime, limit: int) -> list[str]:
-        """Return the uIds of locations of which something is to be read: first what never was, then the longest due."""
+        """Return the uIds of locations with a due stream: first those that were never read, then the longest due."""
         with self._database.once() as connection:
             return list(connection.scalars(due_locations(now, limit)))
 
     def note_sent(self, uids: Sequence[str], now: datetime | None) -> None:
-        """Note that locations were sent for: until they are read, or that seems lost, they are not sent for again."""
+        """Note that syncs of locations were queued: until they begin, or seem lost, none is queued again."""
         with self._database.write() as connection:
             connection.execute(sa.update(locations).where(locations.c.uid.in_(uids)).values(sent_at=now))
 
@@ -112,19 +112,19 @@ class Streams:
             return begun_at
 
     def is_wanted(self, location_id: int) -> bool:
-        """Return whether a notice wants anything of a location."""
+        """Return whether a notice wants any stream of a location."""
         mine = sa.select(streams.c.id).where((streams.c.location_id == location_id) & streams.c.is_watched)
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(sa.exists().where(wants.c.stream_id.in_(mine)))))
 
     def want(self, location_id: int, resources: Collection[str], now: datetime) -> None:
-        """Want streams of a location read, as a notice would."""
+        """Make streams of a location wanted, as a notice does."""
         mine = (streams.c.location_id == location_id) & streams.c.is_watched & streams.c.resource.in_(resources)
         with self._database.write() as connection:
             want(connection, dict.fromkeys(connection.scalars(sa.select(streams.c.id).where(mine)), now))
 
     def postpone(self, location_id: int, until: datetime) -> None:
-        """Let a location rest: nothing of it is due before, whatever wanted it; what a notice wanted is due then."""
+        """Let a location rest: no stream of it is due before that moment, whatever a notice wants."""
         mine = streams.c.location_id == location_id
         is_wanted = sa.exists().where(wants.c.stream_id == streams.c.id)
         is_sooner = streams.c.due_at.is_(None) | (streams.c.due_at < until)
@@ -176,9 +176,9 @@ def _by_clock(now: datetime) -> Any:
 
 
 def _due(now: datetime) -> sa.Select[Any]:
-    """Choose the streams that are due or that a notice asks for, and that are not being read.
+    """Return the condition for streams that are due or wanted, and not being read.
 
-    One that fails, or holds deletes back, rests whatever a notice asks for: the scheduler begins its next crawl.
+    One that fails, or holds deletes, rests whatever a notice wants: the scheduler begins its next crawl.
     """
     return (
         sa.select()
@@ -190,7 +190,7 @@ def _due(now: datetime) -> sa.Select[Any]:
 
 
 def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
-    """Choose the locations of which a stream is due, or asked for by a notice; each is found by its own index."""
+    """Return the statement for locations with a due or a wanted stream; each kind is found by an index."""
     by_clock = [streams.c.due_at.is_(None), streams.c.due_at <= now]
     since = sa.func.coalesce(streams.c.due_at, _LONG_AGO)
     branches = [_candidates(since, is_wanted=False).where(one) for one in by_clock]
@@ -215,7 +215,7 @@ def _candidates(since: Any, *, is_wanted: bool) -> sa.Select[Any]:
 
 
 def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
-    """Want streams read; one that is wanted already stays wanted since then."""
+    """Make streams wanted; one that is wanted already keeps its moment."""
     rows = [{"stream_id": stream_id, "since": moment} for stream_id, moment in sorted(since.items())]
     if rows:
         connection.execute(insert_or(connection.dialect.name, wants).on_conflict_do_nothing(), rows)

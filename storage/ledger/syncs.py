@@ -16,7 +16,7 @@ from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, Syn
 from .crawls import EXPIRE, REOPEN, Scope, dump_scopes, move
 from .streams import Stream
 
-#: Crawls are kept this long; those that found nothing to read, of which there are many, not so long.
+#: Crawls are kept this long; those that ended unchanged, of which there are many, not so long.
 CRAWLS_KEPT = timedelta(days=30)
 UNCHANGED_KEPT = timedelta(days=2)
 
@@ -26,7 +26,7 @@ SWEPT_AT_ONCE = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A stream that a sync is to read: how much of it, and why it must read everything, if it must."""
+    """A stream that a sync is to read: the kind of crawl, and why it must read everything, if it must."""
 
     stream: Stream
     kind: CrawlKind = CrawlKind.FULL
@@ -42,7 +42,7 @@ class Origin(Enum):
 
     NEW = auto()
     FOUND = auto()  #: another sync left it unfinished
-    REOPENED = auto()  #: it had failed, and what it read may still be good
+    REOPENED = auto()  #: it had failed, and its pages may still be current
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Syncs:
             return bool(connection.scalar(sa.select(mine)))
 
     def sweep(self) -> bool:
-        """Drop some crawls and syncs that have been kept long enough; true where there may be more.
+        """Delete some crawls and syncs that have been kept long enough; return whether there may be more.
 
         The last crawl of a stream is kept for ever.
         """
@@ -106,9 +106,9 @@ class Syncs:
             return sync_id, [_open_crawl(connection, sync_id, one, now, too_old) for one in wanted]
 
     def go_on(self, sync: Sync, wanted: Sequence[Wanted]) -> list[Opened]:
-        """Open -> open, one step on, with more to read: nothing for all but one of those who saw the same step.
+        """Open -> open, one step on, with more to read; of several callers that saw the same step, one gets the crawls.
 
-        A crawl that failed is not opened again by its own sync: that would go on for ever.
+        A sync does not reopen a crawl of its own that failed: that would never end.
         """
         wanted = sorted(wanted, key=_number)
         now = self._database.now()
@@ -119,7 +119,7 @@ class Syncs:
             return [_open_crawl(connection, sync.id, one, now) for one in wanted]
 
     def hand_over(self, sync: Sync, paged: Sequence[str]) -> bool:
-        """Hand the cursor streams over, once no paged stream is read any more: true for exactly one caller."""
+        """Hand the cursor streams over, once no paged stream is being read; True for exactly one caller."""
         mine = (crawls.c.sync_id == sync.id) & (crawls.c.state == CrawlState.OPEN)
         reads = sa.select(crawls.c.id).join(streams, streams.c.id == crawls.c.stream_id)
         is_read = reads.where(mine & streams.c.resource.in_(paged)).exists()
@@ -127,7 +127,7 @@ class Syncs:
             return _move(connection, sync, {"is_handed_over": True}, ~syncs.c.is_handed_over, ~is_read)
 
     def end(self, sync: Sync) -> bool:
-        """Open -> ended, where all of its crawls are over."""
+        """Open -> ended, if all of its crawls are over."""
         unfinished = sa.exists().where((crawls.c.sync_id == sync.id) & crawls.c.state.in_(UNFINISHED))
         values = {"state": SyncState.ENDED, "ended_at": self._database.now()}
         with self._database.write() as connection:
@@ -153,7 +153,7 @@ def _join(connection: sa.Connection, location_id: int, resources: list[str], now
         .on_conflict_do_update(
             index_elements=[syncs.c.location_id],
             index_where=sa.text("state = 'open'"),
-            # Who decides to end it now must look again: there is more to read.
+            # A caller that decided to end it meanwhile must look again: there is more to read.
             set_={"wanted": resources, "step": syncs.c.step + 1},
         )
         .returning(syncs.c.id)
@@ -199,7 +199,7 @@ def _begun(now: datetime) -> dict[str, Any]:
 
 
 def _note_begun(connection: sa.Connection, wanted: Wanted, now: datetime) -> None:
-    """Take back what wanted the stream read: what is told from here on wants the next crawl."""
+    """Delete the want of a stream: a notice from here on wants the next crawl."""
     if wanted.kind is CrawlKind.SPOT:
         return
     values: dict[str, Any] = {"begun_at": now}

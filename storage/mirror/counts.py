@@ -40,7 +40,7 @@ class Disagreement:
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(days=1)
 
-#: By so much the clocks of hosts may differ.
+#: How much the clocks of hosts may differ.
 _SKEW = timedelta(minutes=2)
 
 
@@ -58,18 +58,18 @@ class Counts:
         self._database = database
 
     def differing(self, location_id: int) -> list[Disagreement]:
-        """Return the assets of a location whose counts disagree, those among them that Apple no longer lists."""
+        """Return the assets of a location whose counts disagree, including those that Apple no longer lists."""
         with self._database.read() as connection:
             return [_disagreement(row) for row in connection.execute(_differing(location_id))]
 
     def is_due(self, location_id: int, now: datetime) -> bool:
-        """Return whether anything that was noted is to be looked into again."""
+        """Return whether any stored disagreement is to be looked into again."""
         here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now)
         with self._database.once() as connection:
             return bool(connection.scalar(sa.select(sa.exists().where(here))))
 
     def is_compared(self, location_id: int, seen: Moves) -> bool:
-        """Return whether counts were compared since assets and assignments were moved last."""
+        """Return whether counts were compared since a publish last moved assets or assignments."""
         mine = sa.select(comparisons.c.assets, comparisons.c.assignments).where(
             comparisons.c.location_id == location_id
         )
@@ -78,7 +78,7 @@ class Counts:
         return row is not None and Moves(*row) == seen
 
     def note_comparison(self, location_id: int, seen: Moves, noted: Sequence[Disagreement]) -> None:
-        """Note what a comparison found, and what was seen when it was made; what agrees again is forgotten."""
+        """Store what a comparison found, and the moves that it saw; delete disagreements that are over."""
         with self._database.write() as connection:
             _note(connection, _rows(location_id, noted))
             _forget_agreeing(connection, location_id)

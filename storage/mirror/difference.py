@@ -12,9 +12,9 @@ from .tables import MIRRORS, Mirror
 
 
 class Difference:
-    """The rows that differ: an operation, the row as it is to be, as it was, and how many records that takes away.
+    """The rows that differ: an operation, the row as it is to be, as it was, and how many records that removes.
 
-    A row that stands for several records takes some away when it becomes fewer, which is an update.
+    A row that stands for several records removes some when their number falls, which is an update.
     """
 
     def __init__(self, connection: sa.Connection, mirror: Mirror, location_id: int) -> None:
@@ -24,7 +24,7 @@ class Difference:
         self.table = _difference_of(mirror.resource.name)
 
     def compare(self, stage: Stage, complete: Any = None) -> None:
-        """Fill the table; what is gone is told only of the rows of the mirror that were read completely."""
+        """Fill the table; only rows in the part of the mirror that was read completely can be deletes."""
         self.table.create(self._connection)
         mirror, staged = self._mirror.table, stage.table
         here = mirror.c.location_id == self._location_id
@@ -44,11 +44,11 @@ class Difference:
         return {row[0]: row[1] for row in rows}
 
     def lost(self) -> int:
-        """Count the records that would go."""
+        """Count the records that would be deleted."""
         return int(self._connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(self.table.c.lost), 0))) or 0)
 
     def digest(self) -> str:
-        """Name exactly what would go."""
+        """Return a digest of exactly what would be deleted."""
         key = [self.table.c[name] for name in self._mirror.key]
         rows = sa.select(*key, sa.cast(self.table.c.lost, sa.Text)).where(self.table.c.lost > 0).order_by(*key)
         digest = hashlib.blake2b(digest_size=16)
@@ -57,7 +57,7 @@ class Difference:
         return digest.hexdigest()
 
     def hold(self) -> None:
-        """Leave out whatever would go."""
+        """Remove the deletes from the difference."""
         self._connection.execute(sa.delete(self.table).where(self.table.c.lost > 0))
 
     def drop(self) -> None:
@@ -94,7 +94,7 @@ class Difference:
 
 @cache
 def _difference_of(resource: str) -> sa.Table:
-    """Describe a difference, once a process, as a stage is."""
+    """Return the description of a difference's table, built once a process."""
     more = (sa.Column("op", sa.Text), sa.Column("before", sa.Text), sa.Column("lost", sa.BigInteger))
     return temporary("difference", MIRRORS[resource], *more)
 
@@ -112,7 +112,7 @@ def apply_difference(connection: sa.Connection, mirror: Mirror, location_id: int
 
 
 def insert_new(connection: sa.Connection, mirror: Mirror, location_id: int, difference: sa.FromClause) -> None:
-    """Insert what is new, in the order of the key: the index then grows from one end to the other."""
+    """Insert new rows in the order of the key: the index then grows at one end."""
     key = [difference.c[name] for name in mirror.key]
     new = sa.select(sa.literal(location_id), *(difference.c[name] for name in mirror.columns))
     new = new.where(difference.c.op == "insert").order_by(*key)

@@ -18,7 +18,7 @@ from .tables import MIRRORS, Mirror, digest_of, dump_document
 
 _ROWS_AT_ONCE = 1000
 
-#: How many alike there are, beside the fields of a row that stands for several.
+#: The member with the number of equal records, of a row that stands for several.
 COPIES = "copies"
 
 
@@ -86,12 +86,12 @@ class Feed:
             seq = some[-1].seq
 
     def begin_another(self) -> None:
-        """Rename the feed: this database was restored, and its next numbers were used before."""
+        """Give the feed a new name: this database was restored, and its next numbers were used before."""
         with self._database.write() as connection:
             _rename(connection)
 
     def recognise(self) -> bool:
-        """Rename the feed if its database is a copy of the one it began in; return whether it is."""
+        """Give the feed a new name if its database is a copy of the one it began in; return whether it is."""
         with self._database.read() as connection:
             home, known = _home(connection), connection.scalar(sa.select(feed.c.home))
         if known == home:
@@ -106,7 +106,7 @@ class Feed:
             return bool(known)
 
     def prune(self, kept: timedelta) -> bool:
-        """Drop some of the changes that are older than is kept; true where there may be more."""
+        """Delete some of the changes that are older than `kept`; return whether there may be more."""
         old = self._database.now() - kept
         with self._database.write() as connection:
             first = sa.select(changes.c.seq, changes.c.at).order_by(changes.c.seq).limit(PRUNED_AT_ONCE).subquery()

@@ -13,7 +13,7 @@ MASS_SHARE = 0.5
 #: The second crawl must begin this soon after the first was published; later, the same deletes may have another cause.
 CONFIRM_WITHIN = timedelta(minutes=30)
 
-#: A person accepts deletes that were seen a while ago: a few more may have come since.
+#: A person accepts deletes that were found a while ago: this many more are accepted with them.
 ACCEPTED_SLACK = 1.1
 
 

@@ -59,7 +59,7 @@ class Publisher:
 
 def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
     if connection.dialect.name == "postgresql":
-        # A publish that outlasts the patience of its message is delivered again: the second leaves, it never queues.
+        # A publish that takes longer than its message is delivered again: the second leaves, it never waits.
         if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(crawl.stream_id))):
             return False
         connection.execute(sa.text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))

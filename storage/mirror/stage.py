@@ -40,7 +40,7 @@ class Stage:
         self._ready()
 
     def unify(self) -> None:
-        """Leave each key once, and count what came again."""
+        """Keep each key once, and count the duplicates."""
         key = [self.table.c[name] for name in self._mirror.key]
         # Whether the first answer of the legacy service is also its batch 1 is not known: what is in both came once.
         shown_first = sa.case((self.table.c.position.between(*self._first_page), 1), else_=0)
@@ -57,7 +57,7 @@ class Stage:
         self._drop_all_but_last(key)
 
     def drop_retired(self) -> int:
-        """Leave out the rows that only a whole reading can count, and tell how many those were."""
+        """Delete the rows that only a consistent full crawl can count; return how many those were."""
         return self._connection.execute(sa.delete(self.table).where(self.table.c.standing == "retired")).rowcount
 
     def drop(self) -> None:
@@ -89,9 +89,9 @@ class Stage:
             driver.executemany(f"INSERT INTO stage ({names}) VALUES ({marks})", rows)  # noqa: S608 - names are ours
 
     def _ready(self) -> None:
-        """Make the table quick to compare: PostgreSQL hashes it, SQLite wants an index."""
+        """Prepare the table for the comparison: PostgreSQL needs statistics, SQLite an index."""
         if self._connection.dialect.name != "postgresql":
-            # Not as an index of the table's description, which all publishes share.
+            # The index is not declared with the table, whose description all publishes share.
             self._connection.exec_driver_sql(f"CREATE INDEX stage_key ON stage ({', '.join(self._mirror.key)})")
 
     def _count(self, again: Iterable[Any]) -> None:
@@ -116,17 +116,17 @@ def _asked(mirror: Mirror, index: int) -> Question:
 
 
 def all_new(stage: sa.Table) -> sa.FromClause:
-    """See a stage as a difference from nothing."""
+    """Return a stage as a difference from an empty mirror."""
     return sa.select(*stage.c, sa.literal("insert").label("op"), sa.null().label("before")).subquery("difference")
 
 
 @cache
 def _stage_of(resource: str) -> sa.Table:
-    """Describe a stage, once a process: what is written of it is then compiled once as well."""
+    """Return the description of a stage, built once a process: its statements are then compiled once as well."""
     return temporary("stage", MIRRORS[resource], sa.Column(POSITION, sa.Integer))
 
 
 def temporary(name: str, mirror: Mirror, *more: "sa.Column[Any]") -> sa.Table:
-    """Describe a temporary table of a mirror's rows, with more beside them."""
+    """Return a temporary table with a mirror's columns and others."""
     own = [sa.Column(column, mirror.table.c[column].type) for column in mirror.columns]
     return sa.Table(name, sa.MetaData(), *own, *more, prefixes=["TEMPORARY"])

@@ -86,7 +86,7 @@ def _keyed(resource: Resource) -> Mirror:
 
 @dataclass(frozen=True, kw_only=True)
 class _KeyedRows:
-    """Makes rows of records that Apple gives an identity."""
+    """Makes rows of records that have an identity at Apple."""
 
     key: tuple[str, ...]
     own: tuple[str, ...]
@@ -139,7 +139,7 @@ def _standing(user: User, text: str) -> tuple[str, str]:
 
 
 def digest_of(text: str) -> str:
-    """Name a record that has no identity by all that it says."""
+    """Return a digest of a whole record, which identifies one that Apple gives no identity."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -152,7 +152,7 @@ def dump_document(value: Any) -> str | None:
 
 
 def _texts(records: Records) -> list[str]:
-    """Write each record under Apple's own names, with what we did not know of."""
+    """Return each record as JSON under Apple's names, with its unknown fields."""
     texts = _encoder.encode_lines(records.known).decode().split("\n")[:-1]
     for position, extra in records.unknown.items():
         texts[position] = _encoder.encode(msgspec.to_builtins(records.known[position]) | extra).decode()

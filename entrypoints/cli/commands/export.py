@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from storage.locations import Location
     from tasks.services import Services
 
-#: Where a table has a place for what Apple added since.
+#: The column for fields that Apple added.
 _EXTRA = "extra"
 
-#: A spreadsheet takes a text that begins with one of these for a formula.
+#: A spreadsheet takes a text that begins with one of these as a formula.
 _FORMULAS = tuple("=+-@\t\r")
 
 
@@ -64,7 +64,7 @@ def export(
 
 
 def _format(given: Format | None, output: Path | None) -> Format:
-    """Choose how to write: as it is said, else as the name of the file says."""
+    """Return the format: the one that is asked for, or that of the file's ending."""
     if given is not None:
         return given
     return Format.CSV if output is not None and output.suffix.lower() == ".csv" else Format.NDJSON
@@ -103,7 +103,7 @@ def _rows(records: Iterable[str], names: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def _defused(row: dict[str, Any]) -> dict[str, Any]:
-    """Write what a spreadsheet would run as a text."""
+    """Return a value as a text that no spreadsheet runs as a formula."""
     return {name: f"'{value}" if str(value).startswith(_FORMULAS) else value for name, value in row.items()}
 
 

@@ -18,16 +18,16 @@ from ...terminal import say
 
 _LOOK_SECONDS = 0.5
 
-#: A worker that ends at once must not be started again a thousand times a minute.
+#: The pause before a worker is started again.
 _RESTART_SECONDS = 2.0
 
-#: One that ended so often, each time before this, will go on to.
+#: A worker that ended this many times in a row, each time sooner than this, is given up.
 _DEATHS = 5
 _YOUNG_SECONDS = 20.0
 
 
 class LogLevel(StrEnum):
-    """How much is said."""
+    """The level of the log."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -74,14 +74,14 @@ def beat(log_level: Annotated[LogLevel, typer.Option(help="The least level that 
         join(settings)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chdir(processes.ROOT)
-    # Nothing is kept in files: rounds are claimed in the database, and two beats may share a home.
+    # Beat keeps nothing in files: chores are claimed in the database, and two beats may share a home.
     options = ["--scheduler", "celery.beat.Scheduler", "--pidfile", "", "--loglevel", log_level]
     command = [sys.executable, "-m", "celery", "-A", "tasks", "beat", *options]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is what is wanted
 
 
 def _keep_up(children: dict[str, "subprocess.Popen[bytes]"], start: Callable[[str], "subprocess.Popen[bytes]"]) -> None:
-    """Start what ends again, for as long as that is of any use."""
+    """Start workers again that end, until they are given up."""
     begun, deaths = dict.fromkeys(children, time.monotonic()), 0
     while True:
         time.sleep(_LOOK_SECONDS)

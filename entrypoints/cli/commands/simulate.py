@@ -75,7 +75,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
 
 
 def _turn(switches: "Switches", texts: list[str]) -> None:
-    """Turn the switches as `NAME=VALUE` names them."""
+    """Return the switches that `NAME=VALUE` sets."""
     from simulator.switches import CHOICES
 
     for text in texts:
@@ -96,7 +96,7 @@ def _write_tokens(world: "World", folder: Path) -> None:
 
 
 def _read_counts(texts: list[str], known: set[str]) -> dict[str, int]:
-    """Read how many records there are to be of some resources."""
+    """Return how many records of some resources there are to be."""
     counts = {}
     for text in texts:
         name, _, number = text.partition("=")

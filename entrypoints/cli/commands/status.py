@@ -93,7 +93,7 @@ def _next(row: "StreamView", *, is_scheduler_running: bool) -> str:
 
 
 def _closed(overview: "Overview") -> Iterator[str]:
-    """Yield a line for each location whose gate Apple's answers have closed."""
+    """Yield a line for each location whose gate is shut."""
     for one in overview.locations:
         if one.closing is not None:
             yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"

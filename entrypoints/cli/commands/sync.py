@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Unsynced:
-    """A location that was not even asked for."""
+    """A location of which no sync was opened."""
 
     name: str
     uid: str

@@ -59,7 +59,7 @@ def webhook(
 
 
 def _open_door(services: "Services", secrets: list[str]) -> "Door":
-    """Start to take notices in."""
+    """Start the intake of notices."""
     from ...web.webhook import BearerCheck, Door, Intake, Receiver
 
     metrics = services.use_cases.metrics
@@ -73,7 +73,7 @@ def _open_door(services: "Services", secrets: list[str]) -> "Door":
     )
 
     def is_ready() -> bool:
-        """Check that a notice could be kept now: nothing else is needed to take one."""
+        """Check that a notice could be stored now, which is all that receiving one needs."""
         try:
             services.store.chores.last()
         except StorageError:

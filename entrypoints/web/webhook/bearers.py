@@ -8,21 +8,21 @@ from collections.abc import Callable, Sequence
 from storage.errors import DatabaseAway
 from storage.notice_secrets import digest_of_secret
 
-#: What is known of the secrets is this old at most: a secret that was taken back is not good for longer.
+#: Secrets are read again after this: a revoked one is valid for no longer.
 FRESH_SECONDS = 1.0
 
-#: A secret that is not known may be a new one: it is looked for, but not more often than this.
+#: An unknown secret may be new: the secrets are read again, but not more often than this.
 LOOK_SECONDS = 0.2
 
 #: No request waits longer than this for another one that reads the database.
 _LOCK_SECONDS = 5.0
 
-#: Compared with where there is nothing to compare with, so that this takes as long.
+#: Compared with if there is no digest, so that this takes as long.
 _NOBODY = "0" * 64
 
 
 class BearerCheck:
-    """Knows which bearer speaks for whom, a moment ago."""
+    """Judges bearers by secrets that were read a moment ago."""
 
     def __init__(self, read: Callable[[], dict[str, list[str]]], service_secrets: Sequence[str]) -> None:
         self._read = read
@@ -40,7 +40,7 @@ class BearerCheck:
         return age >= FRESH_SECONDS or (age >= LOOK_SECONDS and not is_known)
 
     def refresh(self) -> None:
-        """Read the secrets again; those who ask for it at the same time share one reading."""
+        """Read the secrets again; callers at the same time share one read."""
         asked_at = time.monotonic()
         if not self._lock.acquire(timeout=_LOCK_SECONDS):
             raise DatabaseAway("(its answer is waited for already)")
@@ -60,9 +60,9 @@ class BearerCheck:
         return uid in self._digests
 
     def judge(self, bearer: str, uid: str | None) -> tuple[bool, str | None]:
-        """Return whether a bearer is good for a location, or at all where none is named, and for whom it speaks.
+        """Return whether a bearer is valid (for a location, if one is named), and which location it stands for.
 
-        Only digests are compared: how long that takes tells nothing of the secrets.
+        Only digests are compared: the time that takes reveals nothing of the secrets.
         """
         digest = digest_of_secret(bearer)
         is_service = _is_among(digest, self._service)
@@ -74,7 +74,7 @@ class BearerCheck:
 
 
 def _is_among(digest: str, known: Sequence[str]) -> bool:
-    """Compare with all, in a time that does not depend on what they are."""
+    """Compare with every digest, in a time that does not depend on them."""
     found = False
     for one in known or (_NOBODY,):
         found |= hmac.compare_digest(one, digest)

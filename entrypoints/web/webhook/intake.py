@@ -15,13 +15,13 @@ from orchestration.metrics import Metrics, MetricsStore
 
 log = logging.getLogger(__name__)
 
-#: How many notices one transaction stores: those that came while the one before was written.
+#: How many notices one transaction stores: those that arrived during the one before.
 _AT_ONCE = 500
 
-#: What was counted is told this often, whether or not there is news.
+#: How often counts are sent to Redis.
 _COUNT_SECONDS = 5.0
 
-#: More than this may not wait to be written: Apple sends what is not taken again.
+#: How many notices may wait to be stored: Apple sends those again that are refused.
 PENDING_LIMIT = 5_000
 
 
@@ -66,7 +66,7 @@ class Intake:
             thread.start()
 
     def stop(self) -> None:
-        """Keep what waits, and end."""
+        """Store what waits, and end."""
         self._waiting.put(None)
         self._threads[0].join()
         with self._news:
@@ -74,7 +74,7 @@ class Intake:
             self._news.notify()
 
     async def keep(self, notice: Notice) -> None:
-        """Keep a notice; returns once it is in the database, and raises what went wrong with that."""
+        """Store a notice: return once it is in the database, or raise the error."""
         if self._waiting.qsize() >= PENDING_LIMIT:
             raise Full
         kept = asyncio.get_running_loop().create_future()
@@ -130,7 +130,7 @@ class Intake:
 
 def _answer(some: list[_Waiting], problem: Exception | None) -> None:
     for one in some:
-        if one.kept.done():  # who waited has left
+        if one.kept.done():  # the caller no longer waits
             continue
         if problem is None:
             one.kept.set_result(None)

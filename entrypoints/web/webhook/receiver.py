@@ -26,21 +26,21 @@ from .throttle import Throttle
 
 log = logging.getLogger(__name__)
 
-#: A notice tells of a hundred records at most, some hundred bytes each.
+#: A notice names a hundred records at most, some hundred bytes each.
 BODY_LIMIT_BYTES = 1_000_000
 
 #: From the headers to the last byte of the body.
 BODY_SECONDS = 10.0
 
-#: How long the database may take, before Apple is asked to come again.
+#: How long the database may take before the answer is 503, and Apple tries again.
 STORE_SECONDS = 10.0
 
-#: Whose connection is closed behind the answer, whatever else would come over it: a stranger's, and one that drips; and
-#: for how long what a stranger sends is still taken, and dropped.
+#: The statuses after which the connection is closed (an unknown client's, and one that drips); and
+#: for how long the rest of such a request is still read, and discarded.
 _CLOSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
 DRAIN_SECONDS = 1.0
 
-#: What was seen of the database is this old at most, and it is waited for so long.
+#: The state of the database is this old at most, and asking for it takes no longer.
 READY_SECONDS = 1.0
 ANSWER_SECONDS = 4.0
 
@@ -48,7 +48,7 @@ _AGAIN_SECONDS = "30"
 
 
 class Rejected(Exception):
-    """A request is not taken; only its status is told."""
+    """A request is refused with a status, and no words."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status)
@@ -56,7 +56,7 @@ class Rejected(Exception):
 
 
 class Receiver:
-    """Takes notices in."""
+    """Receives notices."""
 
     def __init__(self, bearer_check: BearerCheck, intake: Intake, metrics: Metrics) -> None:
         self._bearer_check = bearer_check
@@ -65,7 +65,7 @@ class Receiver:
         self._throttle = Throttle()
 
     async def receive(self, request: Request) -> Response:
-        """Keep a notice, and answer 200 only then."""
+        """Answer a notice: 200 only once it is stored."""
         try:
             await self._receive(request)
         except Rejected as refused:
@@ -78,7 +78,7 @@ class Receiver:
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
         except ClientDisconnect:
             return _answer(HTTPStatus.BAD_REQUEST)
-        except Exception:  # the outer rim: Apple sends it again, and the log has the bug
+        except Exception:  # the outermost handler: Apple sends it again, and the log has the bug
             log.exception("A notice could not be taken.")
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE)
         return _answer(HTTPStatus.OK)
@@ -103,7 +103,7 @@ class Receiver:
             await self._intake.keep(notice)
 
     async def _judge(self, request: Request, uid: str | None, source: str) -> str | None:
-        """Return for whom the bearer speaks; None for all. What else there is to a request is not even looked at."""
+        """Return the uId that the bearer stands for; None for all. The rest of the request is not read before."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         bearer = bearer.strip() if scheme.lower() == "bearer" else ""
         if self._bearer_check.is_stale(bearer):
@@ -124,7 +124,7 @@ class Receiver:
 
 
 async def _read(request: Request) -> bytes:
-    """Read a body, no further than its limit and its time."""
+    """Read a body, up to its limit of size and time."""
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > BODY_LIMIT_BYTES:
         raise Rejected(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -141,7 +141,7 @@ async def _read(request: Request) -> bytes:
 
 
 async def _drain(request: Request) -> None:
-    """Let a refused request come to its end, for a moment: one that is cut off in it may never read its answer."""
+    """Read and discard a refused request for a moment: a client that is cut off may never read its answer."""
     with contextlib.suppress(TimeoutError, ClientDisconnect):
         async with asyncio.timeout(DRAIN_SECONDS):
             size = 0
@@ -164,7 +164,7 @@ def _answer(status: HTTPStatus) -> Response:
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """What stands behind the addresses, once the database is there."""
+    """The receiver and its readiness, once the database is there."""
 
     receiver: Receiver
     intake: Intake
@@ -181,7 +181,7 @@ class Readiness:
         self._looked_at = -READY_SECONDS
 
     async def look(self) -> bool:
-        """Look, or tell what was seen a moment ago."""
+        """Return whether a notice could be stored, as of a moment ago."""
         async with self._lock:
             if time.monotonic() - self._looked_at >= READY_SECONDS:
                 self._is_ready = await self._ask()

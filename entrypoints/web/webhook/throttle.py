@@ -4,19 +4,19 @@ import ipaddress
 import time
 from collections import OrderedDict
 
-#: A source may be wrong so often at once, and so often a second in the long run.
+#: How many wrong requests a source may send at once, and a second in the long run.
 BURST = 200
 PER_SECOND = 10.0
 
 #: How many sources are remembered; the least recent are forgotten.
 _SOURCES = 10_000
 
-#: One customer has this much of the newer addresses, and can come from any of them.
+#: A customer has a network of this size in IPv6, and may use any address of it.
 _PREFIX = 64
 
 
 class Throttle:
-    """Counts what strangers do."""
+    """Counts wrong requests."""
 
     def __init__(self) -> None:
         self._sources: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -41,7 +41,7 @@ class Throttle:
 def _key(source: str) -> str:
     try:
         address = ipaddress.ip_address(source)
-    except ValueError:  # a proxy's word that is no address: of all who have none, one is counted
+    except ValueError:  # a proxy named no address: all such clients count as one
         return ""
     if address.version == 4:  # noqa: PLR2004 - the protocol's own number
         return source
