@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,7 @@ def test_the_states_of_a_crawl_are_drawn():
         assert call in methods(), call
 
 
+@cache
 def methods():
     """Return every method of ours, with its class."""
     trees = [ast.parse(path.read_text()) for path in FILES]

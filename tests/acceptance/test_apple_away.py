@@ -9,7 +9,7 @@ import pytest
 
 from entrypoints.embedded import processes
 from tests.support.cluster import bare_cluster
-from tests.support.processes import running_workers
+from tests.support.processes import bare_environment, running_workers
 from tests.support.proxy import proxied
 from tests.support.servers import redis_server
 from tests.support.site import await_true, await_under_way
@@ -74,7 +74,7 @@ def assert_soon_well(running):
 def test_an_embedded_command_remembers_what_apple_wanted(simulate, tmp_path):
     """A wait that Apple named outlives the command that was told, and its server: the next one does not ask earlier."""
     apple = simulate("--latency", "5", "--assignments", "100", "--users", "10")
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PAGETURNER_HOME": str(tmp_path / "home")}
+    env = bare_environment(tmp_path)
     env |= {"PAGETURNER_APPLE_URL": apple.origin}
     token = tmp_path / "one.vpptoken"
     token.write_text(apple.token)

@@ -12,7 +12,7 @@ import pytest
 from storage.sealer import make_key
 from tests.support.cluster import bare_cluster
 from tests.support.notifier import make_notice, send
-from tests.support.processes import COMMAND
+from tests.support.processes import COMMAND, bare_environment
 from tests.support.servers import free_port, make_database, redis_server
 from tests.support.site import await_true
 
@@ -102,7 +102,7 @@ def test_nobody_keeps_a_connection_by_saying_nothing(early):
 )
 def test_mistakes_are_told(arguments, words, tmp_path):
     """A wrong argument is told in a sentence that names it."""
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PAGETURNER_HOME": str(tmp_path / "home")}
+    env = bare_environment(tmp_path)
     done = subprocess.run([COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert words in done.stderr

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from storage.schema import locations
 from tests.support.cluster import bare_cluster
-from tests.support.processes import running_doorman
 from tests.support.servers import redis_server
 
 SIZE = ("--assets", "5", "--assignments", "10", "--users", "5", "--locations", "6", "--latency", "5")
@@ -21,7 +20,6 @@ def office(tmp_path_factory):
     with (
         redis_server() as redis,
         bare_cluster(home, *SIZE, redis=redis) as cluster,
-        running_doorman(cluster.env, home) as cluster.doorman,
     ):
         for number, location in enumerate(cluster.apple.locations):
             (home / f"{number}.vpptoken").write_text(location["token"])

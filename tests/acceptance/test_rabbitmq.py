@@ -13,7 +13,7 @@ from orchestration.decisions.timetable import COLLECT, GAP
 from storage.notices import Notices
 from tests.support.cluster import NUMBERED, SIZE, bare_cluster
 from tests.support.flower import running_flower
-from tests.support.processes import COMMAND, LATENCY_MS, running_doorman, running_workers
+from tests.support.processes import COMMAND, LATENCY_MS, running_workers
 from tests.support.rabbitmq import rabbitmq_server
 from tests.support.servers import redis_server
 from tests.support.site import await_true, await_under_way
@@ -30,7 +30,6 @@ def rabbit(tmp_path_factory):
         cluster = stack.enter_context(bare_cluster(home, *simulator, redis=redis))
         cluster.env |= {"PAGETURNER_BROKER_URL": broker}
         cluster.workers = stack.enter_context(running_workers(cluster.env, log=home / "workers.log"))
-        cluster.doorman = stack.enter_context(running_doorman(cluster.env, home))
         yield cluster
 
 

@@ -16,7 +16,7 @@ from tests.support.cluster import bare_cluster
 from tests.support.filled_store import make_store
 from tests.support.grants import granted
 from tests.support.notifier import make_notice, send
-from tests.support.processes import COMMAND, running_workers
+from tests.support.processes import COMMAND, bare_environment, running_workers
 from tests.support.proxy import proxied
 from tests.support.servers import free_port, open_gates, redis_server
 from tests.support.site import await_true
@@ -31,7 +31,7 @@ SECRET = "a-secret-of-the-service"
 def receiving(database_url, redis_url, home):
     """Run a receiver without keys for the length of the block, and give its port and process."""
     port = free_port()
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PAGETURNER_HOME": str(home / "home")}
+    env = bare_environment(home)
     env |= {"PAGETURNER_DATABASE_URL": database_url, "PAGETURNER_REDIS_URL": redis_url}
     env |= {"PAGETURNER_WEBHOOK_SECRET": SECRET}
     with (home / "receiver.log").open("wb") as log:

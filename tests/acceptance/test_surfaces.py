@@ -17,7 +17,7 @@ from orchestration.gate.board import OutageBoard
 from storage.schema import chores, crawls, locations, notices, streams, syncs
 from storage.states import CrawlKind, CrawlState, LocationState, Reason
 from tests.support.cluster import bare_cluster
-from tests.support.processes import COMMAND, running_doorman
+from tests.support.processes import COMMAND
 from tests.support.servers import free_port, redis_server
 from tests.support.site import await_true
 
@@ -92,7 +92,6 @@ def services(tmp_path_factory):
     with (
         redis_server() as redis,
         bare_cluster(home, "--locations", "1", "--assets", "2", redis=redis) as cluster,
-        running_doorman(cluster.env, home) as cluster.doorman,
     ):
         place = cluster.apple.locations[0]
         with cluster.database() as database:

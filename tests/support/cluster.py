@@ -25,7 +25,7 @@ from storage.mirror.feed import Change, Feed
 from storage.sealer import Sealer, make_key
 
 from .filled_store import FilledStore
-from .processes import COMMAND, LATENCY_MS, Apple, Doorman, running_doorman, running_simulator, running_workers
+from .processes import COMMAND, LATENCY_MS, Apple, running_simulator, running_workers
 from .servers import make_database, open_gates, postgresql_server, redis_server
 
 _PATIENCE_SECONDS = 300
@@ -47,13 +47,10 @@ class Cluster:
     apple: Apple
     home: Path
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-    doorman: "Doorman | None" = None
     _used: int = 0
 
     def run(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, whatever that is."""
-        if self.doorman is not None and not more:
-            return self.doorman.run(arguments)
         return subprocess.run(
             [COMMAND, *arguments],
             env=self.env | more,
@@ -223,6 +220,5 @@ def running_cluster(
         redis_server() as redis,
         bare_cluster(home, *options, redis=redis) as cluster,
         running_workers(cluster.env, processes_=processes, threads=8, log=home / "workers.log") as cluster.workers,
-        running_doorman(cluster.env, home) as cluster.doorman,
     ):
         yield cluster

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,33 +135,10 @@ def running_simulator(*options: str) -> Iterator[Apple]:
             child.stdout.close()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Doorman:
-    """A process that runs commands in forks of itself."""
-
-    child: "subprocess.Popen[str]"
-    home: Path
-
-    def run(self, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
-        out, err = self.home / "command.out", self.home / "command.err"
-        order = {"arguments": arguments, "stdout": str(out), "stderr": str(err)}
-        assert self.child.stdin is not None
-        assert self.child.stdout is not None
-        self.child.stdin.write(json.dumps(order) + "\n")
-        self.child.stdin.flush()
-        status = int(self.child.stdout.readline())
-        return subprocess.CompletedProcess(list(arguments), status, out.read_text(), err.read_text())
-
-
-@contextlib.contextmanager
-def running_doorman(env: Mapping[str, str], home: Path) -> Iterator[Doorman]:
-    """Run a doorman for the length of the block."""
-    command = [sys.executable, "-m", "tests.support.doorman"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=dict(env), stdin=pipe, stdout=pipe, text=True, cwd=processes.ROOT) as child:
-        yield Doorman(child=child, home=home)
-        child.kill()
+def bare_environment(home: Path) -> dict[str, str]:
+    """Return an environment with nothing of this machine's, except what measures coverage."""
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return coverage | {"PATH": "/usr/bin:/bin", "HOME": str(home), "PAGETURNER_HOME": str(home / "home")}
 
 
 @contextlib.contextmanager
