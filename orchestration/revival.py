@@ -1,11 +1,11 @@
 """Revival: find unfinished crawls that no message works on, and send again what was lost."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 from redis.exceptions import RedisError
 
+from storage.clock import Timer
 from storage.errors import DatabaseAway
 from storage.ledger.crawls import Crawl
 from storage.states import Cause, CrawlState, Trouble
@@ -23,22 +23,25 @@ log = logging.getLogger(__name__)
 class Reviver:
     """Looks after unfinished syncs."""
 
-    def __init__(self, store: Store, crawler: Crawler, syncer: Syncer, gate: Gate, queue: TaskQueue) -> None:
+    def __init__(
+        self, store: Store, crawler: Crawler, syncer: Syncer, gate: Gate, queue: TaskQueue, timer: Timer
+    ) -> None:
         self._store = store
         self._crawler = crawler
         self._syncer = syncer
         self._gate = gate
         self._queue = queue
+        self._timer = timer
 
     def tend(self, sync_ids: Sequence[int] | None = None, *, keep: Callable[[], None] = lambda: None) -> None:
         """Look after these unfinished syncs, or all: revive crawls on which nothing works, and advance the syncs.
 
         That takes a while for many syncs: `keep` is called every second, so that the caller can keep its claim.
         """
-        kept = time.monotonic()
+        kept = self._timer.monotonic()
         for sync_id in self._store.syncs.open_ones() if sync_ids is None else sync_ids:
-            if time.monotonic() - kept >= 1:
-                kept = time.monotonic()
+            if self._timer.monotonic() - kept >= 1:
+                kept = self._timer.monotonic()
                 keep()
             try:
                 self._tend(sync_id)

@@ -64,7 +64,7 @@ def wire(needs: Dependencies) -> UseCases:
     return UseCases(
         crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, queue),
         syncer=syncer,
-        reviver=Reviver(store, crawler, syncer, gate, queue),
+        reviver=Reviver(store, crawler, syncer, gate, queue, needs.timer),
         scheduler=Scheduler(store, queue, needs.changes_kept),
         token_checker=TokenChecker(store, client),
         subscriber=Subscriber(store, client, limits),

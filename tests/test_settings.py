@@ -1,19 +1,13 @@
 """What the environment says: what is dangerous is refused, and what is mistyped is told."""
 
 import datetime as dt
-import socket
-import ssl
-import threading
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
 from settings import Settings, WrongSettings, celery_url, read_settings, unknown_settings
+from tests.support.impostor import running_impostor
 
 
 @pytest.mark.parametrize(
@@ -34,44 +28,8 @@ def test_in_celerys_words(url, spelt):
 @pytest.fixture
 def impostor(tmp_path):
     """A server with a certificate that nobody trusts, and what it was told."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "impostor.pem"
-    plain = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    listener, told = socket.create_server(("127.0.0.1", 0)), []
-
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-                with context.wrap_socket(connection, server_side=True) as secure:
-                    told.append(secure.recv(1000))
-            except ssl.SSLError:
-                continue
-            except OSError:
-                return
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield listener.getsockname()[1], told
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
+    with running_impostor(tmp_path) as server:
+        yield server
 
 
 def test_a_broker_that_nobody_vouches_for_is_told_nothing(impostor):
@@ -120,4 +78,37 @@ def test_how_long_changes_are_kept(monkeypatch):
     assert read_settings().changes_kept_for == dt.timedelta(days=90)
     monkeypatch.setenv("PAGETURNER_CHANGES_KEPT", "long")
     with pytest.raises(WrongSettings, match="PAGETURNER_CHANGES_KEPT"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("APPLE_URL", "ftp://x", "must begin with https://"),
+        ("APPLE_URL", "https://", "names no host"),
+        ("APPLE_URL", "http://[", "not encrypted|names no host|must begin"),
+        ("REDIS_URL", "http://x", "must begin with redis://"),
+        ("REDIS_URL", "redis://:a/b#c@x:6379/0", "is not a URL"),
+        ("BROKER_URL", "redis://x", "PAGETURNER_REDIS_URL must be too"),
+        ("SENTRY_DSN", "https://sentry.io", "is not a DSN"),
+        ("WEBHOOK_SECRET", "short", "at least 16 characters"),
+        ("DELTA_EVERY", "apps=15m", "PAGETURNER_DELTA_EVERY names apps"),
+        ("DELTA_EVERY", "5x", "'5x' is not a valid interval"),
+    ],
+)
+def test_a_wrong_setting_is_named(name, value, words, monkeypatch):
+    """Each wrong value is refused by one sentence, which names its variable and never quotes a secret."""
+    monkeypatch.setenv(f"PAGETURNER_{name}", value)
+    with pytest.raises(WrongSettings, match=words) as caught:
+        read_settings()
+    assert f"PAGETURNER_{name}" in str(caught.value)
+    assert "a/b#c" not in str(caught.value)
+
+
+def test_a_home_that_is_a_file(tmp_path, monkeypatch):
+    """A home that is no folder is refused by its name."""
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("PAGETURNER_HOME", str(file))
+    with pytest.raises(WrongSettings, match="PAGETURNER_HOME is not a folder"):
         read_settings()

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 import pytest
 
 from apple.client import Client
-from apple.errors import AppleError, BadAnswer, Moved, Overdue, Unreachable
+from apple.errors import AppleError, BadAnswer, Moved, Overdue, ServerError, Unreachable
 from apple.pages import read_page
 from apple.questions import Question
 from apple.resources import RESOURCES
 from apple.service import may_be_asked
 from apple.tokens import Token, parse_token
+from tests.support.impostor import running_impostor
 
 FIRST = Question(resource=RESOURCES["assets"])
 PAGE_3 = Question(resource=RESOURCES["assets"], index=3)
@@ -259,3 +260,37 @@ def test_the_legacy_service_moves(simulate):
 def test_where_a_token_may_go(url, origin, may):
     """A token goes to the host that is asked, or by HTTPS to another of Apple's own, and nowhere else."""
     assert may_be_asked(url, origin) is may
+
+
+def test_a_certificate_that_nobody_trusts(tmp_path):
+    """A server with a certificate of its own is not sent the token."""
+    with running_impostor(tmp_path) as (port, told), pytest.raises(Unreachable, match="certificate is not trusted"):
+        Client(f"https://localhost:{port}").prepare_page(FIRST, TOKEN)()
+    assert told == []
+
+
+def test_a_body_without_end():
+    """A body that is larger than any page is refused before it fills the memory."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+    with (
+        serving(head, *[b" " * 1_000_000] * 6) as (origin, _),
+        pytest.raises(BadAnswer, match="its body is larger than 4 MB"),
+    ):
+        Client(origin).prepare_page(FIRST, TOKEN)()
+
+
+def test_an_origin_that_is_no_host():
+    """A request that cannot even be written is an error of ours, without a word of the token."""
+    with pytest.raises(BadAnswer, match="the request could not be written") as caught:
+        Client("http://*.example.com").prepare_page(FIRST, TOKEN)
+    assert TOKEN.text not in str(caught.value)
+
+
+def test_a_config_that_is_an_error():
+    """An error in the place of Apple's config, or of the legacy service's, is raised as what it means."""
+    head = b"HTTP/1.1 503 Nope\r\nConnection: close\r\nContent-Length: 20\r\n\r\n"
+    with serving(head + b'{"errorNumber": 9603}') as (origin, _):
+        client = Client(origin)
+        for call in (client.service_config, client.find_legacy):
+            with pytest.raises(ServerError, match="internal error"):
+                call()

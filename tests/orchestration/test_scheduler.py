@@ -104,7 +104,7 @@ def test_a_check_waits_for_apple(place):
 
 
 def test_streams_of_a_wrong_clock_are_mended(place, caplog):
-    """A stream that was seen in the future was dated by a host with a wrong clock: it is due now, and a line says so."""
+    """A stream that was seen in the future was dated by a host with a wrong clock: it is due now, with a warning."""
     with place.store.database.write() as connection:
         connection.execute(sa.update(streams).values(seen_at=place.store.now() + 400 * DAY))
     place.process.use_cases.scheduler.refresh()

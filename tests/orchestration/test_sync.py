@@ -1,11 +1,20 @@
 """Whole syncs in memory: every resource, and every way in which reading may go wrong."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from apple.client import Client
+from apple.local import LocalSessions
 from apple.resources import RESOURCES
 from apple.tokens import Token
 from orchestration.crawl import RESTART_LIMIT
 from orchestration.decisions.retry import AWAY_LIMIT, Postponed, Refused
+from orchestration.memory.process import start_process
 from orchestration.sync import NeedsPerson
 from storage.states import Cause, CrawlState, LocationState, Trouble
 from tests.support.memory import make_place
@@ -234,3 +243,64 @@ def test_mass_deletes_are_held():
     assert len(place.mirror("subscriptions")) == 12
     place.sync(full=True)
     place.assert_exact(["subscriptions"])
+
+
+def test_a_location_that_needs_a_person_rests(caplog):
+    """The scheduler tries a location that needs a person once an hour, and logs why."""
+    place = make_place(resources=["assignments"])
+    place.store.locations.note_expiry(place.location.id, place.around.clock.now())
+    syncer, uid = place.process.use_cases.syncer, place.location.uid
+    assert syncer.sync_due(uid) is None
+    assert "date has passed" in caplog.text
+    place.around.clock.sleep(3500)
+    assert place.store.streams.due(place.location.id, place.store.now()) == []
+    place.around.clock.sleep(200)
+    assert len(place.store.streams.due(place.location.id, place.store.now())) == 1
+
+
+def test_a_location_rests_after_a_bug():
+    """After a bug in its sync, a location is due again ten minutes later; one that was removed is left alone."""
+    place = make_place(resources=["assignments"])
+    syncer, uid = place.process.use_cases.syncer, place.location.uid
+    syncer.rest(uid)
+    assert place.store.streams.due(place.location.id, place.store.now()) == []
+    place.around.clock.sleep(601)
+    assert len(place.store.streams.due(place.location.id, place.store.now())) == 1
+    place.store.locations.remove(place.location.name)
+    syncer.rest(uid)
+    assert syncer.sync_due(uid) is None
+
+
+def test_a_foreign_location_reads_what_names_its_owner():
+    """Of a location that another service manages, only lists that name the owner are read."""
+    place = make_place(resources=["assets", "subscriptions"])
+    place.store.locations.own(place.location.id, "us", "Pageturner")
+    place.apple.organisation.owner = {"id": "other", "name": "Other MDM", "metadata": ""}
+    place.sync()
+    assert place.store.locations.find(place.location.uid).state is LocationState.FOREIGN
+    requests = place.apple.traffic.by_resource.get("subscriptions", 0)
+    place.sync()
+    assert place.apple.traffic.by_resource.get("subscriptions", 0) == requests
+    with pytest.raises(NeedsPerson, match="Another management service"):
+        place.sync("subscriptions")
+
+
+def test_a_cursor_that_leads_back_to_itself():
+    """A page whose cursor is that of its own request is refused: the chain would never end."""
+    place = make_place(resources=["subscriptions"])
+    page = {
+        "uId": place.location.uid,
+        "versionId": "v",
+        "nextCursor": "same",
+        "subscriptions": [],
+    }
+
+    async def answer(_: Request) -> Response:
+        return JSONResponse(page)
+
+    app = Starlette(routes=[Route("/{path:path}", answer)])
+    around = replace(place.around, apple=Client("http://apple", sessions=LocalSessions(app)))
+    place.processes = [start_process(around)]
+    crawl = crawl_of(place, place.sync(), "subscriptions")
+    assert crawl.state is FAILED
+    assert "leads back to it" in (crawl.reason or "")

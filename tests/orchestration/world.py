@@ -19,6 +19,7 @@ from orchestration.gate.limits import ServiceLimits
 from orchestration.metrics import Metrics
 from orchestration.revival import Reviver
 from orchestration.sync import Syncer
+from storage.clock import SystemTimer
 from storage.database import Database
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
 from storage.ledger.pages import Content, PageFact
@@ -98,7 +99,7 @@ def make_use_cases(database: Database, gate: Gate) -> UseCases:
         crawler=crawler,
         syncer=syncer,
         crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, sent),
-        reviver=Reviver(store, crawler, syncer, gate, sent),
+        reviver=Reviver(store, crawler, syncer, gate, sent, SystemTimer()),
     )
 
 

@@ -7,6 +7,7 @@ from orchestration.decisions.model import (
     LOST_LIMIT,
     PAGE_LIMIT,
     REREAD_LIMIT,
+    ROUND_LIMIT,
     CrawlFacts,
     Fail,
     Fetch,
@@ -146,3 +147,19 @@ def test_no_totals():
 def test_what_fails(first):
     """A first answer that leads nowhere fails the crawl."""
     assert isinstance(decide(first), Fail)
+
+
+def test_a_proof_that_got_lost():
+    """If the batch that is read again, or the list of changes, never arrives, the crawl is torn."""
+    gone = batch(AGAIN, outcome=PageOutcome.LOST, attempts=LOST_LIMIT)
+    assert decide(*ALL, gone, NOTHING).is_consistent is False
+    assert decide(*ALL, round=ROUND_LIMIT).is_consistent is False
+
+
+def test_batches_without_a_count():
+    """Without a count, batches are read one after the other until one is lost, or until there are too many."""
+    assert decide(batch(0, total=None)) == Fetch(indexes=(1,))
+    gone = batch(1, total=None, outcome=PageOutcome.LOST, attempts=LOST_LIMIT)
+    assert decide(batch(0, total=None), gone) == Settle(is_consistent=False, version=None, total=1)
+    endless = [batch(index, total=None) for index in range(PAGE_LIMIT)]
+    assert isinstance(decide(*endless), Fail)

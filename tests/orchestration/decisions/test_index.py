@@ -268,3 +268,11 @@ def test_whatever_happens_meanwhile(count, page_size, schedule, order):
     settled, read = crawl(server, {}, order)
     assert settled.is_consistent
     assert read == set(server.records)
+
+
+def test_a_first_page_without_a_list():
+    """No list may be how Apple shows an empty delta: it settles as torn. A full crawl without a first page fails."""
+    first = lost(0)
+    nothing = CrawlFacts(round=1, rereads=0, pages=[first], is_delta=True)
+    assert decide_index(nothing) == Settle(is_consistent=False, version=None, total=0)
+    assert isinstance(decide(first), Fail)

@@ -1,9 +1,12 @@
 """From a file to what is to be done: all of it, and nothing that nobody asked for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from apple.tokens import Token
-from orchestration.decisions.plan import KINDS, DeclaredLocation, KeptLocation, left_out, plan
+from orchestration.decisions.plan import KINDS, DeclaredLocation, KeptLocation, NameTaken, left_out, plan
 from storage.ledger.streams import Stream
 from storage.locations import Location
 
@@ -63,3 +66,11 @@ def test_no_step_tells_a_token():
     steps = plan([declared(text="c2VjcmV0")], [kept(text="b2xk")], prune=True)
     assert "c2VjcmV0" not in repr(steps)
     assert "b2xk" not in repr(kept(text="b2xk"))
+
+
+def test_a_name_that_another_location_has():
+    """A file cannot give a location the name of one that it leaves alone; with `--prune` that one goes first."""
+    one = replace(declared("1"), name="name-2")
+    with pytest.raises(NameTaken, match="'name-2' would be that of 2 and of 1"):
+        plan([one], [kept("2")], prune=False)
+    assert verbs([one], [kept("2")], prune=True) == ["remove", "add"]
