@@ -21,6 +21,9 @@ from .states import LocationState, SyncState
 #: How often Apple is asked about a token: it may have been renewed, or the address of its notices changed.
 ASK_EVERY = timedelta(days=1)
 
+#: How many names an error lists.
+_SHOWN = 20
+
 #: After this, a queued check counts as lost.
 ASK_AGAIN = timedelta(minutes=10)
 
@@ -72,7 +75,7 @@ class Locations:
             number = revived or self._insert(connection, values | {"uid": uid})
             _watch(connection, number, resources)
             _make_due(connection, locations.c.id == number)
-            return _fetch(connection, locations.c.id == number)
+            return make_location(connection.execute(sa.select(locations).where(locations.c.id == number)).one())
 
     def rotate(self, name: str, token: Token) -> None:
         """Replace the token by a newer one."""
@@ -91,7 +94,7 @@ class Locations:
     def watch(self, name: str, resources: list[str]) -> None:
         """Watch these resources of a location from now on; what was mirrored of others is kept."""
         with self._database.write() as connection:
-            _watch(connection, _fetch(connection, (locations.c.name == name) & locations.c.is_watched).id, resources)
+            _watch(connection, _watched(connection, name).id, resources)
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Rename locations, all at once: two may swap their names."""
@@ -114,7 +117,7 @@ class Locations:
     def remove(self, name: str) -> None:
         """Stop watching: the token is erased, what was mirrored is kept."""
         with self._database.write() as connection:
-            location = _fetch(connection, (locations.c.name == name) & locations.c.is_watched)
+            location = _watched(connection, name)
             lock_streams(connection, [location.id])
             connection.execute(
                 sa.update(locations)
@@ -127,14 +130,14 @@ class Locations:
         """Return the watched locations in the order of their names; those of some names, each of which must exist."""
         with self._database.read() as connection:
             if names:
-                return [_fetch(connection, (locations.c.name == name) & locations.c.is_watched) for name in names]
+                return [_watched(connection, name) for name in names]
             rows = connection.execute(sa.select(locations).where(locations.c.is_watched).order_by(locations.c.name))
             return [make_location(row) for row in rows]
 
     def named(self, name: str) -> Location:
         """Return the location of this name, watched or not: what was mirrored of it is still here."""
         with self._database.read() as connection:
-            return _fetch(connection, locations.c.name == name, of_all=True)
+            return _named(connection, name, sa.true())
 
     def removed(self) -> list[Location]:
         """Return the locations that are no longer watched, whose data are kept."""
@@ -159,7 +162,10 @@ class Locations:
     def find(self, uid: str) -> Location:
         """Return the location of a uId."""
         with self._database.read() as connection:
-            return _fetch(connection, locations.c.uid == uid)
+            row = connection.execute(sa.select(locations).where(locations.c.uid == uid)).one_or_none()
+        if row is None:
+            raise UnknownLocation(f"(uId {uid})")
+        return make_location(row)
 
     def token(self, location: Location) -> Token:
         """Open the token of a location."""
@@ -316,12 +322,17 @@ def _watch(connection: sa.Connection, location_id: int, resources: list[str]) ->
             connection.execute(sa.insert(streams).values(location_id=location_id, resource=resource))
 
 
-def _fetch(connection: sa.Connection, condition: Any, *, of_all: bool = False) -> Location:
-    row = connection.execute(sa.select(locations).where(condition)).one_or_none()
+def _watched(connection: sa.Connection, name: str) -> Location:
+    return _named(connection, name, locations.c.is_watched)
+
+
+def _named(connection: sa.Connection, name: str, among: sa.ColumnElement[bool]) -> Location:
+    """Return the location of a name; if there is none, raise an error with names that there are."""
+    row = connection.execute(sa.select(locations).where((locations.c.name == name) & among)).one_or_none()
     if row is None:
-        shown = sa.true() if of_all else locations.c.is_watched
-        known = connection.scalars(sa.select(locations.c.name).where(shown)).all()
-        raise UnknownLocation(f"Known names: {', '.join(sorted(known)) or 'none yet'}.")
+        known = connection.scalars(sa.select(locations.c.name).where(among).order_by(locations.c.name)).all()
+        others = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+        raise UnknownLocation(f"('{name}'; there are {', '.join(known[:_SHOWN]) or 'none yet'}{others})")
     return make_location(row)
 
 

@@ -288,7 +288,7 @@ def test_an_origin_that_is_no_host():
 
 def test_a_config_that_is_an_error():
     """An error in the place of Apple's config, or of the legacy service's, is raised as what it means."""
-    head = b"HTTP/1.1 503 Nope\r\nConnection: close\r\nContent-Length: 20\r\n\r\n"
+    head = b"HTTP/1.1 503 Nope\r\nConnection: close\r\nContent-Length: 21\r\n\r\n"
     with serving(head + b'{"errorNumber": 9603}') as (origin, _):
         client = Client(origin)
         for call in (client.service_config, client.find_legacy):

@@ -1,0 +1,237 @@
+"""Commands in this process, over a database that a test has filled: what they print, and the status they end with."""
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apple.notices import read_notice
+from entrypoints.cli.main import run
+from entrypoints.exits import Exit
+from settings import read_settings
+from storage.database import open_database
+from storage.sealer import Sealer, make_key
+from storage.states import Cause, LocationState, Trouble
+from tasks.services import secret_keys
+from tests.support.filled_store import FilledStore, make_token
+from tests.support.notifier import make_notice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terminal:
+    """A home, its store, and a terminal to type commands at."""
+
+    home: Path
+    store: FilledStore
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str) -> Ended:
+        """Run a command to its end."""
+        self.monkeypatch.setattr(sys, "argv", ["pageturner", *arguments])
+        with pytest.raises(SystemExit) as end:
+            run()
+        written = self.capsys.readouterr()
+        return Ended(status=int(end.value.code or 0), out=written.out, err=written.err)
+
+    def receive(self, uid: str, number: str, **more: Any) -> None:
+        """Store a notice, as the receiver does."""
+        notice = make_notice(uid, **{"notificationId": number, **more})
+        self.store.notices.store([read_notice(json.dumps(notice).encode())])
+
+    def publish(self, resource: str, *records: dict[str, object], version: str) -> None:
+        """Publish a full crawl of some records."""
+        self.store.publish(
+            self.store.read(self.store.stream(self.store.location, resource), list(records), version=version)
+        )
+
+
+@pytest.fixture
+def terminal(tmp_path, monkeypatch, capsys):
+    """An embedded home with a location named hq."""
+    for name in [name for name in os.environ if name.startswith("PAGETURNER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PAGETURNER_HOME", str(tmp_path))
+    umask = os.umask(0o022)
+    settings = read_settings()
+    store = FilledStore(open_database(settings.database), Sealer(secret_keys(settings)))
+    store.add()
+    yield Terminal(home=tmp_path, store=store, monkeypatch=monkeypatch, capsys=capsys)
+    store.database.close()
+    os.umask(umask)
+
+
+def test_notices_are_listed(terminal):
+    """Each notice is a line: when, of which location and type, and what was done; without any, a sentence says so."""
+    assert "No notices: `pageturner notices subscribe`" in terminal.run("notices", "list").err
+    terminal.receive("1", "a")
+    terminal.receive("7", "b", notificationType="NEWS")
+    listed = terminal.run("notices", "list").out.splitlines()
+    assert [line.split()[-2:] for line in listed[1:]] == [["not", "yet"], ["not", "yet"]]
+    terminal.store.notices.handle(lambda _: ("assignments",))
+    listed = terminal.run("notices", "list").out
+    assert "unknown location" in listed
+    assert "assignments" in listed
+    assert "No such notices." in terminal.run("notices", "list", "hq", "--unhandled").err
+
+
+def test_notices_are_replayed(terminal):
+    """Notices of a location, of the last hours or of an id are handled once more; a choice of none is a mistake."""
+    terminal.receive("1", "a")
+    terminal.store.notices.handle(lambda _: ("assignments",))
+    assert "act again on 1 notices of 1 locations" in terminal.run("notices", "replay", "hq", "--since", "1h").err
+    for arguments, words in (
+        ((), "Which notices?"),
+        (("--since", "ever"), "not a valid interval"),
+        (("--id", "unknown"), "no such notices"),
+    ):
+        ended = terminal.run("notices", "replay", *arguments)
+        assert (ended.status, words in ended.err) == (Exit.USAGE, True), ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("notices", "subscribe", "hq", "--url", "https://x/notices", "--type", "NEWS"), "There is no type NEWS"),
+        (("notices", "subscribe", "hq", "--url", "http://[x/notices"), "The URL cannot be read"),
+        (("notices", "subscribe", "hq", "--url", "https://x/notices?a=b"), "This is none"),
+        (("accept", "hq", "--resource", "apps"), "apps"),
+        (("accept", "hq"), "Nothing of 'hq' waits to be accepted."),
+        (("export", "apps"), "apps"),
+        (("changes", "--after", "soon"), "'soon' is neither a number nor a bookmark."),
+        (("changes", "--after", "99"), "99 lies beyond the feed"),
+        (("status", "--check", "--max-age", "old"), "--max-age: 'old' is not a valid interval"),
+        (("locations", "watch", "hq", "assets,apps"), "apps"),
+        (("locations", "remove", "nowhere"), "There is no such location. ('nowhere'; there are hq)"),
+    ],
+)
+def test_a_wrong_argument_is_named(terminal, arguments, words):
+    """What cannot be done is said in a sentence that names it, with the status of a wrong argument."""
+    ended = terminal.run(*arguments)
+    assert ended.status == Exit.USAGE
+    assert words in ended.err
+
+
+def test_the_feed_is_read(terminal):
+    """Each change is a line, and an update says which fields changed; pruned changes are said to be gone."""
+    asset = {"adamId": "7", "pricingParam": "STDQ"}
+    terminal.publish("assets", asset | {"totalCount": 5}, version="v1")
+    terminal.publish("assets", asset | {"totalCount": 6}, version="v2")
+    lines = terminal.run("changes").out.splitlines()
+    assert "insert" in lines[0]
+    assert lines[1].endswith("hq  assets  update  7 STDQ  totalCount: 5 -> 6")
+    bookmark = terminal.run("changes", "--bookmark").out.strip()
+    assert terminal.run("changes", "--after", bookmark).out == ""
+    while terminal.store.feed.prune(timedelta(seconds=-1)):
+        continue
+    assert "Changes up to 2 are no longer kept." in terminal.run("changes").err
+    assert "1 is too long ago" in terminal.run("changes", "--after", "1").err
+    assert terminal.run("restored").status == 0
+    assert "another feed" in terminal.run("changes", "--after", bookmark).err
+
+
+def test_an_export_is_safe_for_spreadsheets(terminal):
+    """Formulas are defused on request; with two locations, the one to export must be named."""
+    terminal.publish(
+        "users", {"clientUserId": "=1+1", "email": "a@b", "idHash": "", "status": "Associated"}, version="v1"
+    )
+    file = terminal.home / "users.csv"
+    assert terminal.run("export", "users", "--output", str(file), "--for-spreadsheets").status == 0
+    assert "'=1+1,a@b" in file.read_text()
+    terminal.store.add("other", "2")
+    assert "Say which location, with --location: hq, other." in terminal.run("export", "users").err
+
+
+def test_status_says_what_waits(terminal):
+    """Notices that nobody handled, a shut gate, a refused token and a failing stream are each a line, with advice."""
+    terminal.receive("1", "a")
+    terminal.store.closings.keep(["1"], 300.0, 1, "Apple asks for fewer requests (too many calls, 9646).")
+    crawl = terminal.store.crawls.get(
+        terminal.store.open(terminal.store.stream(terminal.store.location, "users")).crawl_id
+    )
+    cause = Cause(
+        reason="users: Apple does not let the token read this list.", trouble=Trouble.PERSON, error="Forbidden"
+    )
+    terminal.store.crawls.fail(crawl, cause)
+    told = terminal.run("status").err
+    assert "Notices: 1 not acted on yet" in told
+    assert "hq: Apple is asked again in" in told
+    assert "hq users: users: Apple does not let the token read this list. Check at Apple what its owner may do" in told
+    terminal.store.locations.mark(1, LocationState.REVOKED, "The token was revoked.", "TokenRevoked")
+    told = terminal.run("status").err
+    assert (
+        "hq: The token was revoked. Download the newest token from Apple. Then: `pageturner locations rotate hq" in told
+    )
+    assert "locations rotate hq" in terminal.run("locations", "list").err
+
+
+def test_lists_of_none_say_so(terminal):
+    """A list without a line says why it is empty."""
+    assert "No location matches (1 are kept)." in terminal.run("locations", "list", "nowhere").err
+    assert "None was removed." in terminal.run("locations", "list", "--removed").err
+    terminal.store.locations.remove("hq")
+    assert "No locations yet" in terminal.run("locations", "list").err
+    assert "No locations yet" in terminal.run("status").err
+
+
+def test_tokens_are_sealed_anew(terminal):
+    """After `reseal` the old key is not needed any more; a key that is none is refused without quoting it."""
+    old = (terminal.home / "key").read_text().strip()
+    new = make_key()
+    terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", f"{new},{old}")
+    assert "Sealed with the first key: 1 tokens." in terminal.run("reseal").err
+    store = FilledStore(terminal.store.database, Sealer([new]))
+    assert store.locations.token(store.location).text == make_token().text
+    terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", "not-a-key")
+    ended = terminal.run("status")
+    assert "A key is not 32 bytes in URL-safe base64" in ended.err
+    assert "not-a-key" not in ended.err
+    assert terminal.run("--version").status == 0
+
+
+def test_alive(terminal):
+    """A home without workers, and one whose worker hangs, are not alive; heartbeats of dead processes do not count."""
+    assert "No worker runs in this home." in terminal.run("alive").err
+    folder = read_settings().heartbeats
+    folder.mkdir(parents=True)
+    beat = folder / str(os.getpid())
+    beat.touch()
+    (folder / "4194305").touch()  # no process has such a number
+    assert terminal.run("alive").status == 0
+    long_ago = time.time() - 90
+    os.utime(beat, (long_ago, long_ago))
+    ended = terminal.run("alive")
+    assert (ended.status, "has not responded for 9" in ended.err) == (Exit.FAILED, True)
+
+
+def test_a_home_that_cannot_be_written(terminal):
+    """An error of the file system is a sentence with the file's name."""
+    terminal.monkeypatch.setenv("PAGETURNER_HOME", "/proc/no-such-home")
+    ended = terminal.run("status")
+    assert ended.status in {Exit.USAGE, Exit.FAILED, Exit.AWAY}
+    assert "/proc/no-such-home" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_when_a_token_expires(terminal):
+    """A token that expires soon is said to, with the command that renews it."""
+    soon = datetime.now(UTC) + timedelta(days=5, hours=1)
+    terminal.store.locations.note_expiry(1, soon)
+    told = terminal.run("status").err
+    assert "The token expires in 5 days" in told
+    assert "Renew it at Apple. Then: `pageturner locations rotate hq FILE`." in told
