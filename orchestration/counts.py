@@ -27,7 +27,13 @@ class CountCheck:
         self._store = store
 
     def further(self, sync: Sync, streams: Sequence[Stream], crawls: Sequence[Crawl]) -> list[Wanted]:
-        """Return the crawls that a sync needs because counts disagree; disagreements are stored in any case."""
+        """Return the crawls that a sync needs because counts disagree; disagreements are stored in any case.
+
+        No list of changes shows that an assignment is gone, but each asset has a count of its assignments. Example:
+        Apple counts 9 assignments of Keynote and the mirror has 10. The assets may have been read before the
+        assignments, so they are read once more; if 9 and 10 still stand, the sync opens a spot crawl of Keynote's
+        assignments alone, and its publish deletes the tenth. One look a sync: what changes after it is for the next.
+        """
         counted = [crawl for crawl in crawls if crawl.resource in COUNTED]
         both = {stream.resource: stream for stream in streams if stream.resource in COUNTED and stream.published_at}
         if len(both) < len(COUNTED):

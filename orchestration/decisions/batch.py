@@ -16,7 +16,16 @@ from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFa
 
 
 def reconcile_batches(reading: CrawlFacts) -> CrawlDecision:
-    """Decide what a crawl of batches needs next."""
+    """Decide what a crawl of batches needs next.
+
+    The legacy service has no versions, so a crawl of N batches proves by four more requests that nothing changed
+    meanwhile. Example with N = 3 (indexes 0 to 3, where 0 is the first answer): first 0, which brings the count; then
+    3 alone, which brings the token for later changes; then `BASE` (the first answer right after it, with the number
+    of all records) and `END` (batch 3 once more, now that this number is known); then 1 and 2; then `AGAIN`, the
+    first answer in its present state; then `CHECK`, the changes since the token. The crawl is consistent only if
+    `CHECK` lists no change and `AGAIN` names the same number as `BASE`: a removal is in no list of changes, but it
+    makes the number smaller.
+    """
     failed = failure(reading.pages)
     if failed is not None:
         return failed

@@ -24,7 +24,14 @@ from .model import (
 
 
 def decide_index(reading: CrawlFacts) -> CrawlDecision:
-    """Decide what a crawl needs next."""
+    """Decide what a crawl needs next.
+
+    The state of a page is its version and the total that it shows. A crawl is consistent if every page below the total
+    is stored in the state of page 0. If some are not, page 0 is read again, since its answer is the present state; then
+    every page of another state. Example: pages 0 to 4 are of version v1 and page 5 is of v2. The decisions are in turn
+    `Fetch((0,), is_reread=True)`, which brings page 0 of v2, then `Fetch((1, 2, 3, 4))`, then `Settle`.
+    If the data never rest, the crawl settles as torn after `REREAD_LIMIT` times, and may then delete nothing.
+    """
     pages = {page.index: page for page in reading.pages}
     failed = failure(reading.pages)
     if failed is not None:

@@ -45,7 +45,15 @@ class RevivalFacts:
 
 
 def decide_revival(facts: RevivalFacts, now: datetime) -> Revival:
-    """Decide what a crawl needs."""
+    """Decide what a crawl needs.
+
+    A crawl is stalled if nothing of it is parked or admitted at the gate, it is its turn, and it was quiet for a
+    while: then its last message was lost, and the crawl is advanced as if the callback had run. A settled crawl is
+    different: it waits for our own publish, which may be behind many others. Example: a worker dies between storing
+    page 41 of 300 and acknowledging its message. The gate publishes the message again after its admission lapsed, so
+    the crawl is at the gate, and this returns NOTHING. If Redis lost the whole chord as well, nothing is at the gate:
+    five seconds later this returns ADVANCE, and exactly the missing pages are requested in a new round.
+    """
     crawl = facts.crawl
     quiet = now - max(crawl.moved_at, facts.last_page_at or crawl.moved_at)
     if quiet < -SKEW:  # a moment in the future was written by a wrong clock, and says nothing

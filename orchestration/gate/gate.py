@@ -117,9 +117,17 @@ class Gate:
     def permit(
         self, uid: str, message_id: str = "", *, rate: int = 0, wait: float = WAIT_SECONDS, sole: str = ""
     ) -> Iterator[Permit]:
-        """Hold a permit for the length of the block; raise NoPermit if none comes free in time, or the gate is shut.
+        """Hold a permit for the length of the block; raise NoPermit if none is free in time, or the gate is shut.
 
-        Of those that name the same `sole`, one at a time has a permit, however often a message is delivered.
+        The permit is a lease in the memory, under a name of its own for this execution. `renew`, in another thread,
+        renews it as long as this block runs, so a process that dies loses it after one lease. It is given back
+        together with what the answer said of the gate, in one step: there is no moment in which another request could
+        be sent between a 429 and the closing. Example: a worker is frozen for a minute while it holds a permit. The
+        lease lapses, a copy of the message gets a permit and stores the page; when the first one wakes while its
+        request is still at Apple, `renew` takes its permit up again, so that six are never counted as five.
+
+        Of the executions that name the same `sole`, one at a time has a permit, however often a message is delivered.
+        Raises AlreadyRunning if another execution of the message has one, stores its answer, or is done.
         """
         permit = self._take(uid, message_id, sole, wait, rate)
         try:

@@ -137,7 +137,14 @@ def _home(connection: sa.Connection) -> str:
 def write_feed(
     connection: sa.Connection, mirror: Mirror, crawl: Crawl, difference: sa.FromClause, count: int, now: datetime
 ) -> None:
-    """Append a difference to the feed. The counter row is taken here and held to the commit: nothing may follow it."""
+    """Append a difference to the feed; this is the last statement of a publish that waits for others.
+
+    Readers keep the highest number that they have seen, so a lower number must never become visible after a higher
+    one. The numbers are therefore taken from one row, by an UPDATE that locks it until the commit. Example: publishes
+    A and B run side by side. A takes numbers 11 to 30; B waits for the row until A has committed, and takes 31. A
+    sequence would have given B its 31 at once, B might have committed first, and a reader at 31 would never see 11 to
+    30. All that is slow must be done before: while the row is held, no other publish with changes can commit.
+    """
     if not count:
         return
     new = shown(connection, mirror, difference)

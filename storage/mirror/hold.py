@@ -49,7 +49,14 @@ def is_mass_delete(count: int, records: int, remaining: int) -> bool:
 
 
 def judge_deletes(deletes: Deletes, stream: Stream, opened_at: datetime) -> Verdict:
-    """Decide whether the deletes that a crawl shows may be made, given when it was opened."""
+    """Decide whether the deletes that a crawl shows may be made, given when it was opened.
+
+    A list may be empty because of a mistake at Apple, and a mirror that believed it would tell a thousand devices
+    that their apps are gone. So a mass delete is held until a second crawl shows exactly the same one, by its digest,
+    soon after; or until a person accepts it. Example: at 10:00 a full crawl shows none of 620 assignments. The
+    publish changes nothing but holds 620 deletes with their digest. At 10:05 another crawl shows the same: they are
+    made. Had it shown 619 of the records again, its one delete would be no mass delete, and would be made at once.
+    """
     if not is_mass_delete(deletes.count, deletes.records, deletes.remaining):
         return Verdict(may_delete=True)
     digest = deletes.digest()

@@ -48,7 +48,14 @@ class Findings:
 
 
 def stream_after(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -> Stream:
-    """Return the stream as it stands after a crawl of it was published."""
+    """Return the stream as it stands after a crawl of it was published.
+
+    Two versions are kept, and each moves by rules of its own. `version` is where the next delta starts: a consistent
+    crawl moves it to its own version, a torn one leaves it, since what it missed is only in changes since before it.
+    `complete_version` is what the short cut compares with, and only a consistent full crawl without held deletes moves
+    it. Example: a full crawl of v5 is torn, and the mirror was at v3. The delta that follows starts at v3, not at v5: a
+    record that changed at v4, and slipped between two pages of the torn crawl, is in it.
+    """
     after = replace(
         stream,
         records=found.records,

@@ -1,2 +1,2 @@
--- Admit whatever may run now.
+-- Admit the messages that may run now.
 return admit()

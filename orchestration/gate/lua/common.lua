@@ -1,17 +1,17 @@
--- What every script of the gate shares. All keys are of one location, but for `epoch`, which is the whole Redis'.
+-- Shared by every script of the gate. All keys are of one location, except `epoch`, which is of the whole Redis.
 -- Times are milliseconds by Redis' own clock: the clocks of hosts differ.
 local parked = KEYS[1]    -- ZSET id -> place in the queue: waits to be admitted
 local later = KEYS[2]     -- ZSET id -> time: waits for its time, then for admission
-local messages = KEYS[3]  -- HASH id -> the message, never decoded here
+local messages = KEYS[3]  -- HASH id -> the message, which is never decoded here
 local ranks = KEYS[4]     -- HASH id -> place in the queue
 local sent = KEYS[5]      -- HASH id -> how often it was published
-local admitted = KEYS[6]  -- ZSET id -> when it is taken for lost
+local admitted = KEYS[6]  -- ZSET id -> when it counts as lost
 local permits = KEYS[7]   -- ZSET execution -> when its lease ends
 local grants = KEYS[8]    -- LIST of the times of the last grants, newest first
 local state = KEYS[9]     -- HASH closed_until, closings, step, turn
-local wake = KEYS[10]     -- LIST that those who wait for a permit sleep on
-local keeping = KEYS[11]  -- ZSET id -> until when what was answered to it is believed to be being stored
-local epoch = KEYS[12]    -- STRING which server this is, from when on it may be believed, and whether it was told all
+local wake = KEYS[10]     -- LIST on which callers wait for a permit
+local keeping = KEYS[11]  -- ZSET id -> until when its answer may be being stored
+local epoch = KEYS[12]    -- STRING the run of the server, from when on it counts, and whether it has the closings
 
 local limit = tonumber(ARGV[1])      -- requests in flight
 local head = tonumber(ARGV[2])       -- messages beyond that in the broker
@@ -25,10 +25,10 @@ local function server()
   return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 end
 
--- A Redis that was emptied does not know who is at Apple just now, and one that came back from a snapshot, or from
--- another server's copy, believes what was so once. For one lease every gate stays shut, while those who are at Apple
--- renew their permits; then the count is right again. And it stays shut until somebody has told what Apple asked for.
--- Only who is about to let a request through looks at which server this is: that takes longer than the rest.
+-- A Redis that was emptied does not know which requests are at Apple, and one that was restored from a snapshot, or
+-- from another server's copy, has outdated data. For one lease every gate stays shut, while requests at Apple
+-- renew their permits; then the count is right again. And it stays shut until it has the closings of the database.
+-- Only a script that is about to grant a permit compares the run of the server: that takes longer than the rest.
 local function shut_until(is_careful)
   local id, opens, told = string.match(redis.call('GET', epoch) or '', '^(%x+) (%d+) (%d)$')
   if not id or (is_careful and id ~= server()) then
@@ -40,7 +40,7 @@ local function shut_until(is_careful)
   return math.max(tonumber(opens), closed, untold)
 end
 
--- Shut the gate for so long, unless it is shut for longer.
+-- Shut the gate for a time, unless it is shut for longer.
 local function shut(wait)
   local closed = tonumber(redis.call('HGET', state, 'closed_until') or 0)
   redis.call('HSET', state, 'closed_until', string.format('%d', math.max(closed, now + wait)))
@@ -61,7 +61,7 @@ local function publish(id, result)
     return
   end
   local times = redis.call('HINCRBY', sent, id, 1)
-  -- What waits in a long queue is not lost: each time it is published again, it may wait twice as long.
+  -- A message in a long queue is not lost: each time it is published again, it may wait twice as long.
   redis.call('ZADD', admitted, now + patience * 2 ^ math.min(times - 1, 10), id)
   result[#result + 1] = id
   result[#result + 1] = message
@@ -72,8 +72,8 @@ local function earliest(key)
   return first[2] and tonumber(first[2]) or math.huge
 end
 
--- Move messages on: what is due is parked, what is lost is published again, and what may run is admitted.
--- Gives the time at which somebody should look again (-1: never), then id, message, id, message, ...
+-- Move messages on: due ones are parked, lost ones are published again, and those that may run are admitted.
+-- Returns the time of the next look (-1: never), then id, message, id, message, ...
 local function admit()
   local result = { -1 }
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now)) do

@@ -1,3 +1,3 @@
--- A task ended: its message is forgotten, and the next one may come.
+-- A task has ended: delete its message, and admit the next one.
 forget(ARGV[5])
 return admit()

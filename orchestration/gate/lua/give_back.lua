@@ -1,5 +1,5 @@
--- Give a permit back; where Apple asked for less, or is away, close the gate in the same step, before the next one can get
--- in. Gives when the gate opens (0 where it is open), in how long that is, and how often in a row it was closed.
+-- Give a permit back; if Apple asked for fewer requests, or is away, close the gate in the same step, before another can
+-- be granted. Returns when the gate opens (0 if it is open), in how long that is, and how often in a row it was closed.
 local execution, closings, outcome = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local wait, base, cap = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local id, storing = ARGV[11], tonumber(ARGV[12])
@@ -9,7 +9,7 @@ if redis.call('HEXISTS', messages, id) == 1 then
 end
 local is_first = closings == tonumber(redis.call('HGET', state, 'closings') or 0)
 if outcome == 'closed' then
-  -- Five answers to one mistake are one closing: only the first of them makes the next wait longer.
+  -- Five answers to one burst are one closing: only the first of them makes the next wait longer.
   if is_first then
     redis.call('HINCRBY', state, 'closings', 1)
     redis.call('HINCRBY', state, 'step', 1)

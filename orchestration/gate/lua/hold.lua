@@ -1,4 +1,4 @@
--- Let a location wait since what Apple answers cannot be kept: ever longer, and once for all that were under way. After a
+-- Let a location wait because answers cannot be stored: ever longer, and once for all that were under way. After a
 -- while without such a wait, the next is the first again.
 local base, cap = tonumber(ARGV[5]), tonumber(ARGV[6])
 if shut_until() <= now then

@@ -1,4 +1,4 @@
--- Park a message by its id: once, however often it is sent. With `again`, a running task parks itself.
+-- Park a message by its id: once, however often it is sent. With `again`, a running task parks its own.
 local id, rank, delay, message, again = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9] == '1'
 if again then
   if redis.call('ZREM', admitted, id) == 0 then

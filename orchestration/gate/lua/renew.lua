@@ -1,5 +1,5 @@
--- Renew what lives in one process: permits of requests, then tasks. A permit that Redis forgot comes back this way; a
--- message that waits again does not run, whoever thinks so.
+-- Renew the permits and then the tasks of one process. A permit that Redis lost is restored this way; a
+-- message that is parked again does not run, whatever its process believes.
 local count = tonumber(ARGV[5])
 for place = 1, count do
   redis.call('ZADD', permits, now + lease, ARGV[5 + place])

@@ -1,4 +1,4 @@
--- Say when a gate is looked at next, unless somebody else said so since. KEYS: the list of due gates.
+-- Set when a gate is looked at next, unless that has changed since. KEYS: the list of due gates.
 local location, seen, next = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 if tonumber(redis.call('ZSCORE', KEYS[1], location) or -2) ~= seen then
   return 0

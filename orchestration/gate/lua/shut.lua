@@ -1,7 +1,7 @@
--- Shut a gate for so long, since somebody remembers that Apple wanted that; and how often in a row.
+-- Shut a gate for a time, by a closing in the database; with the number of closings in a row.
 local wait, step = tonumber(ARGV[5]), tonumber(ARGV[6])
 shut(wait)
--- Answers that are under way are to the same mistake: they make no wait longer.
+-- Answers that are under way belong to the same closing: they make no wait longer.
 redis.call('HINCRBY', state, 'closings', 1)
 if step > tonumber(redis.call('HGET', state, 'step') or 0) then
   redis.call('HSET', state, 'step', step)

@@ -1,8 +1,8 @@
--- Take a permit for one execution. Gives {1, closings}, or {0, milliseconds to wait, or -1 for: until one is given back,
+-- Take a permit for one execution. Returns {1, closings}, or {0, milliseconds to wait (-1: until one is given back),
 -- why}.
 local execution, id, rate, window = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local sole = ARGV[9]  -- of executions whose names begin so, one at a time; empty for any number
-local twin = ARGV[10] -- how the names of executions of the same message begin; empty where there is no message
+local sole = ARGV[9]  -- of executions whose names begin with this, one at a time; empty for any number
+local twin = ARGV[10] -- how the names of executions of the same message begin; empty if there is no message
 redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
 local living = redis.call('ZRANGE', permits, 0, -1)
 
@@ -15,8 +15,8 @@ local function lives(name)
   return false
 end
 
--- A message is asked about once, however often it is delivered: not while a copy of it asks, nor while that one stores what
--- was answered, nor when it is through.
+-- A message is one request, however often it is delivered: no permit while a copy of it has one, or stores its answer, or
+-- is done.
 redis.call('ZREMRANGEBYSCORE', keeping, '-inf', now)
 if id ~= '' then
   if lives(twin) or redis.call('ZSCORE', keeping, id) or redis.call('HEXISTS', messages, id) == 0 then
@@ -40,7 +40,7 @@ if rate > 0 then
     return { 0, window - (now - tonumber(oldest)), 'fast' }
   end
 end
--- Whoever does not know the rate counts too, for those who do.
+-- A request without a rate is counted too, for those that have one.
 redis.call('LPUSH', grants, string.format('%d', now))
 redis.call('LTRIM', grants, 0, math.max(rate, 256) - 1)
 redis.call('PEXPIRE', grants, window)
