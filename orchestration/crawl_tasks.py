@@ -1,6 +1,7 @@
 """The tasks of a crawl: what seed, page, follow, reconcile and publish do. Each looks at the ledger first."""
 
 import time
+from collections.abc import Callable
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact, PageJob
@@ -31,47 +32,15 @@ class CrawlTasks:
 
     def seed(self, crawl_id: int, round_: int) -> Postponed | None:
         """Fetch the first page, and go on from the count that it shows; end the crawl if nothing has changed."""
-        job = self._store.pages.job(crawl_id, 0)
-        if not _is_current(job.crawl, round_):
-            return None
-        outcome = self._fetcher.fetch(job, 0)
-        if not isinstance(outcome, Stored):
-            return self._obey(job, outcome)
-        crawl = self._note_first(job.crawl, outcome.page)
-        if crawl is not None:
-            self._advance(crawl, message_id(crawl, 0))
-        return None
+        return self._fetch(crawl_id, round_, 0, self._after_first)
 
     def page(self, crawl_id: int, round_: int, index: int) -> Postponed | None:
         """Fetch one page of a round, unless the ledger has it or the crawl has moved on."""
-        job = self._store.pages.job(crawl_id, index)
-        if not _is_current(job.crawl, round_):
-            return None
-        outcome = self._fetcher.fetch(job, index)
-        if not isinstance(outcome, Stored):
-            return self._obey(job, outcome)
-        if index == 0:
-            self._store.crawls.note_first(job.crawl, outcome.page.version, outcome.page.total)
-        return None
+        return self._fetch(crawl_id, round_, index, self._after_page)
 
     def follow(self, crawl_id: int, round_: int, index: int) -> Postponed | None:
         """Take one step of the chain, and send the next."""
-        job = self._store.pages.job(crawl_id, index)
-        if not _is_current(job.crawl, round_):
-            return None
-        outcome = self._fetcher.fetch(job, index)
-        if not isinstance(outcome, Stored):
-            return self._obey(job, outcome)
-        crawl = self._note_first(job.crawl, outcome.page) if index == 0 else job.crawl
-        if crawl is None:
-            return None
-        if goes_straight_on(crawl, outcome.page):
-            self._queue.follow(crawl, index + 1)
-            return None
-        if is_askable(outcome.page):  # the same step is next: its message is parked again
-            return Postponed(seconds=STEP_AGAIN_SECONDS)
-        self._advance(crawl, message_id(crawl, index))
-        return None
+        return self._fetch(crawl_id, round_, index, self._after_step)
 
     def reconcile(self, crawl_id: int) -> None:
         """Decide what an open crawl needs next: the callback of every chord. It is harmless at any time."""
@@ -93,6 +62,37 @@ class CrawlTasks:
     def fail(self, crawl_id: int, cause: Cause) -> None:
         """Fail a crawl whose task cannot go on."""
         self._fail(self._store.crawls.get(crawl_id), cause)
+
+    def _fetch(
+        self, crawl_id: int, round_: int, index: int, then: Callable[[Crawl, PageFact], Postponed | None]
+    ) -> Postponed | None:
+        """Fetch a page of the crawl's present round and act on the outcome: on a stored page by `then`."""
+        job = self._store.pages.job(crawl_id, index)
+        if not _is_current(job.crawl, round_):
+            return None
+        outcome = self._fetcher.fetch(job, index)
+        return then(job.crawl, outcome.page) if isinstance(outcome, Stored) else self._obey(job, outcome)
+
+    def _after_first(self, crawl: Crawl, first: PageFact) -> None:
+        noted = self._note_first(crawl, first)
+        if noted is not None:
+            self._advance(noted, message_id(noted, 0))
+
+    def _after_page(self, crawl: Crawl, page: PageFact) -> None:
+        if page.index == 0:
+            self._store.crawls.note_first(crawl, page.version, page.total)
+
+    def _after_step(self, crawl: Crawl, page: PageFact) -> Postponed | None:
+        noted = self._note_first(crawl, page) if page.index == 0 else crawl
+        if noted is None:
+            return None
+        if goes_straight_on(noted, page):
+            self._queue.follow(noted, page.index + 1)
+            return None
+        if is_askable(page):  # the same step is next: its message is parked again
+            return Postponed(seconds=STEP_AGAIN_SECONDS)
+        self._advance(noted, message_id(noted, page.index))
+        return None
 
     def _note_first(self, crawl: Crawl, first: PageFact) -> Crawl | None:
         """Note what the first page shows; return None if that ends the crawl, or the crawl has moved on."""

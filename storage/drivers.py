@@ -1,10 +1,11 @@
 """The drivers' errors: which pass by themselves, which need a person, and which are bugs of ours."""
 
+import re
 import sqlite3
 
 import psycopg
 
-from .errors import DatabaseAway, DatabaseFull, RefusedByDatabase, StorageError, WrongDatabase
+from .errors import DatabaseAway, DatabaseFull, RefusedByDatabase, StorageError, WrongAddress, WrongDatabase
 
 #: The classes of SQLSTATE that pass by themselves: no connection, a transaction that another made impossible, a lock
 #: that does not come free, no resources, an operator at work, a system that fails.
@@ -21,6 +22,9 @@ _NO_RIGHT = "42501"
 #: The server ended a transaction in which nothing was said for too long: this process was stopped meanwhile.
 _TOO_IDLE = "25P03"
 
+#: How libpq refuses the value of an option, before it connects.
+_WRONG_OPTION = re.compile(r'invalid \w+ value: "')
+
 #: A driver's errors if no server answered.
 _UNANSWERED = (psycopg.OperationalError, psycopg.InterfaceError)
 
@@ -31,6 +35,8 @@ def meaning_of(error: BaseException | None, *, is_lost: bool = False) -> Storage
     words = f"({_short(error)})"
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, words)
+    if not state and _WRONG_OPTION.search(str(error)):
+        return WrongAddress(words)
     if state in _CANNOT_STORE:
         return DatabaseFull(words)
     if state[:2] in _PASSES or state == _TOO_IDLE or is_lost or (not state and isinstance(error, _UNANSWERED)):

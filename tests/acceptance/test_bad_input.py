@@ -175,6 +175,11 @@ SETTINGS = {
     "no way to verify": ({"PAGETURNER_REDIS_URL": "rediss://h/0?ssl_cert_reqs=foo"}, 2, "Flag: foo"),
     "an option that PostgreSQL has not": ({"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?foo=1"}, 1, 'option "foo"'),
     "a wait in letters": ({"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?connect_timeout=x"}, 1, "connect_timeout"),
+    "a mode that SSL has not": (
+        {"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?sslmode=foo"},
+        1,
+        'sslmode value: "foo"',
+    ),
     "a port with letters": ({"PAGETURNER_DATABASE_URL": "postgresql://u:pw@h:x/db"}, 1, "PAGETURNER_DATABASE_URL"),
     "a home that is a file": ({"PAGETURNER_HOME": "/dev/null"}, 2, "/dev/null"),
     "no broker": ({"PAGETURNER_BROKER_URL": "redis://127.0.0.1:9/0"}, 4, "broker does not answer"),
