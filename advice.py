@@ -39,7 +39,7 @@ ADVICE: dict[str, str] = {
     ),
     "OtherLocation": "Each location has a token of its own at Apple.",
     "OtherOwner": "If that is meant to be, confirm it with `pageturner accept`; nothing is crawled before.",
-    "NoPermit": "Try again then.",
+    "NoPermit": "Try again later.",
     "HeldElsewhere": "`--claim` takes it over all the same.",
     # What the database says.
     "StorageError": "",

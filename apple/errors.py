@@ -87,7 +87,7 @@ class TokenExpired(TokenRefused):
 
 
 class TokenRevoked(TokenRefused):
-    """The token was revoked: a newer one was downloaded, or the password of its owner was reset."""
+    """The token was revoked."""
 
 
 class TokenWrong(TokenRefused):
@@ -142,7 +142,7 @@ class Meaning:
     words: str
 
 
-_WRITES = Meaning(error=WrongRequest, words="the answer to a request that changes something, and this never sends one")
+_WRITES = Meaning(error=WrongRequest, words="an error of requests that write, and this was none")
 
 #: Apple's number -> what it means. Every surface that shows a number takes its words from here.
 NUMBERS: dict[int, Meaning] = {
@@ -160,7 +160,7 @@ NUMBERS: dict[int, Meaning] = {
     9617: Meaning(error=Moved, words="the address has moved"),
     9621: Meaning(error=TokenExpired, words="it is past its year of validity"),
     9622: Meaning(error=TokenWrong, words="the token is invalid"),
-    9625: Meaning(error=TokenRevoked, words="another has taken its place"),
+    9625: Meaning(error=TokenRevoked, words="a newer one was downloaded, or the password of the account was reset"),
     9629: Meaning(error=StaleCursor, words="the batch token does not fit the content token"),
     9630: Meaning(error=SlowDown, words="too many calls"),
     9631: Meaning(error=SlowDown, words="too many calls"),

@@ -1,4 +1,4 @@
-"""One page of a list: read from the body that Apple sent in any of its three ways; another page is refused."""
+"""One page of a list: read from an answer, however the list is paged; a page that was not requested is refused."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from .records import Records, sort_fields
 from .resources import Paging, Resource
 from .tokens import MalformedToken, parse_date
 
-#: No number of pages or records is this large, and every database can hold it.
+#: Larger than any real number of pages or records, and small enough for every database.
 _LARGEST = 2**31 - 1
 
 #: The escape of the one character that no database takes. An escaped backslash before u0000 is not it.

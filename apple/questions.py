@@ -1,4 +1,4 @@
-"""Questions: which page of which list is asked for, and how each of Apple's three ways of paging puts that."""
+"""Questions: which page of which list is asked for, and how each kind of paging asks for it."""
 
 from dataclasses import dataclass
 from typing import Any

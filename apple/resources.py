@@ -45,7 +45,7 @@ class Resource:
     also: str | None = None
     #: What Apple's service config calls the address, where it may name another one.
     url_name: str | None = None
-    #: What a request without a token carries besides. Apple keeps it in the tokens that it gives.
+    #: What a request without a batchToken or sinceModifiedToken carries. Apple keeps it in the tokens that it gives.
     filters: Mapping[str, int] = field(default_factory=dict)
 
     @property

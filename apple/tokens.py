@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-#: Apple's offset has no colon (`+0000`), which ISO 8601 parsers of Python 3.11 and later read all the same.
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 #: A token is a few hundred bytes; a file far above that is some other file.
@@ -54,7 +53,10 @@ def parse_token(raw: bytes) -> Token:
 
 
 def parse_date(text: str) -> datetime:
-    """Return one of Apple's dates, `2030-11-08T22:33:22+0000`; without an offset it is UTC."""
+    """Return one of Apple's dates, `2030-11-08T22:33:22+0000`; without an offset it is UTC.
+
+    The offset has no colon, which `fromisoformat` accepts from Python 3.11 on.
+    """
     try:
         moment = datetime.fromisoformat(text.strip())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

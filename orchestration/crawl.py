@@ -37,9 +37,10 @@ class Crawler:
     def advance(self, crawl: Crawl, *, message_id: str = "", is_revival: bool = False) -> bool:
         """Decide what an open crawl needs next, and do it.
 
-        Nothing is done while a message of the crawl is parked or admitted, other than the one of this id: a callback
-        may run early, or twice. Example: page 7 of 300 was lost with its worker. The chord's callback comes all the
-        same; the ledger lacks page 7; the decision is `Fetch(indexes=(7,))`, which is a chord of one page.
+        Only a failure is acted on while a message of the crawl is parked or admitted, other than the one of this id:
+        a callback may run early, or twice. Example: page 7 of 300 was lost with its worker. The chord's callback
+        comes all the same; the ledger lacks page 7; the decision is `Fetch(indexes=(7,))`, which is a chord of one
+        page.
         """
         decision = decide_crawl(crawl, self._store.pages.facts(crawl.id, crawl.floor))
         is_under_way = self._gate.knows(crawl.uid, message_prefix(crawl), but=message_id)

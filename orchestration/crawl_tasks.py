@@ -136,5 +136,5 @@ class CrawlTasks:
 
 
 def _is_current(crawl: Crawl, round_: int) -> bool:
-    """Return whether a message is of the round that the crawl is in: late and repeated messages are not."""
+    """Return whether a message is of the round that the crawl is in, and not of an earlier one."""
     return crawl.state is CrawlState.OPEN and round_ == crawl.round

@@ -1,6 +1,7 @@
 """The scheduler's chores: find what is due, and queue a task for each location.
 
-Beat sends each chore a little more often than it is claimed. Any number of beats may run.
+A chore can be claimed a little before its interval is over, so that a beat that is early is not lost. Any number of
+beats may run.
 """
 
 import logging
@@ -27,7 +28,7 @@ _EARLY = 0.8
 #: How many locations a tick begins at most; the others are due in the next.
 _AT_ONCE = 500
 
-#: About how many locations Apple is asked each time.
+#: How many locations one refresh asks Apple about.
 _CONFIGS_AT_ONCE = 50
 
 

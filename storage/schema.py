@@ -63,7 +63,7 @@ streams = sa.Table(
     sa.Column("location_id", Identity, sa.ForeignKey("locations.id"), nullable=False),
     sa.Column("resource", sa.Text, nullable=False),
     sa.Column("is_watched", sa.Boolean, nullable=False, server_default=sa.true()),
-    # The base of the next delta, moved by every publish.
+    # The base of the next delta, moved by consistent full crawls and deltas.
     sa.Column("version", sa.Text),
     # The version of the last consistent full crawl that published its deletes: what the short cut compares with.
     sa.Column("complete_version", sa.Text),
@@ -188,7 +188,7 @@ crawls = sa.Table(
     sa.Column("restarts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("rereads", sa.Integer, nullable=False, server_default="0"),
     sa.Column("revivals", sa.Integer, nullable=False, server_default="0"),
-    # The version of its very first answer, which never moves: torn catch-up starts there.
+    # The version of its first answer since its last full start: a mirror without a version starts its delta there.
     sa.Column("base_version", sa.Text),
     sa.Column("version", sa.Text),
     sa.Column("total", sa.Integer),

@@ -78,6 +78,6 @@ class PageOutcome(StrEnum):
 
     STORED = "stored"  #: its body is here
     BEYOND = "beyond"  #: Apple says that there is no such page
-    LOST = "lost"  #: an answer came, but not the page: no list in it, or another page
-    FAILED = "failed"  #: no answer came, however often it was asked for
+    LOST = "lost"  #: an answer without the page: no list in it, or a batch without its token
+    FAILED = "failed"  #: given up: its reason says why
     TRYING = "trying"  #: an attempt failed, and another will be made

@@ -34,14 +34,14 @@ AWAY_SECONDS = 5.0
 BROKER_SECONDS = 1.0
 
 #: How many chores of the scheduler may wait for a worker: some of each kind.
-_ROUNDS_WAITING = 10
+_CHORES_WAITING = 10
 
 #: Options of the caller's process, which do not belong into a message.
 _NOT_CARRIED = ("add_to_parent", "connection", "router", "result_cls")
 
 
 class GatedTask(Task):
-    """A task that goes through the gate, both ways. Its first argument is a location's uId, its second a crawl."""
+    """A task whose message is parked at a gate, when it is sent or postponed. Its first argument is the uId."""
 
     abstract = True
     #: The place of its messages in a gate's queue: lower comes first.
@@ -150,7 +150,7 @@ class ChoreTask(Task):
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
         """Send the chore, unless chores wait already: without workers they would pile up."""
-        if depths().get(self.queue, 0) < _ROUNDS_WAITING:
+        if depths().get(self.queue, 0) < _CHORES_WAITING:
             return super().apply_async(*args, **options)
         return None
 

@@ -142,7 +142,7 @@ def _start(sender: Any, **_: Any) -> None:
         services().store.feed.recognise()
         _compare_clocks()  # errors of the settings or the database are reported now, not by the first task
     except DatabaseAway as error:
-        log.warning("%s It is waited for.", error)
+        log.warning("%s Waiting for it.", error)
     except (StorageError, WrongSettings) as error:
         log.critical("%s", error)
         raise WorkerShutdown(1) from None

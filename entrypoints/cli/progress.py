@@ -66,7 +66,7 @@ class SyncFollower:
         self._is_told = False
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
-        """Wait until all are over; print why those are left that are not waited for.
+        """Wait until all are over. Crawls that are not waited for any more are reported as failed, with the reason.
 
         Servers that are away for a while are waited for: the ledger has what was read, and workers go on by themselves.
         """

@@ -63,7 +63,7 @@ class Home:
         return True
 
     def keeper(self) -> dict[str, Any]:
-        """Return what the keeper wrote about itself; None if there is none, even if one that died left its file."""
+        """Return what the keeper wrote about itself; empty if no living process keeps this home."""
         try:
             with (self.path / "lock").open() as lock:
                 if self._lock is None and _is_free(lock):

@@ -41,7 +41,7 @@ class BackgroundBuild(Generic[T]):
     def _open(self) -> None:
         while not self._stopping.wait(_AGAIN_SECONDS):
             if self._try():
-                log.warning("The database is there: open.")
+                log.warning("The database answers: serving from now on.")
                 return
 
     def _try(self) -> bool:
@@ -49,6 +49,6 @@ class BackgroundBuild(Generic[T]):
             self._built = self._build()
         except DatabaseAway as error:
             if not self._thread.is_alive():
-                log.warning("%s It is waited for.", error)
+                log.warning("%s Waiting for it.", error)
             return False
         return True

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 #: The counters of processes: name, labels and description.
 COUNTERS = {
-    "pages": (("resource", "outcome"), "Pages that came from Apple."),
+    "pages": (("resource", "outcome"), "Pages that Apple answered."),
     "records": (("resource",), "Records on these pages."),
-    "errors": (("resource", "error"), "Answers that were not the page: each is asked for again, or ends its crawl."),
-    "drift": (("resource",), "Times that the data turned out to have moved while they were read."),
-    "torn": (("resource",), "Readings that never were of one moment: they removed nothing."),
+    "errors": (("resource", "error"), "Answers that were no page: each is requested again, or ends its crawl."),
+    "drift": (("resource",), "How many times the data changed while they were read."),
+    "torn": (("resource",), "Torn crawls: they deleted nothing."),
     "changes": (("resource", "op"), "Changes of the mirror."),
     "crawls": (("resource", "kind", "outcome"), "Crawls that ended."),
     "notices": (("result",), "Requests to the receiver."),
 }
 DURATIONS = {
-    "page_seconds": (("resource",), "From asking for a page to its last byte."),
+    "page_seconds": (("resource",), "From the request of a page to its last byte."),
     "permit_seconds": (("resource",), "From a task's start to its permit: a worker that waits for Apple's limit."),
     "publish_seconds": (("resource",), "From the first comparison to the commit."),
 }
@@ -128,24 +128,30 @@ def _of_database(services: "Services") -> Iterator[Metric]:
         rounds.add_metric([name], moment.timestamp())
     yield rounds
     unhandled, oldest = services.store.notices.unhandled()
-    yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that were not handled yet.", unhandled)
+    yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that are not handled yet.", unhandled)
     waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
-    yield GaugeMetricFamily("pageturner_notices_oldest_seconds", "For how long one has waited for that.", waits)
+    yield GaugeMetricFamily(
+        "pageturner_notices_oldest_seconds", "The age of the oldest notice that is not handled.", waits
+    )
 
 
 def _of_streams(overview: Overview) -> Iterator[Metric]:
     success = GaugeMetricFamily(
-        "pageturner_stream_last_success_timestamp_seconds", "The mirror is as young as this.", labels=_STREAM
+        "pageturner_stream_last_success_timestamp_seconds",
+        "When the last crawl was opened that left the mirror in step.",
+        labels=_STREAM,
     )
     records = GaugeMetricFamily("pageturner_stream_records", "Records in the mirror.", labels=_STREAM)
     failures = GaugeMetricFamily("pageturner_stream_failures", "Failures in a row.", labels=_STREAM)
     held = GaugeMetricFamily("pageturner_stream_held_deletes", "Deletes that are held.", labels=_STREAM)
-    every = GaugeMetricFamily("pageturner_stream_interval_seconds", "How often it is looked at.", labels=_STREAM)
+    every = GaugeMetricFamily("pageturner_stream_interval_seconds", "How often the stream is due.", labels=_STREAM)
     late = GaugeMetricFamily(
         "pageturner_stream_late", "0 in step, 1 late, 2 failing, as `status` has it.", labels=_STREAM
     )
     state = GaugeMetricFamily(
-        "pageturner_stream_state", "1 for its state, as `status` has it.", labels=[*_STREAM, "state"]
+        "pageturner_stream_state",
+        "1 for the present state of the stream, as `status` has it.",
+        labels=[*_STREAM, "state"],
     )
     for one in overview.locations:
         for view in one.streams:
@@ -162,7 +168,9 @@ def _of_streams(overview: Overview) -> Iterator[Metric]:
 
 
 def _of_tokens(overview: Overview) -> Iterator[Metric]:
-    state = GaugeMetricFamily("pageturner_location_state", "1 for the state of its token.", labels=[*_PLACE, "state"])
+    state = GaugeMetricFamily(
+        "pageturner_location_state", "1 for the present state of the location's token.", labels=[*_PLACE, "state"]
+    )
     expires = GaugeMetricFamily("pageturner_token_expiry_timestamp_seconds", "When a token ends.", labels=_PLACE)
     for view in overview.locations:
         one = view.location

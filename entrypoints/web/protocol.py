@@ -9,7 +9,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: The time for the head of a request, from the begin of the connection or from the first byte.
+#: The time for the head of a request, from the start of the connection or from the first byte.
 _HEAD_SECONDS = 10.0
 
 #: How long a connection stays open after an early answer: closing at once could lose the answer.
@@ -20,7 +20,7 @@ _REST_SECONDS = 1.0
 _HEAD_BYTES = 65_536
 _READ_BYTES = 262_144
 
-#: The time for a whole request.
+#: The most bytes of a whole request.
 _REQUEST_BYTES = 2_000_000
 
 

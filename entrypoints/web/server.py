@@ -3,6 +3,8 @@
 import socket
 from typing import Any
 
+from settings import Settings, read_settings
+
 from ..exits import Exit, Failure
 
 #: Beyond this, connections are answered 503 at once.
@@ -13,6 +15,21 @@ _IDLE_SECONDS = 30
 
 #: Requests under way may end within this when the server stops.
 _STOP_SECONDS = 15
+
+
+def prepare(name: str) -> Settings:
+    """Return the settings of a process that serves, once its logs, reports of bugs and embedded servers are set up."""
+    from tasks.logs import configure
+    from tasks.sentry import report_bugs
+
+    from ..embedded.servers import join_if_any
+
+    settings = read_settings()
+    if settings.is_embedded:
+        join_if_any(settings)
+    configure(settings)
+    report_bugs(settings, name)
+    return settings
 
 
 def listen(host: str, port: int) -> socket.socket:

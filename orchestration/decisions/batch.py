@@ -1,12 +1,4 @@
-"""Batches of the legacy service: from what the ledger has of them to what to do next. Pure.
-
-The legacy service shows no versions. Batch N is asked for first after the first answer, since it brings the token by
-which later changes are asked for: what changes while the others are read is then in a delta from that token. The first
-answer came before that, so it is asked for again at the end, and what it says then is what counts. After it comes such
-a delta. Removals are in no delta, so the number of all records is compared too, as it was right after batch N and at
-the end; and batch N is asked for once more after the first of these, for what left it before that is in neither. Only
-if nothing is new and nothing is gone was all of it of one moment.
-"""
+"""Batches of the legacy service: from what the ledger has of them to what to do next. Pure."""
 
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, PageFact
 from storage.states import PageOutcome
@@ -15,21 +7,22 @@ from .index import failure, is_askable
 from .model import PAGE_LIMIT, REREAD_LIMIT, ROUND_LIMIT, CrawlDecision, CrawlFacts, Fail, Fetch, Restart, Seed, Settle
 
 
-def reconcile_batches(reading: CrawlFacts) -> CrawlDecision:
+def decide_batch(facts: CrawlFacts) -> CrawlDecision:
     """Decide what a crawl of batches needs next.
 
     The legacy service has no versions, so a crawl of N batches proves by four more requests that nothing changed
-    meanwhile. Example with N = 3 (indexes 0 to 3, where 0 is the first answer): first 0, which brings the count; then
-    3 alone, which brings the token for later changes; then `BASE` (the first answer right after it, with the number
-    of all records) and `END` (batch 3 once more, now that this number is known); then 1 and 2; then `AGAIN`, the
-    first answer in its present state; then `CHECK`, the changes since the token. The crawl is consistent only if
-    `CHECK` lists no change and `AGAIN` names the same number as `BASE`: a removal is in no list of changes, but it
-    makes the number smaller.
+    meanwhile. What changes while the batches are read is in a delta from the token of batch N; the first answer is
+    older than that token, so it is read again at the end. Example with N = 3 (indexes 0 to 3, where 0 is the first
+    answer): first 0, which brings the count; then 3 alone, which brings the token for later changes; then `BASE` (the
+    first answer right after it, with the number of all records) and `END` (batch 3 once more: what was removed from
+    it before that number was read is in no later list); then 1 and 2; then `AGAIN`, the first answer in its present
+    state; then `CHECK`, the changes since the token. The crawl is consistent only if `CHECK` lists no change and
+    `AGAIN` names the same number as `BASE`: a removal is in no list of changes, but it makes the number smaller.
     """
-    failed = failure(reading.pages)
+    failed = failure(facts.pages)
     if failed is not None:
         return failed
-    batches = {page.index: page for page in reading.pages}
+    batches = {page.index: page for page in facts.pages}
     first = batches.get(0)
     if first is None:
         return Seed()
@@ -39,15 +32,15 @@ def reconcile_batches(reading: CrawlFacts) -> CrawlDecision:
         return Fail(reason="Apple's first answer has neither a batchToken nor a sinceModifiedToken.")
     if first.is_last:  # one answer is of one moment
         return Settle(is_consistent=True, version=first.version, total=1)
-    return _walk(batches) if first.total is None else _complete(reading, batches)
+    return _walk(batches) if first.total is None else _complete(facts, batches)
 
 
-def _complete(reading: CrawlFacts, batches: dict[int, PageFact]) -> CrawlDecision:
+def _complete(facts: CrawlFacts, batches: dict[int, PageFact]) -> CrawlDecision:
     total = _total(batches)
     if total > PAGE_LIMIT:
         return Fail(reason=f"Apple claims {total - 1} batches; more than {PAGE_LIMIT} are not believed.")
     missing = _missing(batches, total)
-    if missing and reading.round < ROUND_LIMIT:
+    if missing and facts.round < ROUND_LIMIT:
         return Fetch(indexes=missing)
     last = batches.get(total - 1)
     version = last.version if last is not None else None
@@ -55,8 +48,8 @@ def _complete(reading: CrawlFacts, batches: dict[int, PageFact]) -> CrawlDecisio
     if missing or any(batches[index].outcome is not PageOutcome.STORED for index in range(total)):
         return torn
     if _has_drifted(batches, total):
-        return Restart() if reading.restarts < REREAD_LIMIT else torn
-    return _check(reading, batches, torn)
+        return Restart() if facts.restarts < REREAD_LIMIT else torn
+    return _check(facts, batches, torn)
 
 
 def _has_drifted(batches: dict[int, PageFact], total: int) -> bool:
@@ -75,10 +68,10 @@ def _missing(batches: dict[int, PageFact], total: int) -> tuple[int, ...]:
     return tuple(index for index in range(1, total) if _is_missing(batches.get(index)))
 
 
-def _check(reading: CrawlFacts, batches: dict[int, PageFact], torn: Settle) -> CrawlDecision:
+def _check(facts: CrawlFacts, batches: dict[int, PageFact], torn: Settle) -> CrawlDecision:
     """Request the changes since the last batch: if there are none, nothing changed while the batches were read."""
     for index in (AGAIN, CHECK):
-        if _is_missing(batches.get(index)) and reading.round < ROUND_LIMIT:
+        if _is_missing(batches.get(index)) and facts.round < ROUND_LIMIT:
             return Fetch(indexes=(index,))
     check, again = batches.get(CHECK), batches.get(AGAIN)
     if check is None or again is None:

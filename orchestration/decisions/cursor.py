@@ -18,21 +18,21 @@ def goes_straight_on(crawl: Crawl, step: PageFact) -> bool:
     return step.outcome is PageOutcome.STORED and not step.is_last and is_one and step.index + 1 < PAGE_LIMIT
 
 
-def follow_cursors(reading: CrawlFacts) -> CrawlDecision:
+def decide_cursor(facts: CrawlFacts) -> CrawlDecision:
     """Decide what a chain needs next."""
-    failed = failure(reading.pages)
+    failed = failure(facts.pages)
     if failed is not None:
         return failed
-    steps = {page.index: page for page in reading.pages}
+    steps = {page.index: page for page in facts.pages}
     index = 0
     while index in steps and not is_askable(steps[index]):
         step = steps[index]
         if step.outcome is not PageOutcome.STORED:
             return Fail(reason=f"Step {index} has no list of records.")
-        if step.version != steps[0].version and reading.restarts < REREAD_LIMIT:
+        if step.version != steps[0].version and facts.restarts < REREAD_LIMIT:
             return Restart()
         if step.is_last:
-            versions = {page.version for page in reading.pages}
+            versions = {page.version for page in facts.pages}
             is_one = len(versions) == 1 and None not in versions
             return Settle(is_consistent=is_one, version=steps[0].version, total=index + 1)
         index += 1

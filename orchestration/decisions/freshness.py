@@ -1,4 +1,4 @@
-"""Freshness: how old what is mirrored of a stream is, and whether that is too old. Pure: late is a fact, not a flag."""
+"""Freshness: how old a stream's mirror is, and whether that is too old. Pure: lateness is computed, and never stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Freshness(StrEnum):
 
     FRESH = "in step"
     LATE = "late"  #: it was not in step for an interval
-    FAILING = "failing"  #: nor for two
+    FAILING = "failing"  #: it was not in step for two intervals
 
 
 @dataclass(frozen=True, kw_only=True)

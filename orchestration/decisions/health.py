@@ -102,7 +102,11 @@ def of_counts(disagreements: Sequence[Disagreement]) -> list[str]:
     """Return a sentence for each asset whose count and list disagree at Apple; of many, for the first ones."""
     told = [_of_count(one, one.last) for one in disagreements[:TOLD] if one.last is not None]
     rest = len(disagreements) - TOLD
-    return told if rest <= 0 else [*told, f"{rest} more assets are counted and listed differently: status --json."]
+    return (
+        told
+        if rest <= 0
+        else [*told, f"{rest} more assets are counted and listed differently: `status --json` has all."]
+    )
 
 
 def _of_count(one: Disagreement, last: Look) -> str:
@@ -110,7 +114,7 @@ def _of_count(one: Disagreement, last: Look) -> str:
         f"Apple counts {one.counted} assignments of asset {one.adam_id} {one.pricing_param} and lists {one.listed}"
     )
     times = "once" if last.attempts == 1 else f"{last.attempts} times"
-    return f"{numbers}; looked into {times}, and again from {last.again_at:%Y-%m-%d %H:%M} UTC on."
+    return f"{numbers}; looked into {times}, and again after {last.again_at:%Y-%m-%d %H:%M} UTC."
 
 
 def _late(verdict: StreamFreshness) -> str:
@@ -119,7 +123,7 @@ def _late(verdict: StreamFreshness) -> str:
 
 
 def _torn(stream: Stream) -> str:
-    words = "The data changed too often while it was read: removals wait for the next full crawl"
+    words = "The data changed too often while they were read: removals wait for the next full crawl"
     if stream.full_after is None or stream.torn_fulls < _TORN:
         return words + ", which the next sync makes."
     return words + f", from {stream.full_after:%Y-%m-%d %H:%M} UTC on (torn {stream.torn_fulls} times in a row)."
@@ -156,5 +160,5 @@ def of_notices(unhandled: int, since: datetime | None, now: datetime) -> Health:
     """Return how the notices stand: whether any waits for longer than handling it takes."""
     if since is None or now - since <= STILL:
         return Health(state="handled")
-    words = f"{unhandled} notices wait since {since:%Y-%m-%d %H:%M} UTC to be handled."
+    words = f"{unhandled} notices have been waiting since {since:%Y-%m-%d %H:%M} UTC."
     return Health(state="unhandled", words=words, alarm=Alarm.WARNING, about="unhandled")

@@ -23,7 +23,7 @@ from .model import (
 )
 
 
-def decide_index(reading: CrawlFacts) -> CrawlDecision:
+def decide_index(facts: CrawlFacts) -> CrawlDecision:
     """Decide what a crawl needs next.
 
     The state of a page is its version and the total that it shows. A crawl is consistent if every page below the total
@@ -32,47 +32,47 @@ def decide_index(reading: CrawlFacts) -> CrawlDecision:
     `Fetch((0,), is_reread=True)`, which brings page 0 of v2, then `Fetch((1, 2, 3, 4))`, then `Settle`.
     If the data never rest, the crawl settles as torn after `REREAD_LIMIT` times, and may then delete nothing.
     """
-    pages = {page.index: page for page in reading.pages}
-    failed = failure(reading.pages)
+    pages = {page.index: page for page in facts.pages}
+    failed = failure(facts.pages)
     if failed is not None:
         return failed
     first = pages.get(0)
     if first is None or is_askable(first):
         return Seed() if first is None else Fetch(indexes=(0,))
     if first.outcome is not PageOutcome.STORED:
-        return _without_first(reading)
+        return _without_first(facts)
     total = _total(first, pages)
     if total is None:
-        return _walk(reading, pages)
+        return _walk(facts, pages)
     if total > PAGE_LIMIT:
         return Fail(reason=f"Apple claims {total} pages; more than {PAGE_LIMIT} are not believed.")
-    return _complete(reading, pages, total)
+    return _complete(facts, pages, total)
 
 
-def _without_first(reading: CrawlFacts) -> CrawlDecision:
-    if reading.is_delta:  # no list may be how Apple shows an empty one: the base stays, and nothing is lost
+def _without_first(facts: CrawlFacts) -> CrawlDecision:
+    if facts.is_delta:  # no list may be how Apple shows an empty one: the base stays, and nothing is lost
         return Settle(is_consistent=False, version=None, total=0)
     return Fail(reason="Apple's first page has no list of records.")
 
 
-def _complete(reading: CrawlFacts, pages: dict[int, PageFact], total: int) -> CrawlDecision:
+def _complete(facts: CrawlFacts, pages: dict[int, PageFact], total: int) -> CrawlDecision:
     first = pages[0]
     missing = tuple(index for index in range(total) if index not in pages or is_askable(pages[index]))
-    if missing and reading.round < ROUND_LIMIT:
+    if missing and facts.round < ROUND_LIMIT:
         return Fetch(indexes=missing)
     present = [pages[index] for index in range(total) if index in pages]
     moved = [page for page in present if page.outcome is PageOutcome.STORED and _state(page) != _state(first)]
     torn = Settle(is_consistent=False, version=first.version, total=total)
     if any(page.round >= first.round for page in moved):  # page 0 itself is of an older version
-        return Fetch(indexes=(0,), is_reread=True) if reading.rereads < REREAD_LIMIT else torn
-    if moved and reading.round < ROUND_LIMIT:
+        return Fetch(indexes=(0,), is_reread=True) if facts.rereads < REREAD_LIMIT else torn
+    if moved and facts.round < ROUND_LIMIT:
         return Fetch(indexes=tuple(page.index for page in moved))
-    if missing or moved or not _is_consistent(present, total, is_delta=reading.is_delta):
+    if missing or moved or not _is_consistent(present, total, is_delta=facts.is_delta):
         return torn
     return Settle(is_consistent=True, version=first.version, total=total)
 
 
-def _walk(reading: CrawlFacts, pages: dict[int, PageFact]) -> CrawlDecision:
+def _walk(facts: CrawlFacts, pages: dict[int, PageFact]) -> CrawlDecision:
     """Go from page to page if Apple gives no total."""
     index = 0
     while (following := pages[index].next_index) is not None:
@@ -83,7 +83,7 @@ def _walk(reading: CrawlFacts, pages: dict[int, PageFact]) -> CrawlDecision:
         if pages[following].outcome is not PageOutcome.STORED:
             break
         index = following
-    return _complete(reading, pages, index + 1)
+    return _complete(facts, pages, index + 1)
 
 
 def _total(first: PageFact, pages: dict[int, PageFact]) -> int | None:

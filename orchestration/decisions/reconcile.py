@@ -7,24 +7,24 @@ from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact
 from storage.states import CrawlKind
 
-from .batch import reconcile_batches
-from .cursor import follow_cursors
+from .batch import decide_batch
+from .cursor import decide_cursor
 from .index import decide_index
 from .model import CrawlDecision, CrawlFacts
 from .single import decide_single
-from .spot import reconcile_spot
+from .spot import decide_spot
 
 _BY_PAGING: dict[Paging, Callable[[CrawlFacts], CrawlDecision]] = {
     Paging.INDEX: decide_index,
-    Paging.BATCH: reconcile_batches,
+    Paging.BATCH: decide_batch,
     Paging.SINGLE: decide_single,
-    Paging.CURSOR: follow_cursors,
+    Paging.CURSOR: decide_cursor,
 }
 
 
 def decide_crawl(crawl: Crawl, pages: Sequence[PageFact]) -> CrawlDecision:
     """Decide what a crawl needs next."""
-    reading = CrawlFacts(
+    facts = CrawlFacts(
         round=crawl.round - crawl.floor,
         rereads=crawl.rereads,
         restarts=crawl.restarts,
@@ -33,8 +33,8 @@ def decide_crawl(crawl: Crawl, pages: Sequence[PageFact]) -> CrawlDecision:
         scopes=crawl.scopes,
     )
     if crawl.kind is CrawlKind.SPOT:
-        return reconcile_spot(reading)
-    return _BY_PAGING[RESOURCES[crawl.resource].paging](reading)
+        return decide_spot(facts)
+    return _BY_PAGING[RESOURCES[crawl.resource].paging](facts)
 
 
 def is_unchanged(crawl: Crawl, first: PageFact, complete_version: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Retry: what an error means for a page, given the attempts so far. This is the only retry loop, flat and bounded."""
+"""Retry: what an error means for a page, given the attempts so far. Only attempts that found Apple away are bounded."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -97,7 +97,7 @@ def decide_retry(  # noqa: PLR0911 - a table
         case Away() if tried < AWAY_LIMIT or attempts < LEAST_ATTEMPTS:
             return Postponed(seconds=wait_after(attempts, error.retry_after), is_attempt=True)
         case Away():
-            tried_for = f" It was tried for {AWAY_LIMIT.seconds} seconds."
+            tried_for = f" It was tried for over {AWAY_LIMIT.seconds} seconds."
             return GaveUp(cause=_cause(error, Trouble.AWAY, tried_for))
         case Stale():
             return Dead(cause=_cause(error, Trouble.AWAY))

@@ -66,9 +66,9 @@ def is_full_cheaper(chosen: Sequence[Disagreement], pages: int | None, records: 
     return sum(max(1, -(-one.counted // a_page)) for one in chosen) >= max(2, pages or 1)
 
 
-def reconcile_spot(reading: CrawlFacts) -> CrawlDecision:
+def decide_spot(facts: CrawlFacts) -> CrawlDecision:
     """Decide what a spot needs next: each asset is a list of its own."""
-    decisions = [_decide(reading, place) for place in range(len(reading.scopes))]
+    decisions = [_decide(facts, place) for place in range(len(facts.scopes))]
     failures = [decision for decision in decisions if isinstance(decision, Fail)]
     if len(failures) == len(decisions):
         return failures[0]
@@ -76,16 +76,16 @@ def reconcile_spot(reading: CrawlFacts) -> CrawlDecision:
     if fetches:
         indexes = [place * PAGES_A_SCOPE + index for place, one in fetches for index in one.indexes]
         return Fetch(indexes=tuple(indexes), is_reread=any(one.is_reread for _, one in fetches))
-    pairs = zip(reading.scopes, decisions, strict=True)
+    pairs = zip(facts.scopes, decisions, strict=True)
     scopes = tuple(_settled(scope, one) for scope, one in pairs)
     return Settle(is_consistent=any(scope.is_consistent for scope in scopes), version=None, total=None, scopes=scopes)
 
 
-def _decide(reading: CrawlFacts, place: int) -> CrawlDecision:
-    mine = _of(reading, place)
+def _decide(facts: CrawlFacts, place: int) -> CrawlDecision:
+    mine = _of(facts, place)
     first = next((page for page in mine.pages if page.index == 0), None)
     is_none = first is not None and first.outcome in {PageOutcome.BEYOND, PageOutcome.LOST} and not is_askable(first)
-    if is_none and reading.scopes[place].counted == 0:
+    if is_none and facts.scopes[place].counted == 0:
         return Settle(is_consistent=True, version=None, total=0)  # Apple counts none, and has no first page of none
     decision = decide_index(mine)
     return Fetch(indexes=(0,)) if isinstance(decision, Seed) else decision  # all assets are read side by side
@@ -97,10 +97,10 @@ def _settled(scope: Scope, decision: CrawlDecision) -> Scope:
     return replace(scope, total=0)  # it could not be read: no page of it counts
 
 
-def _of(reading: CrawlFacts, place: int) -> CrawlFacts:
+def _of(facts: CrawlFacts, place: int) -> CrawlFacts:
     start = place * PAGES_A_SCOPE
-    mine: list[PageFact] = [page for page in reading.pages if start <= page.index < start + PAGES_A_SCOPE]
-    return replace(reading, pages=[replace(page, index=page.index - start) for page in mine], scopes=())
+    mine: list[PageFact] = [page for page in facts.pages if start <= page.index < start + PAGES_A_SCOPE]
+    return replace(facts, pages=[replace(page, index=page.index - start) for page in mine], scopes=())
 
 
 def _is_due(one: Disagreement, now: datetime) -> bool:

@@ -45,10 +45,15 @@ TASK_SECONDS = 8.0
 
 
 class NoPermit(Exception):
-    """The location's gate is closed; `seconds` says when to ask again."""
+    """No permit in time: the gate is shut for some seconds; or, if they are 0, five requests are in flight."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The location's gate is closed for {seconds:.0f} s.")
+        is_shut = seconds > 0
+        super().__init__(
+            f"The location's gate is shut for {seconds:.0f} s."
+            if is_shut
+            else "Five requests of the location are in flight."
+        )
         self.seconds = seconds
 
 

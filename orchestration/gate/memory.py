@@ -91,7 +91,7 @@ class Refusal:
     """No permit, and why: `full`, `shut`, `fast` (Apple's rate), or `twin` (the message has one)."""
 
     why: str
-    #: For how many seconds at least; None if that depends on a permit being given back.
+    #: For how many milliseconds at least; None: until a permit is given back.
     wait: int | None
 
 

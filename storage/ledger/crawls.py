@@ -190,7 +190,7 @@ class Crawls:
             return total
 
     def note_first(self, crawl: Crawl, version: str | None, total: int | None) -> Crawl | None:
-        """Note what the first page shows. The base version is set by the very first answer and never moves.
+        """Note what the first page shows. The base version is that of the first answer.
 
         None if the crawl has moved on since: a late answer must not overwrite a later decision.
         """

@@ -1,4 +1,4 @@
-"""Pages: the ledger of a crawl, and its staging area. A page that is stored here is never asked for again."""
+"""Pages: the ledger of a crawl, and its staging area. A stored page is not requested again in its round."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -133,7 +133,7 @@ class Pages:
             return [make_fact(row) for row in rows]
 
     def moved_at(self, crawl_id: int) -> datetime | None:
-        """Return when a request for a page was last answered; None if none was."""
+        """Return when a page was last stored, failed attempts included; None if none was."""
         with self._database.once() as connection:
             moved_at: datetime | None = connection.scalar(_MOVED_AT, {"crawl": crawl_id})
             return moved_at

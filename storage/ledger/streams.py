@@ -124,7 +124,7 @@ class Streams:
             want(connection, dict.fromkeys(connection.scalars(sa.select(streams.c.id).where(mine)), now))
 
     def postpone(self, location_id: int, until: datetime) -> None:
-        """Let a location rest: no stream of it is due before that moment, whatever a notice wants."""
+        """Let a location rest: no stream of it is due before that moment; what notices wanted so far is due then."""
         mine = streams.c.location_id == location_id
         is_wanted = sa.exists().where(wants.c.stream_id == streams.c.id)
         is_sooner = streams.c.due_at.is_(None) | (streams.c.due_at < until)
@@ -176,7 +176,7 @@ def _by_clock(now: datetime) -> Any:
 
 
 def _due(now: datetime) -> sa.Select[Any]:
-    """Return the condition for streams that are due or wanted, and not being read.
+    """Return the statement for streams that are due or wanted, and not being read.
 
     One that fails, or holds deletes, rests whatever a notice wants: the scheduler begins its next crawl.
     """

@@ -41,7 +41,7 @@ class Origin(Enum):
     """Where a crawl of a sync comes from."""
 
     NEW = auto()
-    FOUND = auto()  #: another sync left it unfinished
+    FOUND = auto()  #: it was left unfinished
     REOPENED = auto()  #: it had failed, and its pages may still be current
 
 
@@ -96,7 +96,7 @@ class Syncs:
             return list(connection.scalars(_OPEN_ONES))
 
     def open(self, location_id: int, wanted: Sequence[Wanted], too_old: datetime) -> tuple[int, list[Opened]]:
-        """Open a sync, or join the open one. An unfinished crawl is taken over, but for one from before `too_old`."""
+        """Open a sync, or join the open one. An unfinished crawl is taken over, except one from before `too_old`."""
         wanted = sorted(wanted, key=_number)
         now = self._database.now()
         with self._database.write() as connection:
@@ -228,7 +228,11 @@ def _expire(connection: sa.Connection, mine: Any, too_old: datetime) -> None:
     """Fail a crawl of which nothing has moved for so long that what was read is out of date."""
     is_still = crawls.c.moved_at < too_old
     is_still &= ~sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= too_old))
-    values = {"reason": "Left unfinished too long ago.", "trouble": Trouble.AWAY, "ended_at": crawls.c.moved_at}
+    values = {
+        "reason": "Abandoned: nothing was read for more than an hour.",
+        "trouble": Trouble.AWAY,
+        "ended_at": crawls.c.moved_at,
+    }
     move(connection, EXPIRE, mine & is_still, values)
 
 

@@ -59,7 +59,7 @@ class Feed:
         self._database = database
 
     def extent(self) -> Extent:
-        """Return the feed's name, and the numbers of its first and last changes."""
+        """Return the feed's name, the last pruned number, and the last number."""
         with self._database.once() as connection:
             row = connection.execute(sa.select(feed.c.name, feed.c.pruned, feed.c.seq.label("last"))).one()
         return Extent(**row._asdict())
@@ -126,7 +126,7 @@ def _rename(connection: sa.Connection) -> None:
 
 
 def _home(connection: sa.Connection) -> str:
-    """Return what identifies this database; a restored dump has another identity. None for a file, which has none."""
+    """Return what identifies this database; a restored dump has another identity. Empty for SQLite."""
     if connection.dialect.name != "postgresql":
         return ""
     system = sa.text("SELECT system_identifier::text FROM pg_control_system()")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ..ledger.streams import Stream
 
-#: Deletes are a mass delete from this many on, and only if they are more than this share of what there is.
+#: A mass delete: at least this many and more than this share of the records; or all of them.
 MASS_LEAST = 20
 MASS_SHARE = 0.5
 

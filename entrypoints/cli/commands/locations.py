@@ -111,7 +111,7 @@ def list_(
         if one["problem"]:
             say(f"{one['name']}: {one['problem']}")
     if removed and not every:
-        say("None was removed.")
+        say("No location has been removed.")
     elif not every:
         say("No locations yet: pageturner locations add FILE")
     elif not chosen:

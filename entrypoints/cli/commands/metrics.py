@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from settings import read_duration, read_settings
+from settings import read_duration
 from storage.errors import StorageError
 
 from ...terminal import say
-from ...web.server import listen, serve
+from ...web.server import listen, prepare, serve
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -28,20 +28,12 @@ def metrics(
 
     Example: pageturner metrics --port 9090
     """
-    from ...embedded.servers import join_if_any
-
-    settings = read_settings()
-    if settings.is_embedded:
-        join_if_any(settings)
-    from tasks.logs import configure
+    prepare("metrics")
     from tasks.queue import depths
-    from tasks.sentry import report_bugs
     from tasks.services import services
 
     from ...web.background import BackgroundBuild
 
-    configure(settings)
-    report_bugs(settings, "metrics")
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Serving http://{address[0]}:{address[1]}/metrics")

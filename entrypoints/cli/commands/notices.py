@@ -76,7 +76,7 @@ def list_(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="The number of notices to list.")] = 50,
     *,
-    unhandled: Annotated[bool, typer.Option("--unhandled", help="Only notices that were not acted on yet.")] = False,
+    unhandled: Annotated[bool, typer.Option("--unhandled", help="Only notices that are not handled yet.")] = False,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Only notices of locations that are not kept here.")
     ] = False,
@@ -110,7 +110,7 @@ def replay(
         list[str] | None, typer.Option("--id", help="The notice with this notificationId; can be repeated.")
     ] = None,
 ) -> None:
-    """Act on notices once more: the scheduler syncs what they are about."""
+    """Handle notices once more: the scheduler syncs what they are about."""
     if not names and since_ is None and not id_:
         raise Failure("Which notices? Give a NAME, --since or --id.", Exit.USAGE)
     moment = None
@@ -124,7 +124,7 @@ def replay(
         uids = services.store.notices.replay([one.name for one in locations], moment, id_)
     if not uids:
         raise Failure("There are no such notices.", Exit.USAGE)
-    say(f"The scheduler will act again on {len(uids)} notices of {len(set(uids))} locations.")
+    say(f"The scheduler will handle {len(uids)} notices of {len(set(uids))} locations again.")
 
 
 def _outcome(one: "StoredNotice") -> str:

@@ -75,7 +75,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
 
 
 def _turn(switches: "Switches", texts: list[str]) -> None:
-    """Return the switches that `NAME=VALUE` sets."""
+    """Set the switches that `NAME=VALUE` names."""
     from simulator.switches import CHOICES
 
     for text in texts:

@@ -104,7 +104,7 @@ def _of_notices(notice_counts: Sequence["NoticeCounts"]) -> Iterator[str]:
     unhandled = [one for one in notice_counts if one.unhandled]
     if unhandled:
         count = sum(one.unhandled for one in unhandled)
-        yield f"Notices: {count} not acted on yet, the last {since(max(one.last_at for one in unhandled))}."
+        yield f"Notices: {count} not handled yet, the last {since(max(one.last_at for one in unhandled))}."
     for one in notice_counts:
         if one.name is None:
             words = f"{one.count} {one.type} of location {one.uid}, which is not kept here"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Unsynced:
-    """A location of which no sync was opened."""
+    """A location for which no sync was opened."""
 
     name: str
     uid: str
@@ -77,7 +77,7 @@ def sync(
 
 
 def verdict(reports: list["ProgressReport"], unsynced: list[Unsynced]) -> Exit:
-    """Decide how a sync ended, of what became of its crawls."""
+    """Return the exit status for the outcomes of the crawls."""
     last = {(report.uid, report.resource, report.kind is CrawlKind.SPOT): report for report in reports}
     reports = list(last.values())  # a crawl that was followed by another of its stream no longer counts
     failed = [report for report in reports if not report.is_in_step]

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apple.notices import wanted_by
-from settings import read_settings
 from storage.errors import StorageError
 
 from ...exits import Exit, Failure
 from ...terminal import say
-from ...web.server import listen, serve
+from ...web.server import listen, prepare, serve
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -35,21 +34,13 @@ def webhook(
 
     Example: pageturner webhook --port 8080
     """
-    from ...embedded.servers import join_if_any
-
-    settings = read_settings()
     _check_proxies(trust)
-    if settings.is_embedded:
-        join_if_any(settings)
-    from tasks.logs import configure
-    from tasks.sentry import report_bugs
+    settings = prepare("webhook")
     from tasks.services import services
 
     from ...web.background import BackgroundBuild
     from ...web.webhook import make_app
 
-    configure(settings)
-    report_bugs(settings, "webhook")
     listener = listen(host, port)
     address = listener.getsockname()
     say(f"Listening for notices at http://{address[0]}:{address[1]}/notices")

@@ -103,7 +103,7 @@ class Receiver:
             await self._intake.keep(notice)
 
     async def _judge(self, request: Request, uid: str | None, source: str) -> str | None:
-        """Return the uId that the bearer stands for; None for all. The rest of the request is not read before."""
+        """Return the uId that the bearer stands for; None for all. The rest of the request is not read until then."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         bearer = bearer.strip() if scheme.lower() == "bearer" else ""
         if self._bearer_check.is_stale(bearer):

@@ -183,7 +183,7 @@ def test_status_says_what_waits(terminal):
 def test_lists_of_none_say_so(terminal):
     """A list without a line says why it is empty."""
     assert "No location matches (1 are kept)." in terminal.run("locations", "list", "nowhere").err
-    assert "None was removed." in terminal.run("locations", "list", "--removed").err
+    assert "No location has been removed." in terminal.run("locations", "list", "--removed").err
     terminal.store.locations.remove("hq")
     assert "No locations yet" in terminal.run("locations", "list").err
     assert "No locations yet" in terminal.run("status").err

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.decisions.batch import reconcile_batches
+from orchestration.decisions.batch import decide_batch
 from orchestration.decisions.model import (
     LOST_LIMIT,
     PAGE_LIMIT,
@@ -35,7 +35,7 @@ NOTHING = batch(CHECK, total=1, version="t2", records=0)
 
 def decide(*batches, **more):
     """Decide from some batches."""
-    return reconcile_batches(CrawlFacts(**{"round": 1, "rereads": 0, "pages": batches} | more))
+    return decide_batch(CrawlFacts(**{"round": 1, "rereads": 0, "pages": batches} | more))
 
 
 def test_nothing_is_there():

@@ -1,6 +1,6 @@
 """The chain of cursors: one step after the other, again from the start when the data move, and not for ever."""
 
-from orchestration.decisions.cursor import follow_cursors
+from orchestration.decisions.cursor import decide_cursor
 from orchestration.decisions.model import LOST_LIMIT, REREAD_LIMIT, CrawlFacts, Fail, Restart, Settle, Step
 from storage.ledger.pages import PageFact
 from storage.states import PageOutcome
@@ -16,7 +16,7 @@ def step(index, *, version="v1", is_last=False, outcome=PageOutcome.STORED, atte
 
 def decide(*steps, restarts=0):
     """Decide from some steps."""
-    return follow_cursors(CrawlFacts(round=0, rereads=0, restarts=restarts, pages=steps))
+    return decide_cursor(CrawlFacts(round=0, rereads=0, restarts=restarts, pages=steps))
 
 
 def test_one_after_the_other():

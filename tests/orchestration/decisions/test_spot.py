@@ -76,13 +76,13 @@ def test_a_spot_is_many_lists():
     scopes = tuple(Scope(adam_id=str(number), pricing_param="STDQ") for number in range(3))
     second, third = PAGES_A_SCOPE, 2 * PAGES_A_SCOPE
     reading = CrawlFacts(round=1, rereads=0, pages=[page(0), page(second, total=2)], scopes=scopes)
-    assert spot.reconcile_spot(reading) == Fetch(indexes=(second + 1, third))
+    assert spot.decide_spot(reading) == Fetch(indexes=(second + 1, third))
     whole = [page(0), page(second, total=2), page(second + 1, total=2), page(third, version="other")]
-    settled = spot.reconcile_spot(CrawlFacts(round=1, rereads=0, pages=whole, scopes=scopes))
+    settled = spot.decide_spot(CrawlFacts(round=1, rereads=0, pages=whole, scopes=scopes))
     assert isinstance(settled, Settle)
     assert [(scope.is_consistent, scope.total) for scope in settled.scopes] == [(True, 1), (True, 2), (True, 1)]
     torn = [page(0), page(second, total=2), page(second + 1, total=2, version="other"), page(third)]
-    settled = spot.reconcile_spot(CrawlFacts(round=1, rereads=3, pages=torn, scopes=scopes))
+    settled = spot.decide_spot(CrawlFacts(round=1, rereads=3, pages=torn, scopes=scopes))
     assert [scope.is_consistent for scope in settled.scopes] == [True, False, True]
 
 
@@ -91,8 +91,8 @@ def test_an_asset_that_cannot_be_read():
     scopes = (Scope(adam_id="1", pricing_param="STDQ", counted=3), Scope(adam_id="2", pricing_param="STDQ", counted=0))
     failed = PageFact(index=0, round=1, outcome=PageOutcome.FAILED, reason="Apple is away.")
     beyond = PageFact(index=PAGES_A_SCOPE, round=1, outcome=PageOutcome.BEYOND, attempts=3)
-    settled = spot.reconcile_spot(CrawlFacts(round=1, rereads=0, pages=[failed, beyond], scopes=scopes))
+    settled = spot.decide_spot(CrawlFacts(round=1, rereads=0, pages=[failed, beyond], scopes=scopes))
     assert [(scope.is_consistent, scope.total) for scope in settled.scopes] == [(False, 0), (True, 0)]
-    assert spot.reconcile_spot(CrawlFacts(round=1, rereads=0, pages=[failed], scopes=scopes[:1])) == Fail(
+    assert spot.decide_spot(CrawlFacts(round=1, rereads=0, pages=[failed], scopes=scopes[:1])) == Fail(
         reason="Apple is away."
     )
