@@ -1,4 +1,4 @@
-"""Freshness: how old a stream's mirror is, and whether that is too old. Pure: lateness is computed, and never stored."""
+"""Freshness: how old a stream's mirror is, and whether that is too old. Pure; lateness is never stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
