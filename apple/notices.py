@@ -78,7 +78,7 @@ def read_notice(body: bytes) -> Notice:
 
 
 def wanted_by(type_: str) -> tuple[str, ...]:
-    """Return the resources to crawl after a notice: all of them if its type is not known."""
+    """Return the resources to crawl after a notice: all but the legacy ones if its type is not known."""
     return WANTED.get(type_, USUAL)
 
 

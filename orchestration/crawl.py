@@ -79,7 +79,7 @@ class Crawler:
         if self._store.crawls.fail(crawl, cause) is None:
             return False
         with about(location=crawl.uid, stream=crawl.resource, crawl=crawl.id):
-            log.warning("Failed (%s): %s", cause.trouble, cause.reason)
+            log.warning("Failed (%s): %s", cause.trouble, cause.reason, extra={"advise_on": cause.error})
         self._metrics.count("crawls", resource=crawl.resource, kind=crawl.kind, outcome=f"failed-{cause.trouble}")
         return True
 
@@ -109,8 +109,8 @@ class Crawler:
                 self._restart(crawl, is_drift=True)
             case Settle():
                 return self._settle(crawl, decision)
-            case Fail(reason=reason):
-                return self.fail(crawl, Cause(reason=f"{crawl.resource}: {reason}", trouble=Trouble.AWAY))
+            case Fail(reason=reason, error=error):
+                return self.fail(crawl, Cause(reason=f"{crawl.resource}: {reason}", trouble=Trouble.AWAY, error=error))
         return False
 
     def _fetch(self, crawl: Crawl, decision: Fetch, *, is_revival: bool) -> None:

@@ -95,7 +95,9 @@ class Fetcher:
                 return Stored(page=self._keep(crawl, replace(trying, outcome=PageOutcome.BEYOND)))
             case GaveUp(cause=cause):
                 cause = replace(cause, reason=f"{_name(crawl, index)}: {cause.reason}")
-                failed = self._keep(crawl, replace(trying, outcome=PageOutcome.FAILED, reason=cause.reason))
+                failed = self._keep(
+                    crawl, replace(trying, outcome=PageOutcome.FAILED, reason=cause.reason, error=cause.error)
+                )
                 if crawl.kind is CrawlKind.SPOT:  # the other assets of the crawl may well be read
                     return Stored(page=failed)
                 return GaveUp(cause=cause)

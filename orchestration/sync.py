@@ -78,7 +78,7 @@ class Syncer:
         try:
             self.open(location, [one.resource for one in due], full=False)
         except NeedsPerson as error:
-            log.warning("%s: %s", location.name, error)
+            log.warning("%s: %s", location.name, error, extra={"advise_on": error.health.about, "place": location.name})
             self._store.streams.postpone(location.id, now + _PERSON_REST)
         return None
 

@@ -21,6 +21,7 @@ class Closing:
     #: How often in a row it was closed.
     step: int
     why: str
+    error: str | None
 
 
 class Closings:
@@ -29,13 +30,13 @@ class Closings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, gates: Sequence[str], seconds: float, step: int, why: str) -> None:
+    def keep(self, gates: Sequence[str], seconds: float, step: int, why: str, error: str | None = None) -> None:
         """Store that gates are shut from now on; one that is shut for longer stays shut."""
         until = self._database.now() + timedelta(seconds=seconds)
-        rows = [{"gate": gate, "until": until, "step": step, "why": why} for gate in sorted(gates)]
+        rows = [{"gate": gate, "until": until, "step": step, "why": why, "error": error} for gate in sorted(gates)]
         with self._database.write() as connection:
             statement = insert_or(connection.dialect.name, closings)
-            new = {name: statement.excluded[name] for name in ("until", "step", "why")}
+            new = {name: statement.excluded[name] for name in ("until", "step", "why", "error")}
             is_longer = closings.c.until < statement.excluded.until
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["gate"], set_=new, where=is_longer), rows

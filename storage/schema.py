@@ -223,7 +223,9 @@ pages = sa.Table(
     sa.Column("round", sa.Integer, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    # Why it was given up, and the name of the error.
     sa.Column("reason", sa.Text),
+    sa.Column("error", sa.Text),
     # Since when no answer came; null where one did.
     sa.Column("trying_since", Moment),
     sa.Column("body", sa.LargeBinary),
@@ -270,7 +272,9 @@ closings = sa.Table(
     sa.Column("until", Moment, nullable=False),
     # How often in a row it was closed: the waits grow with that.
     sa.Column("step", sa.Integer, nullable=False),
+    # What Apple said, and the name of the error.
     sa.Column("why", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
 )
 
 #: Assets whose count at Apple was not the number of their assignments here, as they were when last looked into.

@@ -42,7 +42,7 @@ class Attention(threading.Thread):
             try:
                 self._turn(is_away=self._is_silent())
                 self._follow()
-            except Exception:  # the outer rim of this thread
+            except Exception:  # the outermost handler of this thread
                 log.exception("Looking after the database stumbled.")
 
     def stop(self) -> None:

@@ -20,7 +20,6 @@ from orchestration.log_context import about
 from storage.errors import StorageError
 from storage.states import Cause, Trouble
 
-from .application import app
 from .outages import AWAY, outages
 from .queue import depths
 from .services import services
@@ -210,9 +209,11 @@ def publish(messages: Sequence[Message], producer: Any = None) -> None:
 
 
 def _publish(message: Message, producer: Any) -> None:
+    from . import registered_app  # a message of another process may be of any task
+
     parts = loads(message.payload)
     Task.apply_async(
-        app.tasks[parts["task"]],
+        registered_app().tasks[parts["task"]],
         parts["args"],
         parts["kwargs"],
         task_id=message.id,

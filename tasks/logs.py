@@ -11,6 +11,7 @@ from typing import Any
 
 from celery.signals import setup_logging
 
+from advice import advise
 from apple.texts import clean
 from orchestration.log_context import now_about
 from settings import Settings, read_settings
@@ -76,6 +77,11 @@ def _errors(record: logging.LogRecord) -> Iterator[BaseException]:
             cause = cause.__cause__
 
 
+def _message(record: logging.LogRecord) -> str:
+    """Return the message of a record, with the advice on the error or state that it names."""
+    return advise(record.getMessage(), getattr(record, "advise_on", None), getattr(record, "place", ""))
+
+
 class _Text(logging.Formatter):
     """For people: what it is about stands in brackets."""
 
@@ -83,7 +89,7 @@ class _Text(logging.Formatter):
         about = " ".join(f"{name}={value}" for name, value in now_about().items())
         moment = datetime.fromtimestamp(record.created, UTC)
         head = f"{moment:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d} {record.levelname:<7} {record.name}"
-        line = clean(f"{head} [{about}] {record.getMessage()}" if about else f"{head} {record.getMessage()}")
+        line = clean(f"{head} [{about}] {_message(record)}" if about else f"{head} {_message(record)}")
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -95,7 +101,7 @@ class _Json(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             "process": record.process,
             **now_about(),
         }

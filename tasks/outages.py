@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from dataclasses import dataclass
 
 from kombu.exceptions import OperationalError
@@ -10,6 +9,7 @@ from redis.exceptions import RedisError
 
 from advice import explain
 from orchestration.gate.gate import HOLD_LIMIT_SECONDS
+from storage.clock import SystemTimer, Timer
 from storage.errors import DatabaseAway, DatabaseFull
 
 log = logging.getLogger(__name__)
@@ -45,21 +45,22 @@ class _Outage:
 class Outages:
     """What is away for this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, timer: Timer | None = None) -> None:
+        self._timer = timer or SystemTimer()
         self._lock = threading.Lock()
         self._outages: dict[str, _Outage] = {}
 
     def note(self, error: BaseException) -> None:
         """Note a failure because of a server that is away."""
-        name, now = _server(error), time.monotonic()
+        name, words, now = _server(error), _words(error), self._timer.monotonic()
         quiet = _QUIET_FULL_SECONDS if isinstance(error, DatabaseFull) else _QUIET_SECONDS
         with self._lock:
             known = self._outages.get(name)
             if known is None or now - known.seen_at >= known.quiet:
-                self._outages[name] = _Outage(words=explain(error), begun_at=now, told_at=now, seen_at=now, quiet=quiet)
-                log.warning("%s It is tried again until it answers.", explain(error))
+                self._outages[name] = _Outage(words=words, begun_at=now, told_at=now, seen_at=now, quiet=quiet)
+                log.warning("%s It is tried again until it answers.", words)
                 return
-            known.words, known.seen_at, known.times = explain(error), now, known.times + 1
+            known.words, known.seen_at, known.times = words, now, known.times + 1
             known.quiet = max(known.quiet, quiet)
             if now - known.told_at >= _AGAIN_SECONDS:
                 log.warning("%s Still so, after %d tries.", known.words, known.times)
@@ -76,7 +77,7 @@ class Outages:
 
     def look(self) -> None:
         """Log the outages that have ended; called every few seconds."""
-        now = time.monotonic()
+        now = self._timer.monotonic()
         with self._lock:
             over = [name for name, one in self._outages.items() if now - one.seen_at >= one.quiet]
             for name in over:
@@ -94,6 +95,11 @@ def _server(error: BaseException) -> str:
     if isinstance(error, DatabaseAway):
         return "The database"
     return "The broker" if isinstance(error, OperationalError) else "Redis"
+
+
+def _words(error: BaseException) -> str:
+    """Return what is wrong; an error of the operating system says nothing of the server, and may name paths."""
+    return explain(error) if isinstance(error, AWAY) else f"{_server(error)} does not answer ({type(error).__name__})."
 
 
 outages = Outages()

@@ -14,6 +14,7 @@ from celery.exceptions import WorkerShutdown
 from celery.signals import task_postrun, task_prerun, task_revoked, worker_ready, worker_shutdown
 from redis.exceptions import RedisError
 
+from advice import explain
 from orchestration.gate.gate import RENEWAL_SECONDS
 from settings import WrongSettings, read_settings
 from storage.errors import DatabaseAway, StorageError
@@ -142,9 +143,9 @@ def _start(sender: Any, **_: Any) -> None:
         services().store.feed.recognise()
         _compare_clocks()  # errors of the settings or the database are reported now, not by the first task
     except DatabaseAway as error:
-        log.warning("%s Waiting for it.", error)
+        log.warning("%s Waiting for it.", explain(error))
     except (StorageError, WrongSettings) as error:
-        log.critical("%s", error)
+        log.critical("%s", explain(error))
         raise WorkerShutdown(1) from None
 
 

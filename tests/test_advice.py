@@ -70,3 +70,11 @@ def test_messages_of_apple_advise_nothing():
     """What is stored and logged is what happened."""
     assert str(SlowDown("(too many calls, 9646)")) == "Apple asks for fewer requests (too many calls, 9646)."
     assert str(TokenExpired()) == "The token has expired."
+
+
+def test_words_of_an_earlier_version_are_left_alone():
+    """What was stored with its advice, by a version that did so, is not advised on twice."""
+    old = "The token was revoked: download the newest one. Then: `pageturner locations rotate hq FILE`."
+    assert advise(old, "OtherOwner", "hq") == old
+    once = advise("Apple could not be reached.", "Unreachable")
+    assert advise(once, "Unreachable", "hq") == once

@@ -156,7 +156,7 @@ class SyncFollower:
         if shut <= LEAVE_SECONDS and still <= (_PUBLISH_SECONDS if is_publishing else LEAVE_SECONDS):
             return
         closing = self._services.store.closings.standing().get(uid)
-        why = f" {closing.why}" if closing is not None else ""
+        why = f" {advise(closing.why, closing.error)}" if closing is not None else ""
         if shut > LEAVE_SECONDS:
             words = f"Apple wants no requests for {shut / 60:.0f} minutes."
         else:

@@ -99,7 +99,9 @@ def _total(first: PageFact, pages: dict[int, PageFact]) -> int | None:
 def failure(pages: Sequence[PageFact]) -> Fail | None:
     """Return the failure of the first page that could not be read; None if there is none."""
     failed = next((page for page in pages if page.outcome is PageOutcome.FAILED), None)
-    return None if failed is None else Fail(reason=failed.reason or f"Page {failed.index} could not be read.")
+    if failed is None:
+        return None
+    return Fail(reason=failed.reason or f"Page {failed.index} could not be read.", error=failed.error)
 
 
 def is_askable(page: PageFact) -> bool:

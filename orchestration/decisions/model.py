@@ -61,6 +61,8 @@ class Fail:
     """Fail the crawl."""
 
     reason: str
+    #: The name of the error of the page that could not be read, if that is why.
+    error: str | None = None
 
 
 CrawlDecision = Seed | Fetch | Restart | Step | Settle | Fail

@@ -78,7 +78,7 @@ def next_slot(uid: str, every: timedelta, after: datetime) -> datetime:
     They are half an interval apart: a stream keeps to them from its second crawl on, whenever it began. Example: every
     15 minutes, for a location whose moments are at 3:00 and 10:30 past each quarter. A crawl that began at 12:01 is due
     again at 12:10:30, and from then on at 12:25:30, 12:40:30, and so on. A thousand locations that were added in one
-    minute are spread over all of the interval by their second crawl, and no state is stored for that.
+    minute are spread over half the interval by their second crawl, and no state is stored for that.
     """
     half = every / 2
     phase = half * (zlib.crc32(uid.encode()) / 2**32)

@@ -34,7 +34,7 @@ class GateClosings:
         try:
             if error.number == _ORGANISATION:
                 gates = sorted({*gates, *self._store.locations.of_organisation(permit.uid)})
-            self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error))
+            self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error), type(error).__name__)
         except DatabaseAway:  # Redis has it all the same; the next use of the database reports the outage
             gates = [permit.uid]
         ends = self._timer.monotonic() + permit.shut_seconds

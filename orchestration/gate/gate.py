@@ -127,7 +127,7 @@ class Gate:
         The permit is a lease in the memory, under a name of its own for this execution. `renew`, in another thread,
         renews it as long as this block runs, so a process that dies loses it after one lease. It is given back
         together with what the answer said of the gate, in one step: there is no moment in which another request could
-        be sent between a 429 and the closing. Example: a worker is frozen for a minute while it holds a permit. The
+        be sent between a 429 and the closing. Example: a worker is frozen for half a minute with a permit. The
         lease lapses, a copy of the message gets a permit and stores the page; when the first one wakes while its
         request is still at Apple, `renew` takes its permit up again, so that six are never counted as five.
 

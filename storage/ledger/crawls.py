@@ -181,7 +181,7 @@ class Crawls:
             return [make_crawl(row) for row in connection.execute(_EVERY.where(here))]
 
     def last_total(self, stream_id: int) -> int | None:
-        """Return how many pages the last full crawl of a stream had; None if none ever settled."""
+        """Return how many pages the last full crawl of a stream had; None if no first page ever showed it."""
         here = (crawls.c.stream_id == stream_id) & (crawls.c.kind == CrawlKind.FULL) & crawls.c.total.is_not(None)
         with self._database.once() as connection:
             total: int | None = connection.scalar(

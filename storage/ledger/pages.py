@@ -50,6 +50,7 @@ class PageFact:
     records: int | None = None
     attempts: int = 0
     reason: str | None = None
+    error: str | None = None
     #: When the first of its failed attempts was made.
     trying_since: datetime | None = None
 

@@ -88,6 +88,38 @@ def test_sixteen_threads_fan_out_forty_seeds(redis, redis_url, tmp_path):
     assert redis.llen("page") == 40 * 7
 
 
+_HOLD_A_GATE = """
+import json
+from entrypoints.cli.context import with_gate
+from orchestration.gate import Message
+with with_gate() as services:
+    services.gate._memory.open_epoch()
+    services.use_cases.closings.restore()
+    services.gate.shut("1", 0.5)
+    page = {"task": "pageturner.page", "args": ["1", 7, 1, 3], "kwargs": {}, "options": {"queue": "page"}}
+    services.gate.park("1", Message(id="7.1.3", payload=json.dumps(page)), 3)
+    input()
+"""
+
+
+def test_a_command_publishes_messages_of_others(redis, redis_url, tmp_path):
+    """A command that holds a gate looks after all gates: a page that workers parked reaches the broker through it."""
+    env = {
+        **os.environ,
+        "PAGETURNER_HOME": str(tmp_path),
+        "PAGETURNER_REDIS_URL": redis_url,
+        "PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
+        "PAGETURNER_SECRET_KEYS": "A" * 43 + "=",
+    }
+    command = [sys.executable, "-c", _HOLD_A_GATE]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=env, cwd=processes.ROOT, stdin=pipe, stdout=pipe, text=True) as child:
+        published = redis.blpop(["page"], timeout=60)
+        child.communicate("\n", timeout=30)
+    assert published is not None
+    assert json.loads(published[1])["headers"]["id"] == "7.1.3"
+
+
 def test_thousands_of_messages_do_not_collapse(cluster):
     """A queue of thousands, that nobody asked for, is worked off; the crawl behind it is exact, and none is a sixth."""
     place = cluster.add()

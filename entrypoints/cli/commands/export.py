@@ -103,7 +103,7 @@ def _rows(records: Iterable[str], names: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def _defused(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a value as a text that no spreadsheet runs as a formula."""
+    """Return a row whose values no spreadsheet runs as formulas."""
     return {name: f"'{value}" if str(value).startswith(_FORMULAS) else value for name, value in row.items()}
 
 

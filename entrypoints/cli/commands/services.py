@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.5
 #: The pause before a worker is started again.
 _RESTART_SECONDS = 2.0
 
-#: A worker that ended this many times in a row, each time sooner than this, is given up.
+#: After this many ends of workers in a row, each this soon after its start, the command ends.
 _DEATHS = 5
 _YOUNG_SECONDS = 20.0
 

@@ -94,9 +94,12 @@ def _next(row: "StreamView", *, is_scheduler_running: bool) -> str:
 
 def _closed(overview: "Overview") -> Iterator[str]:
     """Yield a line for each location whose gate is shut."""
+    from advice import advise
+
     for one in overview.locations:
         if one.closing is not None:
-            yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {one.closing.why}"
+            why = advise(one.closing.why, one.closing.error)
+            yield f"{one.location.name}: Apple is asked again {until(one.closing.until)}. {why}"
 
 
 def _of_notices(notice_counts: Sequence["NoticeCounts"]) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 import hmac
 import threading
-import time
 from collections.abc import Callable, Sequence
 
+from storage.clock import SystemTimer, Timer
 from storage.errors import DatabaseAway
 from storage.notice_secrets import digest_of_secret
 
@@ -24,8 +24,14 @@ _NOBODY = "0" * 64
 class BearerCheck:
     """Judges bearers by secrets that were read a moment ago."""
 
-    def __init__(self, read: Callable[[], dict[str, list[str]]], service_secrets: Sequence[str]) -> None:
+    def __init__(
+        self,
+        read: Callable[[], dict[str, list[str]]],
+        service_secrets: Sequence[str],
+        timer: Timer | None = None,
+    ) -> None:
         self._read = read
+        self._timer = timer or SystemTimer()
         self._service = [digest_of_secret(secret) for secret in service_secrets]
         self._digests: dict[str, list[str]] = {}
         self._uids: dict[str, str] = {}
@@ -34,20 +40,20 @@ class BearerCheck:
 
     def is_stale(self, bearer: str) -> bool:
         """Return whether the secrets must be read again before this bearer is judged."""
-        age = time.monotonic() - self._read_at
+        age = self._timer.monotonic() - self._read_at
         digest = digest_of_secret(bearer)
         is_known = digest in self._uids or digest in self._service
         return age >= FRESH_SECONDS or (age >= LOOK_SECONDS and not is_known)
 
     def refresh(self) -> None:
         """Read the secrets again; callers at the same time share one read."""
-        asked_at = time.monotonic()
+        asked_at = self._timer.monotonic()
         if not self._lock.acquire(timeout=_LOCK_SECONDS):
             raise DatabaseAway("(its answer is waited for already)")
         try:
             if self._read_at > asked_at:
                 return
-            begun_at = time.monotonic()
+            begun_at = self._timer.monotonic()
             digests = self._read()
             self._digests = digests
             self._uids = {digest: uid for uid, some in digests.items() for digest in some}

@@ -1,8 +1,9 @@
 """Throttle: how many wrong requests a source may send. Right ones are never counted: Apple's bursts are large."""
 
 import ipaddress
-import time
 from collections import OrderedDict
+
+from storage.clock import SystemTimer, Timer
 
 #: How many wrong requests a source may send at once, and a second in the long run.
 BURST = 200
@@ -18,16 +19,17 @@ _PREFIX = 64
 class Throttle:
     """Counts wrong requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, timer: Timer | None = None) -> None:
+        self._timer = timer or SystemTimer()
         self._sources: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def is_over(self, source: str) -> bool:
         """Return whether a source has been wrong too often."""
-        return self._left(_key(source), time.monotonic()) < 1
+        return self._left(_key(source), self._timer.monotonic()) < 1
 
     def count(self, source: str) -> None:
         """Note that a source was wrong."""
-        key, now = _key(source), time.monotonic()
+        key, now = _key(source), self._timer.monotonic()
         self._sources[key] = (self._left(key, now) - 1, now)
         self._sources.move_to_end(key)
         if len(self._sources) > _SOURCES:

@@ -6,7 +6,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-_TABLES = ("locations", "streams", "crawls")
+_TABLES = ("locations", "streams", "crawls", "pages", "closings")
 
 
 def upgrade() -> None:

@@ -1,0 +1,1 @@
+"""What answers HTTP, part by part in this process."""
