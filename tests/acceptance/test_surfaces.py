@@ -191,9 +191,9 @@ def test_notices_that_wait_are_told(services):
         connection.execute(sa.insert(notices).values(notice | {"uid": uid, "received_at": datetime.now(UTC) - _HOUR}))
     try:
         check = cluster.run("status", "--check")
-        assert (check.returncode, "1 notices wait since" in check.stdout) == (1, True)
+        assert (check.returncode, "1 notices have been waiting since" in check.stdout) == (1, True)
         assert "pageturner_alarm 1.0" in get(port, "metrics")
-        assert "1 notices wait since" in cluster.run("doctor", "--offline").stdout
+        assert "1 notices have been waiting since" in cluster.run("doctor", "--offline").stdout
     finally:
         with cluster.database() as database, database.write() as connection:
             connection.execute(sa.delete(notices))

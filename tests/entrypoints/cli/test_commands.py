@@ -94,7 +94,7 @@ def test_notices_are_replayed(terminal):
     """Notices of a location, of the last hours or of an id are handled once more; a choice of none is a mistake."""
     terminal.receive("1", "a")
     terminal.store.notices.handle(lambda _: ("assignments",))
-    assert "act again on 1 notices of 1 locations" in terminal.run("notices", "replay", "hq", "--since", "1h").err
+    assert "handle 1 notices of 1 locations again" in terminal.run("notices", "replay", "hq", "--since", "1h").err
     for arguments, words in (
         ((), "Which notices?"),
         (("--since", "ever"), "not a valid interval"),
@@ -169,7 +169,7 @@ def test_status_says_what_waits(terminal):
     )
     terminal.store.crawls.fail(crawl, cause)
     told = terminal.run("status").err
-    assert "Notices: 1 not acted on yet" in told
+    assert "Notices: 1 not handled yet" in told
     assert "hq: Apple is asked again in" in told
     assert "hq users: users: Apple does not let the token read this list. Check at Apple what its owner may do" in told
     terminal.store.locations.mark(1, LocationState.REVOKED, "The token was revoked.", "TokenRevoked")

@@ -81,4 +81,4 @@ def test_how_notices_stand():
     assert health.of_notices(0, None, NOW).words is None
     waiting = health.of_notices(3, NOW - HOUR, NOW)
     assert waiting.alarm is health.Alarm.WARNING
-    assert "3 notices wait since 2025-12-31 23:00 UTC" in (waiting.words or "")
+    assert "3 notices have been waiting since 2025-12-31 23:00 UTC" in (waiting.words or "")

@@ -1,0 +1,121 @@
+"""An embedded home: one command at a time keeps servers in it, and its files are for its owner."""
+
+import json
+import multiprocessing
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from entrypoints.embedded.servers import Home, join_if_any, refuse_full
+from entrypoints.exits import Exit, Failure
+from settings import read_settings
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home that no command keeps."""
+    for name in [name for name in os.environ if name.startswith("PAGETURNER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PAGETURNER_HOME", str(tmp_path / "home"))
+    made = Home(tmp_path / "home")
+    yield made
+    made.release()
+
+
+def keep(path: Path, kind: str, claimed, release) -> None:
+    """Keep a home, as another process does."""
+    home = Home(path)
+    home.claim(kind)
+    claimed.set()
+    release.wait(60)
+
+
+@pytest.fixture
+def neighbour(home):
+    """Have another process keep the home; return a function that starts it."""
+    release = multiprocessing.Event()
+    children = []
+
+    def start(kind: str) -> int:
+        claimed = multiprocessing.Event()
+        child = multiprocessing.Process(target=keep, args=(home.path, kind, claimed, release))
+        child.start()
+        children.append(child)
+        assert claimed.wait(60)
+        return child.pid or 0
+
+    yield start
+    release.set()
+    for child in children:
+        child.join(60)
+
+
+def test_one_command_keeps_a_home(home, neighbour):
+    """While another process keeps it, a home cannot be claimed, and says who keeps it and where its server listens."""
+    pid = neighbour("worker")
+    assert home.claim("sync") is False
+    keeper = home.keeper()
+    assert (keeper["pid"], keeper["kind"]) == (pid, "worker")
+    assert keeper["socket"] == str(home.path / "valkey.sock")
+
+
+def test_a_home_that_was_left(home):
+    """A home whose keeper released it, or was killed, is free: nobody keeps it, whatever its file says."""
+    assert home.claim("sync") is True
+    home.release()
+    assert home.keeper() == {}
+    (home.path / "lock").write_text(json.dumps({"pid": 1, "kind": "worker", "socket": "/tmp/x"}))
+    assert home.keeper() == {}
+    assert home.claim("sync") is True
+
+
+def test_no_home_has_no_keeper(home):
+    """A home that is not there has no keeper, and is made when it is claimed, for its owner only."""
+    assert home.keeper() == {}
+    home.claim("sync")
+    assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
+
+
+def test_a_deep_home_listens_elsewhere(tmp_path):
+    """A socket's path has a limit: a home below a long path has its socket in a folder of its own."""
+    socket = Home(tmp_path / ("deep" * 40)).socket()
+    assert len(str(socket)) < 100
+    assert socket.parent.parent == Path(tempfile.gettempdir())
+    socket.parent.rmdir()
+
+
+def test_old_files_become_their_owners(home):
+    """Files of a home that others may read are tightened when it is claimed."""
+    home.path.mkdir()
+    for name in ("key", "pageturner.db", "notes.txt"):
+        (home.path / name).touch(mode=0o644)
+        (home.path / name).chmod(0o644)
+    home.claim("sync")
+    rights = {name: stat.S_IMODE((home.path / name).stat().st_mode) for name in ("key", "pageturner.db", "notes.txt")}
+    assert rights == {"key": 0o600, "pageturner.db": 0o600, "notes.txt": 0o644}
+
+
+def test_a_worker_shares_its_servers(home, neighbour, monkeypatch):
+    """A command that only reads uses the servers of a `worker` in its home; those of another command it does not."""
+    monkeypatch.setenv("PAGETURNER_EMBEDDED_SOCKET", "")
+    monkeypatch.delenv("PAGETURNER_EMBEDDED_SOCKET")
+    assert join_if_any(read_settings()) is False
+    neighbour("worker")
+    assert join_if_any(read_settings()) is True
+    assert os.environ["PAGETURNER_EMBEDDED_SOCKET"] == str(home.path / "valkey.sock")
+
+
+def test_a_full_disk_is_refused(home, monkeypatch):
+    """A sync is not begun where nothing could be stored; a home elsewhere, or none yet, is no reason."""
+    refuse_full(read_settings())
+    home.path.mkdir()
+    refuse_full(read_settings())
+    monkeypatch.setattr("entrypoints.embedded.servers._LEAST_FREE", 10**18)
+    with pytest.raises(Failure, match="is full") as caught:
+        refuse_full(read_settings())
+    assert caught.value.status is Exit.AWAY
+    monkeypatch.setenv("PAGETURNER_REDIS_URL", "redis://127.0.0.1:1")
+    refuse_full(read_settings())
