@@ -28,6 +28,9 @@ SOCKET_VARIABLE = "PAGETURNER_EMBEDDED_SOCKET"
 #: The longest path that a unix socket may have, everywhere.
 _SOCKET_PATH_LIMIT = 100
 
+#: How the name of a folder begins that holds the socket of a home with a long path.
+_FOLDER = "pageturner-"
+
 #: Our files in a home.
 _FILES = ("pageturner.db*", "servers.log", "lock", "key")
 
@@ -74,8 +77,11 @@ class Home:
         return keeper
 
     def release(self) -> None:
-        """Release the home."""
+        """Release the home, and remove what stands elsewhere for it."""
         if self._lock is not None:
+            folder = Path(self.keeper().get("socket", self.path)).parent
+            if folder != self.path and folder.name.startswith(_FOLDER):
+                shutil.rmtree(folder, ignore_errors=True)
             self._write({})
             self._lock.close()
             self._lock = None
@@ -85,7 +91,7 @@ class Home:
         here = self.path / "valkey.sock"
         if len(str(here)) < _SOCKET_PATH_LIMIT:
             return here
-        return Path(tempfile.mkdtemp(prefix="pageturner-")) / "valkey.sock"
+        return Path(tempfile.mkdtemp(prefix=_FOLDER)) / "valkey.sock"
 
     def _write(self, keeper: dict[str, Any]) -> None:
         assert self._lock is not None  # noqa: S101 - only the keeper writes

@@ -80,11 +80,15 @@ def test_no_home_has_no_keeper(home):
 
 
 def test_a_deep_home_listens_elsewhere(tmp_path):
-    """A socket's path has a limit: a home below a long path has its socket in a folder of its own."""
-    socket = Home(tmp_path / ("deep" * 40)).socket()
+    """A socket's path has a limit: a home below a long path has its socket in a folder of its own, while it is kept."""
+    home = Home(tmp_path / ("deep" * 40))
+    home.claim("sync")
+    socket = Path(home.keeper()["socket"])
     assert len(str(socket)) < 100
     assert socket.parent.parent == Path(tempfile.gettempdir())
-    socket.parent.rmdir()
+    home.release()
+    assert not socket.parent.exists()
+    assert home.path.exists()
 
 
 def test_old_files_become_their_owners(home):
