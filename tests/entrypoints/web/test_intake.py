@@ -57,6 +57,12 @@ async def keep_all(intake: Intake, numbers: range) -> list[object]:
     return list(await asyncio.gather(*(intake.keep(notice(one)) for one in numbers), return_exceptions=True))
 
 
+async def let_wait(intake: Intake, count: int) -> None:
+    """Let other tasks run until this many notices wait."""
+    while intake._waiting.qsize() < count:  # noqa: ASYNC110 - a queue of threads has no event to await
+        await asyncio.sleep(0)
+
+
 def test_what_waits_is_one_transaction(database):
     """Notices that come while one is being stored are stored together after it."""
     intake = make_intake(database)
@@ -67,8 +73,7 @@ def test_what_waits_is_one_transaction(database):
         first = asyncio.create_task(intake.keep(notice(0)))
         await asyncio.to_thread(database.entered.wait, 10)
         rest = asyncio.create_task(keep_all(intake, range(1, 100)))
-        while intake._waiting.qsize() < 99:
-            await asyncio.sleep(0)
+        await let_wait(intake, 99)
         database.open.set()
         await first
         return await rest
@@ -101,8 +106,7 @@ def test_too_many_are_refused(database, monkeypatch):
         first = asyncio.create_task(intake.keep(notice()))
         await asyncio.to_thread(database.entered.wait, 10)
         rest = asyncio.create_task(keep_all(intake, range(15)))
-        while intake._waiting.qsize() < 10:
-            await asyncio.sleep(0)
+        await let_wait(intake, 10)
         database.open.set()
         await first
         return await rest
@@ -118,8 +122,7 @@ def test_its_end_stores_what_waits(database):
 
     async def run() -> list[object]:
         waiting = asyncio.create_task(keep_all(intake, range(20)))
-        while intake._waiting.qsize() < 20:
-            await asyncio.sleep(0)
+        await let_wait(intake, 20)
         intake.start()
         await asyncio.to_thread(intake.stop)
         return await waiting
