@@ -81,6 +81,14 @@ class _Pageturner(TyperGroup):
         super().__init__(**options)
         self.commands = _Commands(PLACES)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C, and the signal to end, are no error of it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("pageturner: stopped. What was read is kept; the next sync goes on from there.")
+            raise typer.Exit(_INTERRUPTED) from None
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the program from the table alone: no command is imported for its line."""
         self.commands = {name: TyperCommand(name, help=place.summary) for name, place in PLACES.items()}
@@ -124,9 +132,6 @@ def run() -> None:
         say(f"pageturner: {words}")
     try:
         app()
-    except KeyboardInterrupt:
-        say("pageturner: stopped. What was read is kept; the next sync goes on from there.")
-        sys.exit(_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the outermost handler: what is not known is raised again
         sys.exit(_end(error))
 

@@ -235,3 +235,51 @@ def test_when_a_token_expires(terminal):
     told = terminal.run("status").err
     assert "The token expires in 5 days" in told
     assert "Renew it at Apple. Then: `pageturner locations rotate hq FILE`." in told
+
+
+def test_a_mistyped_setting_is_said(terminal):
+    """A variable that no setting reads is named before the command does its work."""
+    terminal.monkeypatch.setenv("PAGETURNER_DELTA_EVRY", "5m")
+    ended = terminal.run("status")
+    assert "PAGETURNER_DELTA_EVRY" in ended.err
+    assert ended.status == 0
+
+
+def test_an_interrupted_command(terminal):
+    """Ctrl-C ends a command with a sentence and its own status."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    terminal.monkeypatch.setattr("storage.locations.Locations.watched", interrupt)
+    ended = terminal.run("status")
+    assert (ended.status, "What was read is kept" in ended.err) == (130, True)
+
+
+def test_a_bug_is_not_hidden(terminal):
+    """An error that nobody knows is raised with its traceback: it is to be reported."""
+
+    def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    terminal.monkeypatch.setattr("storage.locations.Locations.watched", fail)
+    terminal.monkeypatch.setattr(sys, "argv", ["pageturner", "status"])
+    with pytest.raises(KeyError, match="a bug"):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--switch", "colour=red"), "'colour=red' is none of"),
+        (("--switch", "errors=500"), "'errors=500' is none of"),
+        (("--count", "apps=5"), "'apps=5' is not RESOURCE=COUNT"),
+        (("--count", "licenses=many"), "'licenses=many' is not RESOURCE=COUNT"),
+        (("--locations", "0"), "should be greater than or equal to 1"),
+    ],
+)
+def test_a_simulator_that_cannot_be(terminal, arguments, words):
+    """A switch, a choice or a count that does not exist is refused by its name."""
+    ended = terminal.run("simulate", *arguments)
+    assert ended.status == Exit.USAGE
+    assert words in "".join(line.strip("│ ") for line in ended.err.splitlines())
