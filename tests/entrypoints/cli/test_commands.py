@@ -1,79 +1,18 @@
 """Commands in this process, over a database that a test has filled: what they print, and the status they end with."""
 
-import json
 import os
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from apple.notices import read_notice
 from entrypoints.cli.main import run
 from entrypoints.exits import Exit
 from settings import read_settings
-from storage.database import open_database
 from storage.sealer import Sealer, make_key
 from storage.states import Cause, LocationState, Trouble
-from tasks.services import secret_keys
 from tests.support.filled_store import FilledStore, make_token
-from tests.support.notifier import make_notice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a command ended, and what it wrote."""
-
-    status: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terminal:
-    """A home, its store, and a terminal to type commands at."""
-
-    home: Path
-    store: FilledStore
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
-
-    def run(self, *arguments: str) -> Ended:
-        """Run a command to its end."""
-        self.monkeypatch.setattr(sys, "argv", ["pageturner", *arguments])
-        with pytest.raises(SystemExit) as end:
-            run()
-        written = self.capsys.readouterr()
-        return Ended(status=int(end.value.code or 0), out=written.out, err=written.err)
-
-    def receive(self, uid: str, number: str, **more: Any) -> None:
-        """Store a notice, as the receiver does."""
-        notice = make_notice(uid, **{"notificationId": number, **more})
-        self.store.notices.store([read_notice(json.dumps(notice).encode())])
-
-    def publish(self, resource: str, *records: dict[str, object], version: str) -> None:
-        """Publish a full crawl of some records."""
-        self.store.publish(
-            self.store.read(self.store.stream(self.store.location, resource), list(records), version=version)
-        )
-
-
-@pytest.fixture
-def terminal(tmp_path, monkeypatch, capsys):
-    """An embedded home with a location named hq."""
-    for name in [name for name in os.environ if name.startswith("PAGETURNER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PAGETURNER_HOME", str(tmp_path))
-    umask = os.umask(0o022)
-    settings = read_settings()
-    store = FilledStore(open_database(settings.database), Sealer(secret_keys(settings)))
-    store.add()
-    yield Terminal(home=tmp_path, store=store, monkeypatch=monkeypatch, capsys=capsys)
-    store.database.close()
-    os.umask(umask)
 
 
 def test_notices_are_listed(terminal):

@@ -1,0 +1,134 @@
+"""The doctor looks at each part of an installation, and says what to do about what is wrong."""
+
+from datetime import timedelta
+
+import pytest
+
+from entrypoints.cli import diagnosis
+from settings import read_settings
+from storage.database import REVISIONS
+from storage.sealer import make_key
+from storage.states import LocationState
+from tasks.services import build
+
+
+@pytest.fixture
+def examine(terminal):
+    """Return a function that examines one part of the home, and returns what was found."""
+    built = []
+
+    def part(name: str) -> list[tuple[str, str]]:
+        services = build(read_settings())
+        built.append(services)
+        return list(getattr(diagnosis._Diagnosis(services), f"_{name}")())
+
+    yield part
+    for one in built:
+        one.store.database.close()
+
+
+def test_a_database_that_is_in_order(examine):
+    """The database says what it is, and which schema it has."""
+    assert examine("database") == [("ok", f"SQLite answers, its schema is {REVISIONS[-1]}")]
+
+
+def test_sqlite_for_one_host(terminal, examine):
+    """A database in a file is a warning where workers may run on several hosts."""
+    terminal.monkeypatch.setenv("PAGETURNER_REDIS_URL", "redis://127.0.0.1:9")
+    terminal.monkeypatch.setenv("PAGETURNER_DATABASE_URL", f"sqlite:///{terminal.home / 'pageturner.db'}")
+    terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", make_key())
+    assert "workers on several hosts need PostgreSQL" in examine("database")[1][1]
+
+
+def test_keys_that_open_everything(examine):
+    """All tokens can be opened: the keys are the right ones."""
+    assert examine("keys") == [("ok", "all 1 tokens can be opened")]
+
+
+def test_a_key_that_is_lost(terminal, examine):
+    """Tokens that no key opens are named by their location, with what to do."""
+    terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", make_key())
+    [(mark, words)] = examine("keys")
+    assert mark == "fail"
+    assert "the tokens of hq" in words
+
+
+def test_a_token_that_was_revoked(terminal, examine):
+    """A token that is no good is a failure, with the command that ends it."""
+    terminal.store.locations.mark(1, LocationState.REVOKED, "The token was revoked.", "TokenRevoked")
+    [(mark, words)] = examine("tokens")
+    assert mark == "fail"
+    assert words.endswith("Then: `pageturner locations rotate hq FILE`.")
+
+
+@pytest.mark.parametrize(("limit", "mark"), [("_LITTLE_FREE", "warn"), ("_LEAST_FREE", "fail")])
+def test_a_disk_that_is_full(examine, monkeypatch, limit, mark):
+    """Little free space is a warning; less than anything needs is a failure."""
+    monkeypatch.setattr(diagnosis, limit, 10**18)
+    assert examine("disk")[0][0] == mark
+
+
+def test_a_disk_with_room(examine, monkeypatch):
+    """A disk with room is said to have it."""
+    monkeypatch.setattr(diagnosis, "_LITTLE_FREE", 0)
+    monkeypatch.setattr(diagnosis, "_LEAST_FREE", 0)
+    assert examine("disk")[0][0] == "ok"
+
+
+def test_streams_that_are_late(terminal, examine):
+    """What `status` and monitoring show of streams, the doctor says too."""
+    terminal.publish("assets", {"adamId": "7", "pricingParam": "STDQ"}, version="v1")
+    date(terminal, "streams", "seen_at", timedelta(days=2))
+    assert ("fail", "hq assets: Last in step 2 d ago") in [
+        (mark, words.split(",")[0]) for mark, words in examine("streams")
+    ]
+
+
+def test_streams_that_are_new(examine):
+    """Streams that were not read yet are no trouble."""
+    [(mark, words)] = examine("streams")
+    assert (mark, "not read yet" in words) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("ago", "mark", "words"),
+    [
+        (None, "warn", "No scheduler runs. Start `pageturner beat`"),
+        (timedelta(hours=1), "warn", "the scheduler last ran 60 min ago. Are `pageturner beat`"),
+        (timedelta(), "ok", "the scheduler runs"),
+    ],
+)
+def test_the_scheduler(terminal, examine, ago, mark, words):
+    """Whether the scheduler runs is told by its last tick."""
+    if ago is not None:
+        terminal.store.chores.claim("tick", timedelta())
+        date(terminal, "chores", "at", ago)
+    [(found, told)] = examine("beat")
+    assert (found, words in told) == (mark, True)
+
+
+def test_notices_that_wait(terminal, examine):
+    """Notices that nobody handles for longer than a minute are a warning."""
+    terminal.receive("1", "a")
+    date(terminal, "notices", "received_at", timedelta(minutes=5))
+    assert any("1 notices have been waiting since" in words for _, words in examine("notices"))
+
+
+def test_notices_that_go_elsewhere(terminal, examine):
+    """A location whose notices go to an address that is not ours is named."""
+    terminal.store.locations.note_config(1, "HQ", "https://other.example.com", ["ASSET_COUNT"])
+    words = "hq: their notices go to an address whose secret is not ours"
+    assert [mark for mark, told in examine("notices") if told.startswith(words)] == ["warn"]
+
+
+def test_a_secret_that_can_be_guessed(terminal, examine):
+    """A short secret of the receiver is a warning."""
+    terminal.monkeypatch.setenv("PAGETURNER_WEBHOOK_SECRET", "sixteen-letters-")
+    assert any("PAGETURNER_WEBHOOK_SECRET is short" in words for _, words in examine("notices"))
+
+
+def date(terminal, table: str, column: str, ago: timedelta) -> None:
+    """Let what has a moment in a column have it this long ago."""
+    with terminal.store.database.write() as connection:
+        moment = (terminal.store.database.now() - ago).replace(tzinfo=None)
+        connection.exec_driver_sql(f"UPDATE {table} SET {column} = ? WHERE {column} IS NOT NULL", (str(moment),))
