@@ -15,6 +15,7 @@ from tasks.services import build
 @pytest.fixture
 def examine(terminal):
     """Return a function that examines one part of the home, and returns what was found."""
+    assert terminal.home.exists()
     built = []
 
     def part(name: str) -> list[tuple[str, str]]:
