@@ -176,7 +176,7 @@ SETTINGS = {
     "an option that PostgreSQL has not": ({"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?foo=1"}, 1, 'option "foo"'),
     "a wait in letters": ({"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?connect_timeout=x"}, 1, "connect_timeout"),
     "a mode that SSL has not": (
-        {"PAGETURNER_DATABASE_URL": "postgresql://u@h/d?sslmode=foo"},
+        {"PAGETURNER_DATABASE_URL": "postgresql://u@127.0.0.1:9/d?sslmode=foo"},
         1,
         'sslmode value: "foo"',
     ),
