@@ -1,5 +1,6 @@
 """Locations as code: a plan first, all of it and nothing else, and a clear word for each mistake."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -133,6 +134,37 @@ def test_a_mistake_is_told_and_nothing_is_done(office, text, words):
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert listed(office) == before
+
+
+def test_a_token_that_has_expired(office):
+    """A token whose time is over is refused without asking Apple, with where to get another."""
+    old = json.loads(base64.b64decode(office.apple.locations[2]["token"]))
+    old |= {"expDate": "2020-01-01T00:00:00+0000"}
+    (office.home / "old.vpptoken").write_text(base64.b64encode(json.dumps(old).encode()).decode())
+    before = listed(office)
+    done = apply(office, '[[location]]\ntoken = "old.vpptoken"\n')
+    assert done.returncode == 5
+    assert "expired on 2020-01-01: download a new one from Apple." in done.stderr
+    assert listed(office) == before
+
+
+def test_two_tokens_of_one_location(office):
+    """A location that a file names twice, by an old token and a new one, is named with what to leave out."""
+    uid = office.apple.locations[3]["uid"]
+    assert apply(office, entry(3, name="mine")).returncode == 0
+    (office.home / "second.vpptoken").write_text(office.apple.new_token(uid))
+    done = apply(office, entry(3, name="mine") + '[[location]]\ntoken = "second.vpptoken"\nname = "yours"\n')
+    assert done.returncode == 2
+    assert f"'mine' and 'yours' are the same location, {uid}: one entry is enough." in done.stderr
+
+
+def test_a_name_that_another_location_has(office):
+    """A name that a location outside of the file has cannot be given to another, unless that one is taken out."""
+    assert apply(office, entry(4, name="taken")).returncode == 0
+    done = apply(office, entry(5, name="taken"))
+    assert done.returncode == 2
+    assert "taken" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_token_that_apple_refuses(office):

@@ -7,9 +7,12 @@ import stat
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
+from redis import Redis
 
-from entrypoints.embedded.servers import Home, join_if_any, refuse_full
+from entrypoints.embedded import servers as module
+from entrypoints.embedded.servers import Home, join, join_if_any, refuse_full, server_binary, servers
 from entrypoints.exits import Exit, Failure
 from settings import read_settings
 
@@ -47,10 +50,14 @@ def neighbour(home):
         assert claimed.wait(60)
         return child.pid or 0
 
+    def end() -> None:
+        release.set()
+        for child in children:
+            child.join(60)
+
+    start.release = end  # type: ignore[attr-defined]
     yield start
-    release.set()
-    for child in children:
-        child.join(60)
+    end()
 
 
 def test_one_command_keeps_a_home(home, neighbour):
@@ -123,3 +130,80 @@ def test_a_full_disk_is_refused(home, monkeypatch):
     assert caught.value.status is Exit.AWAY
     monkeypatch.setenv("PAGETURNER_REDIS_URL", "redis://127.0.0.1:1")
     refuse_full(read_settings())
+
+
+def test_servers_of_a_block(home, capfd):
+    """A command has a server for the length of a block: it answers there, and afterwards nothing is left of it."""
+    with servers(read_settings(), "sync") as worker:
+        assert worker is None
+        socket = Path(os.environ["PAGETURNER_EMBEDDED_SOCKET"])
+        with Redis(unix_socket_path=str(socket)) as redis:
+            assert redis.ping()
+            pid = redis.info()["process_id"]
+        assert home.keeper()["kind"] == "sync"
+    assert "PAGETURNER_EMBEDDED_SOCKET" not in os.environ
+    assert home.keeper() == {}
+    assert not socket.exists()
+    assert not psutil.pid_exists(pid)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_installations_have_servers_of_their_own(monkeypatch):
+    """Where the settings name a Redis, nothing is started."""
+    monkeypatch.setenv("PAGETURNER_REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("PAGETURNER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    with servers(read_settings(), "worker", threads=8) as worker:
+        assert worker is None
+        assert "PAGETURNER_EMBEDDED_SOCKET" not in os.environ
+
+
+def test_a_command_waits_for_another(home, neighbour, monkeypatch, capfd):
+    """A command that needs a worker of its own waits for another command in its home, and says so once."""
+    pid = neighbour("sync")
+    looks = []
+
+    def look(_: float) -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            neighbour.release()
+
+    monkeypatch.setattr("time.sleep", look)
+    assert module._claim_or_share(home, "sync", wants_worker=True) is True
+    assert capfd.readouterr().err.splitlines() == [
+        f"Another command (process {pid}) is at work in {home.path}: waiting for it."
+    ]
+
+
+def test_a_command_that_reads_does_not_wait(home, neighbour, monkeypatch):
+    """A command without a worker of its own uses the server of whatever command keeps its home."""
+    monkeypatch.setenv("PAGETURNER_EMBEDDED_SOCKET", "")
+    neighbour("sync")
+    assert module._claim_or_share(home, "asking", wants_worker=False) is False
+    assert os.environ["PAGETURNER_EMBEDDED_SOCKET"] == str(home.path / "valkey.sock")
+
+
+def test_nothing_to_join(home, neighbour, monkeypatch):
+    """The scheduler needs the servers of a `worker`: without one it is refused, with what to start first."""
+    with pytest.raises(Failure, match="start `pageturner worker` first") as caught:
+        join(read_settings())
+    assert caught.value.status is Exit.AWAY
+    monkeypatch.setenv("PAGETURNER_EMBEDDED_SOCKET", "")
+    neighbour("worker")
+    join(read_settings())
+    assert os.environ["PAGETURNER_EMBEDDED_SOCKET"] == str(home.path / "valkey.sock")
+
+
+def test_a_server_that_does_not_start(home, monkeypatch):
+    """If the embedded server ends at once, the error names the file that says why, and the home is free again."""
+    monkeypatch.setattr(module, "server_binary", lambda: Path("/bin/false"))
+    with pytest.raises(Failure, match=r"servers\.log says why"), servers(read_settings(), "sync"):
+        pytest.fail("there is no server")
+    assert home.keeper() == {}
+
+
+def test_no_binary(monkeypatch):
+    """On a machine for which there is no embedded server, the error names the setting that does without."""
+    assert server_binary().name == "valkey-server"
+    monkeypatch.setattr(module, "find_spec", lambda _: None)
+    with pytest.raises(Failure, match="set PAGETURNER_REDIS_URL"):
+        server_binary()

@@ -10,6 +10,7 @@ from storage.database import REVISIONS
 from storage.sealer import make_key
 from storage.states import LocationState
 from tasks.services import build
+from tests.support.servers import open_gates
 
 
 @pytest.fixture
@@ -126,6 +127,76 @@ def test_a_secret_that_can_be_guessed(terminal, examine):
     """A short secret of the receiver is a warning."""
     terminal.monkeypatch.setenv("PAGETURNER_WEBHOOK_SECRET", "sixteen-letters-")
     assert any("PAGETURNER_WEBHOOK_SECRET is short" in words for _, words in examine("notices"))
+
+
+@pytest.fixture
+def own_redis(redis, redis_url, terminal):
+    """The tests' own Redis, in the place of an embedded one; its settings are as before afterwards."""
+    terminal.monkeypatch.setenv("PAGETURNER_REDIS_URL", redis_url)
+    terminal.monkeypatch.setenv("PAGETURNER_DATABASE_URL", f"sqlite:///{terminal.home / 'pageturner.db'}")
+    terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", (terminal.home / "key").read_text().strip())
+    open_gates(redis)
+    before = {name: redis.config_get(name)[name] for name in ("maxmemory-policy", "appendonly")}
+    yield redis
+    for name, value in before.items():
+        redis.config_set(name, value)
+
+
+def test_a_redis_that_can_be_relied_on(own_redis, examine):
+    """A Redis that evicts nothing and keeps everything on disk is in order."""
+    own_redis.config_set("appendonly", "yes")
+    [(mark, words)] = examine("redis")
+    assert (mark, words.endswith("answers")) == ("ok", True)
+
+
+def test_a_redis_that_forgets(own_redis, examine):
+    """A Redis that evicts keys is a failure, and one that keeps nothing on disk a warning, each with what to set."""
+    own_redis.config_set("maxmemory-policy", "allkeys-lru")
+    own_redis.config_set("appendonly", "no")
+    found = dict(examine("redis")[1:])
+    assert found["fail"] == "maxmemory-policy is allkeys-lru: what is evicted is lost. Set it to noeviction"
+    assert found["warn"].endswith("Set appendonly yes")
+
+
+@pytest.mark.usefixtures("own_redis")
+def test_what_workers_say(examine):
+    """What workers have reported to be away is a failure, in their words."""
+    services = build(read_settings())
+    services.board.write({"The database": "The database does not answer."})
+    services.store.database.close()
+    assert examine("outages") == [("fail", "The database, as workers say: The database does not answer.")]
+
+
+def test_apple_answers(examine, simulate, terminal):
+    """Apple is asked what it allows; that needs no token."""
+    terminal.monkeypatch.setenv("PAGETURNER_APPLE_URL", simulate("--rate", "20").origin)
+    assert examine("apple") == [("ok", "answers, and allows 20 requests a second to a location")]
+
+
+def test_apple_is_away(terminal):
+    """If Apple cannot be reached that is one finding, with what to check, and the rest is examined all the same."""
+    terminal.monkeypatch.setenv("PAGETURNER_APPLE_URL", "http://127.0.0.1:9")
+    services = build(read_settings())
+    diagnosis_of = diagnosis._Diagnosis(services)
+    [found] = diagnosis_of._ask("apple", diagnosis_of._apple)
+    services.store.database.close()
+    assert (found.mark, found.part) == ("fail", "apple")
+    assert found.words.startswith("Apple could not be reached at http://127.0.0.1:9")
+
+
+def test_settings_that_are_wrong(terminal):
+    """With a wrong setting nothing else can be examined: the finding names it."""
+    terminal.monkeypatch.setenv("PAGETURNER_DELTA_EVERY", "often")
+    [found] = diagnosis.examine(is_offline=True)
+    assert (found.mark, found.part, "PAGETURNER_DELTA_EVERY" in found.words) == ("fail", "settings", True)
+
+
+def test_a_database_that_is_not_there(terminal, own_redis):
+    """Without its database an installation has two findings: its settings can be read, and the database is away."""
+    assert own_redis.ping()
+    terminal.monkeypatch.setenv("PAGETURNER_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    marks = [(found.mark, found.part) for found in diagnosis.examine(is_offline=True)]
+    assert marks == [("ok", "settings"), ("fail", "database")]
 
 
 def date(terminal, table: str, column: str, ago: timedelta) -> None:
