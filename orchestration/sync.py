@@ -110,8 +110,8 @@ class Syncer:
             return None
         sync_id, opened = self._store.syncs.open(location.id, wanted, now - RESUME_WITHIN)
         with about(location=location.uid):
-            told = ", ".join(f"{one.stream.resource} ({one.kind})" for one in wanted)
-            log.info("'%s': sync %d reads %s.", location.name, sync_id, told)
+            crawls = ", ".join(f"{one.stream.resource} ({one.kind})" for one in wanted)
+            log.info("'%s': sync %d reads %s.", location.name, sync_id, crawls)
         if not self._begin(opened):  # otherwise the first of these crawls that ends advances the sync
             self.advance(sync_id)
         return sync_id

@@ -64,7 +64,7 @@ class SimulatedLocation:
             self.pages.forget()
         times = {"once": 1, "twice": 2, "lost": 0}[self.switches.notices]
         for one in changes:
-            self.subscription.tell(one.resource, one.told(), times)
+            self.subscription.notify(one.resource, one.notification(), times)
 
     def look_different(self) -> None:
         """Change all records: the switches make them look different."""

@@ -65,7 +65,7 @@ class NoticeTarget:
         if "notificationTypes" in wanted:
             self.types = list(wanted["notificationTypes"])
 
-    def tell(self, resource: str, change: dict[str, Any], times: int) -> None:
+    def notify(self, resource: str, change: dict[str, Any], times: int) -> None:
         """Send a notice of a change `times` times, if the location subscribed to it."""
         type_ = TYPES.get(resource, "")
         if self.url is None or self.secret is None or type_ not in self.types:

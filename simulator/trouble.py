@@ -46,7 +46,7 @@ class DataChange:
             organisation.shuffle(self.resource)
         organisation.touch(self.resource)
 
-    def told(self) -> dict[str, Any]:
+    def notification(self) -> dict[str, Any]:
         """Return what a notice says of the change."""
         kinds = {"assignments": "DISASSOCIATE" if self.remove else "ASSOCIATE", "users": "UPDATE"}
         return {"type": kinds[self.resource]} if self.resource in kinds else {}

@@ -64,13 +64,13 @@ class Database:
     @contextmanager
     def once(self) -> Iterator[sa.Connection]:
         """Yield a connection for one statement, which is a transaction by itself: a third of the round trips."""
-        with _telling(), self._single.connect() as connection, self._over(connection, DEADLINE_SECONDS):
+        with _translating(), self._single.connect() as connection, self._over(connection, DEADLINE_SECONDS):
             yield connection
 
     @contextmanager
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
         """Yield a connection for reading: one state of the data for as long as the block lasts."""
-        with _telling(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
+        with _translating(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
             yield connection
 
     @contextmanager
@@ -80,7 +80,7 @@ class Database:
         On SQLite the transaction begins with the write lock: one that reads first and writes later fails at once when
         another wrote in between, whatever the time-out.
         """
-        with _telling(), self.engine.connect() as connection, self._over(connection, seconds):
+        with _translating(), self.engine.connect() as connection, self._over(connection, seconds):
             connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
@@ -236,19 +236,19 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def _translating() -> Iterator[None]:
     """Raise errors of ours in the place of the drivers'."""
     try:
         yield
     except PoolExhausted as error:
         raise DatabaseAway("(all connections of this process are in use)") from error
     except DBAPIError as error:
-        told = meaning_of(error.orig, is_lost=error.connection_invalidated)
-        if told is None:
+        translated = meaning_of(error.orig, is_lost=error.connection_invalidated)
+        if translated is None:
             raise
-        raise told from error
+        raise translated from error
     except (psycopg.Error, sqlite3.Error) as error:  # COPY raises them as they are
-        told = meaning_of(error)
-        if told is None:
+        translated = meaning_of(error)
+        if translated is None:
             raise
-        raise told from error
+        raise translated from error

@@ -52,7 +52,7 @@ _NO_NEWS = re.compile(
 )
 
 
-class _ToldOnce(logging.Filter):
+class _LoggedOnce(logging.Filter):
     """Filters out lines about an outage, and notes the outage."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -121,8 +121,8 @@ def configure(settings: Settings, level: int | str = logging.INFO) -> None:
         quiet = logging.getLogger(name)
         quiet.setLevel(max(logging.WARNING, root.level) if root.level > logging.DEBUG else logging.DEBUG)
     for name in _OF_SERVERS:
-        told = logging.getLogger(name)
-        told.filters[:] = [_ToldOnce()]
+        of_server = logging.getLogger(name)
+        of_server.filters[:] = [_LoggedOnce()]
     # uvicorn warns of each request that is no HTTP: anyone could fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 

@@ -32,7 +32,7 @@ def impostor(tmp_path):
         yield server
 
 
-def test_a_broker_that_nobody_vouches_for_is_told_nothing(impostor):
+def test_a_broker_that_nobody_vouches_for_is_sent_nothing(impostor):
     """Whoever stands between this and its broker with a certificate of his own hears no password."""
     port, told = impostor
     url = celery_url(f"rediss://user:password@localhost:{port}/0")
@@ -63,7 +63,7 @@ def test_tokens_are_not_sent_in_clear(url, is_taken, monkeypatch):
             read_settings()
 
 
-def test_a_mistyped_setting_is_told(monkeypatch):
+def test_a_mistyped_setting_is_reported(monkeypatch):
     """A variable that nobody reads is named, with the one that was meant."""
     monkeypatch.setenv("PAGETURNER_DELTAEVERY", "3m")
     [words] = unknown_settings()

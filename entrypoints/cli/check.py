@@ -36,7 +36,7 @@ def summarise(overview: Overview) -> str:
     verdicts, troubles = overview.verdicts, overview.troubles
     numbers = f"streams={len(verdicts)} bad={len(troubles)} oldest={int(overview.oldest.total_seconds())}s"
     if troubles:
-        named = "; ".join(clean(one.told).rstrip(".").replace("|", "/") for one in troubles[:_NAMED])
+        named = "; ".join(clean(one.sentence).rstrip(".").replace("|", "/") for one in troubles[:_NAMED])
         more = f"; {len(troubles) - _NAMED} more" if len(troubles) > _NAMED else ""
         return f"PAGETURNER {overview.alarm.name} - {named}{more} | {numbers}"
     if not verdicts:

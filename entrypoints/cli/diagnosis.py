@@ -170,7 +170,7 @@ class _Diagnosis:
         overview = look(self._services)
         troubles = [one for one in overview.troubles if one.verdict is not None]
         for one in troubles:
-            yield _MARKS[one.alarm], one.told
+            yield _MARKS[one.alarm], one.sentence
         if not troubles:
             new = sum(one.stream.seen_at is None for one in overview.verdicts)
             more = f", {new} not read yet" if new else ""

@@ -173,15 +173,15 @@ def join(settings: Settings) -> None:
 
 
 def _claim_or_share(home: Home, kind: str, *, wants_worker: bool) -> bool:
-    told = False
+    was_said = False
     while not home.claim(kind):
         keeper = home.keeper()
         if keeper.get("kind") == "worker" or (keeper and not wants_worker):
             os.environ[SOCKET_VARIABLE] = keeper["socket"]
             return False
-        if keeper and not told:
+        if keeper and not was_said:
             say(f"Another command (process {keeper['pid']}) is at work in {home.path}: waiting for it.")
-            told = True
+            was_said = True
         time.sleep(_LOOK_SECONDS)
     return True
 

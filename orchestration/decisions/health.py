@@ -20,7 +20,7 @@ from .freshness import Freshness, StreamFreshness
 WARN_DAYS = (30, 14, 7, 1)
 
 #: How many assets whose counts disagree get a sentence each.
-TOLD = 3
+SHOWN = 3
 
 #: The scheduler did nothing for this long: it does not run, or no worker does its chores.
 STILL = timedelta(minutes=1)
@@ -100,12 +100,12 @@ def of_stream(verdict: StreamFreshness) -> Health:
 
 def of_counts(disagreements: Sequence[Disagreement]) -> list[str]:
     """Return a sentence for each asset whose count and list disagree at Apple; of many, for the first ones."""
-    told = [_of_count(one, one.last) for one in disagreements[:TOLD] if one.last is not None]
-    rest = len(disagreements) - TOLD
+    shown = [_of_count(one, one.last) for one in disagreements[:SHOWN] if one.last is not None]
+    rest = len(disagreements) - SHOWN
     return (
-        told
+        shown
         if rest <= 0
-        else [*told, f"{rest} more assets are counted and listed differently: `status --json` has all."]
+        else [*shown, f"{rest} more assets are counted and listed differently: `status --json` has all."]
     )
 
 

@@ -75,7 +75,7 @@ class Problem:
     verdict: StreamFreshness | None = None
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """The problem, with the location and the resource that it is about."""
         names = [] if self.location is None else [self.location.name]
         names += [] if self.verdict is None else [self.verdict.stream.resource]

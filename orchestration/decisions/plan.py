@@ -122,8 +122,8 @@ def _difference(watched: Mapping[str, Stream], wanted: Sequence[str]) -> str:
 
 
 def _time(one: DeclaredLocation, resource: str, every: Every) -> PlanStep:
-    told = [f"{kind} {spell(every[kind])}" for kind in KINDS]
-    words = f"{resource}: {', '.join(told)}"
+    intervals = [f"{kind} {spell(every[kind])}" for kind in KINDS]
+    words = f"{resource}: {', '.join(intervals)}"
     return PlanStep(verb="time", uid=one.uid, name=one.name, words=words, resource=resource, every=every)
 
 

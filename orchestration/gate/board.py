@@ -19,10 +19,10 @@ class OutageBoard:
 
     def write(self, outages: Mapping[str, str]) -> None:
         """Report what is away: each server by its name, with a sentence."""
-        told: dict[Any, Any] = dict(outages)
-        if told:
+        fields: dict[Any, Any] = dict(outages)
+        if fields:
             with self._redis.pipeline() as pipeline:
-                pipeline.hset(KEY, mapping=told)
+                pipeline.hset(KEY, mapping=fields)
                 pipeline.expire(KEY, _SECONDS)
                 pipeline.execute()
 

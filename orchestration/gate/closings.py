@@ -24,8 +24,8 @@ class GateClosings:
         self._store = store
         self._timer = timer or SystemTimer()
         #: Closings that a Redis that was away does not have: a gate, until when by this process' timer, and its step.
-        self._unsaid: list[tuple[str, float, int]] = []
-        self._has_told = False
+        self._to_shut: list[tuple[str, float, int]] = []
+        self._has_restored = False
         self._lock = threading.Lock()
 
     def keep(self, permit: Permit, error: AppleError) -> None:
@@ -38,24 +38,24 @@ class GateClosings:
         except DatabaseAway:  # Redis has it all the same; the next use of the database reports the outage
             gates = [permit.uid]
         ends = self._timer.monotonic() + permit.shut_seconds
-        self._say([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have lost it since
+        self._shut([(gate, ends, permit.step) for gate in gates])  # its own as well: Redis may have lost it since
 
     def restore(self) -> None:
         """Write the closings into a Redis that was away or lost its data; then its gates may open."""
         with self._lock:
-            unsaid, self._unsaid = self._unsaid, []
-        self._say(unsaid)
-        untold = self._gate.untold()
-        if untold is None and self._has_told:
+            to_shut, self._to_shut = self._to_shut, []
+        self._shut(to_shut)
+        unrestored = self._gate.unrestored()
+        if unrestored is None and self._has_restored:
             return
         now = self._store.now()
         for closing in self._store.closings.standing().values():
             self._gate.shut(closing.gate, (closing.until - now).total_seconds(), closing.step)
-        self._has_told = True  # a Redis that was not away for this process may have been for another
-        if untold is not None:
-            self._gate.note_told(untold)
+        self._has_restored = True  # a Redis that was not away for this process may have been for another
+        if unrestored is not None:
+            self._gate.note_restored(unrestored)
 
-    def _say(self, closings: Sequence[tuple[str, float, int]]) -> None:
+    def _shut(self, closings: Sequence[tuple[str, float, int]]) -> None:
         """Shut gates in Redis; if it does not answer, this is repeated when it does."""
         for place, (gate, ends, step) in enumerate(closings):
             left = ends - self._timer.monotonic()
@@ -64,5 +64,5 @@ class GateClosings:
                     self._gate.shut(gate, left, step)
             except RedisError:
                 with self._lock:
-                    self._unsaid += closings[place:]
+                    self._to_shut += closings[place:]
                 return

@@ -183,7 +183,7 @@ class Gate:
         longest = int(HOLD_LIMIT_SECONDS * 1000)
         self._memory.wake(uid, self._memory.hold(uid, int(BACKOFF_SECONDS * 1000), longest))
 
-    def untold(self) -> bytes | None:
+    def unrestored(self) -> bytes | None:
         """Return the epoch in which the memory has no closings from the database yet; None if it has them.
 
         Until it has them, its gates are shut.
@@ -194,9 +194,9 @@ class Gate:
             known = self._memory.epoch()
         return None if known is None or known.endswith(b" 1") else known
 
-    def note_told(self, untold: bytes) -> None:
+    def note_restored(self, unrestored: bytes) -> None:
         """Note that the memory has the closings, unless it lost its data again meanwhile."""
-        self._memory.note_told(untold)
+        self._memory.note_restored(unrestored)
 
     def start(self, uid: str, message_id: str) -> None:
         """Note that a task runs here, so that its message does not count as lost."""

@@ -19,7 +19,7 @@ _DOUBLINGS = 30
 _PATIENCE_DOUBLINGS = 10
 
 #: How long a gate stays closed before the next look, while its closings are not restored.
-_UNTOLD = 100
+_UNRESTORED = 100
 
 
 @dataclass
@@ -56,10 +56,10 @@ class _Epoch:
 
     name: str
     opens: int
-    is_told: bool
+    is_restored: bool
 
     def __bytes__(self) -> bytes:
-        return f"{self.name} {self.opens} {int(self.is_told)}".encode()
+        return f"{self.name} {self.opens} {int(self.is_restored)}".encode()
 
 
 class LocalMemory:
@@ -249,12 +249,12 @@ class LocalMemory:
 
     def open_epoch(self) -> None:
         """Begin an epoch that has nothing to restore: no request is at Apple yet."""
-        self._epoch = _Epoch(name=uuid.uuid4().hex, opens=0, is_told=False)
+        self._epoch = _Epoch(name=uuid.uuid4().hex, opens=0, is_restored=False)
 
-    def note_told(self, epoch: bytes) -> None:
+    def note_restored(self, epoch: bytes) -> None:
         """Note that in this epoch the memory has the closings."""
         if self._epoch is not None and bytes(self._epoch) == epoch:
-            self._epoch = _Epoch(name=self._epoch.name, opens=self._epoch.opens, is_told=True)
+            self._epoch = _Epoch(name=self._epoch.name, opens=self._epoch.opens, is_restored=True)
 
     def _gate(self, uid: str) -> _Gate:
         return self._gates.setdefault(uid, _Gate())
@@ -264,9 +264,9 @@ class LocalMemory:
 
     def _shut_until(self, gate: _Gate) -> int:
         if self._epoch is None:
-            self._epoch = _Epoch(name=uuid.uuid4().hex, opens=self._now() + self.limits.lease, is_told=False)
-        untold = 0 if self._epoch.is_told else self._now() + _UNTOLD
-        return max(self._epoch.opens, gate.closed_until, untold)
+            self._epoch = _Epoch(name=uuid.uuid4().hex, opens=self._now() + self.limits.lease, is_restored=False)
+        unrestored = 0 if self._epoch.is_restored else self._now() + _UNRESTORED
+        return max(self._epoch.opens, gate.closed_until, unrestored)
 
     def _publish(self, gate: _Gate, message_id: str, messages: list[Message]) -> None:
         if message_id not in gate.messages:

@@ -185,5 +185,5 @@ class GateMemory(Protocol):
     def open_epoch(self) -> None:
         """Begin an epoch that has nothing to restore: no request is at Apple yet."""
 
-    def note_told(self, epoch: bytes) -> None:
+    def note_restored(self, epoch: bytes) -> None:
         """Note that in this epoch the memory has the closings."""

@@ -29,7 +29,7 @@ class RedisMemory:
         self._scripts = {name: redis.register_script(common + _read(name)) for name in _NAMES}
         self._reschedule = redis.register_script(_read("reschedule"))
         self._wake = redis.register_script(_read("wake"))
-        self._tell = redis.register_script(_read("tell"))
+        self._restored = redis.register_script(_read("restored"))
 
     def park(self, uid: str, message: Message, rank: int) -> Admission:
         """Park a message unless one of its id is parked, admitted or running; lower ranks come first."""
@@ -126,9 +126,9 @@ class RedisMemory:
         info: Any = self._redis.info("server")
         self._redis.set(EPOCH_KEY, f"{info['run_id']} 0 0")
 
-    def note_told(self, epoch: bytes) -> None:
+    def note_restored(self, epoch: bytes) -> None:
         """Note that in this epoch the memory has the closings."""
-        self._tell(keys=[EPOCH_KEY], args=[epoch])
+        self._restored(keys=[EPOCH_KEY], args=[epoch])
 
     def _run(self, name: str, uid: str, *arguments: Any, client: Redis | None = None) -> Any:
         keys = [*(key_of(uid, part) for part in _PARTS), EPOCH_KEY]

@@ -100,7 +100,7 @@ def test_nobody_keeps_a_connection_by_saying_nothing(early):
         (("notices", "replay", "--since", "ever"), "'ever' is not a valid interval"),
     ],
 )
-def test_mistakes_are_told(arguments, words, tmp_path):
+def test_mistakes_are_reported(arguments, words, tmp_path):
     """A wrong argument is told in a sentence that names it."""
     env = bare_environment(tmp_path)
     done = subprocess.run([COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=60)

@@ -126,7 +126,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("text", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_and_nothing_is_done(office, text, words):
+def test_a_mistake_is_reported_and_nothing_is_done(office, text, words):
     """Each mistake in a file is named, with its place, and nothing of the file is done."""
     before = listed(office)
     done = apply(office, text)

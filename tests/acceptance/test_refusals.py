@@ -66,7 +66,7 @@ def test_each_refusal_has_its_advice(redis_url):
     assert "Put a password on it" in told
 
 
-def test_the_doctor_and_a_sync_tell_it(postgresql_database, tmp_path):
+def test_the_doctor_and_a_sync_report_it(postgresql_database, tmp_path):
     """With a wrong password, whoever looks reads the server's words, and the password nowhere."""
     with redis_server() as url, Redis.from_url(url) as redis:
         redis.config_set("requirepass", "right-secret")

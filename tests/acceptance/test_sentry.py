@@ -45,7 +45,7 @@ def test_a_token_that_is_refused_is_no_bug(reported):
     assert sink.events() == []
 
 
-def test_a_bug_is_told_without_secrets(reported):
+def test_a_bug_is_reported_without_secrets(reported):
     """A crawl that fails for a bug is an event, which says where, of which release, and no secret."""
     cluster, sink = reported
     place = cluster.add("users")

@@ -181,7 +181,7 @@ def test_a_redis_that_is_away_is_no_peace(services):
     assert (doctor.returncode, "Redis does not answer" in doctor.stdout) == (1, True)
 
 
-def test_notices_that_wait_are_told(services):
+def test_notices_that_wait_are_reported(services):
     """A notice that nobody acts on is a warning, wherever one looks."""
     cluster, port = services
     arrange(cluster, Situation())

@@ -378,7 +378,7 @@ def test_monitoring_sees_it(site, place):
     assert site.cluster.run("doctor").returncode == 0
 
 
-def test_no_secret_is_told(site, place):
+def test_no_secret_is_shown(site, place):
     """Neither a token nor a notice's secret is in any log, metric, or answer."""
     tokens = [one["token"] for one in site.cluster.apple.locations]
     said = site.logs() + site.get("METRICS_PORT", "metrics")[1] + site.cluster.run("notices", "list", "--json").stdout

@@ -239,7 +239,7 @@ class Life:
             self._next_renewal = now + _RENEWAL_SECONDS
             for each in self.processes.values():
                 each.gate.renew()
-        if process.gate.untold() is not None:
+        if process.gate.unrestored() is not None:
             process.use_cases.closings.restore()
         if now >= self._next_tend:
             self._next_tend = now + _TEND_SECONDS
@@ -317,20 +317,20 @@ class Life:
         together = {"assets", "assignments"}
         changed = together if resource in together else {resource}
         self.truth.note(sorted(changed & set(self.resources)))
-        self._tell(f"{resource} changed at Apple: {what} at {where}")
+        self._log(f"{resource} changed at Apple: {what} at {where}")
 
     def _duplicate(self) -> None:
         known = [*self.around.broker.ready, *(one for some in self._working.values() for one in some)]
         if known:
             twice = self.dice.choice(known)
             self.around.broker.ready.append(twice)
-            self._tell(f"{twice.task} {twice.id} is delivered twice")
+            self._log(f"{twice.task} {twice.id} is delivered twice")
 
     def _lose(self) -> None:
         ready = self.around.broker.ready
         if ready:
             lost = ready.pop(self.dice.randrange(len(ready)))
-            self._tell(f"{lost.task} {lost.id} is lost")
+            self._log(f"{lost.task} {lost.id} is lost")
 
     def _delay(self) -> None:
         ready = self.around.broker.ready
@@ -343,7 +343,7 @@ class Life:
 
     def kill(self, number: int) -> None:
         """Kill a process, and start another one in its place."""
-        self._tell(f"process {number} is killed in the middle of {[one.id for one in self._working[number]]}")
+        self._log(f"process {number} is killed in the middle of {[one.id for one in self._working[number]]}")
         self.scheduler.kill(number)
         del self.processes[number]
         again = self.scheduler.monotonic() + _VISIBILITY_SECONDS
@@ -356,11 +356,11 @@ class Life:
         if fault["kind"] == "lost" and RESOURCES[resource].paging is not Paging.INDEX:
             return  # elsewhere, no list is how Apple says that there is nothing
         self.apple.faults.append(Fault(resource=resource, times=self.dice.choice([1, 1, 3]), **fault))
-        self._tell(f"{resource} is answered wrongly: {fault}")
+        self._log(f"{resource} is answered wrongly: {fault}")
 
     def _forget(self) -> None:
         self.around.memory.forget()
-        self._tell("the memory of the gates is emptied")
+        self._log("the memory of the gates is emptied")
 
     # What must be true.
 
@@ -420,7 +420,7 @@ class Life:
     def _truth(self, resource: str) -> list[str]:
         return self.truth.records(resource)
 
-    def _tell(self, words: str) -> None:
+    def _log(self, words: str) -> None:
         self.log.append(f"{self.scheduler.monotonic():9.3f}  {words}")
 
     def _describe(self, words: str) -> str:

@@ -108,17 +108,17 @@ def test_settings_that_apple_refuses(target, wanted, number):
 def test_only_what_was_subscribed_is_sent(target, endpoint):
     """A change of a list that has no notice, or whose type nobody subscribed to, is not told."""
     subscribe(target, endpoint.url, "ASSET_MANAGEMENT")
-    target.tell("subscriptions", {}, 1)
-    target.tell("users", {}, 1)
-    target.tell("assignments", {"type": "ASSOCIATE"}, 1)
+    target.notify("subscriptions", {}, 1)
+    target.notify("users", {}, 1)
+    target.notify("assignments", {"type": "ASSOCIATE"}, 1)
     test, notice = endpoint.await_notices(2)
     assert test["notificationType"] == "TEST_NOTIFICATION"
     assert (notice["notificationType"], notice["uId"]) == ("ASSET_MANAGEMENT", "1")
 
 
-def test_nobody_is_told_without_a_subscription(target):
+def test_nothing_is_sent_without_a_subscription(target):
     """Without an address nothing is sent; with an end of the subscription neither."""
-    target.tell("assignments", {}, 1)
+    target.notify("assignments", {}, 1)
     assert target.deliveries == []
 
 
@@ -126,7 +126,7 @@ def test_a_notice_is_sent_again_after_a_failure(target, endpoint):
     """A notice that is not answered with success is sent again, under the same id."""
     subscribe(target, endpoint.url, "ASSET_MANAGEMENT")
     endpoint.statuses = [503, 200]
-    target.tell("assignments", {}, 1)
+    target.notify("assignments", {}, 1)
     _, first, again = endpoint.await_notices(3)
     assert first["notificationId"] == again["notificationId"]
 
@@ -134,7 +134,7 @@ def test_a_notice_is_sent_again_after_a_failure(target, endpoint):
 def test_a_notice_may_come_twice(target, endpoint):
     """At best effort means that one notice may be delivered twice."""
     subscribe(target, endpoint.url, "ASSET_MANAGEMENT")
-    target.tell("assignments", {}, 2)
+    target.notify("assignments", {}, 2)
     _, first, second = endpoint.await_notices(3)
     assert first["notificationId"] == second["notificationId"]
 
@@ -143,6 +143,6 @@ def test_the_types_can_be_changed_alone(target, endpoint):
     """The types are set without another test of the address; none of them ends the sending."""
     subscribe(target, endpoint.url, "ASSET_MANAGEMENT")
     target.configure({"notificationTypes": []})
-    target.tell("assignments", {}, 1)
+    target.notify("assignments", {}, 1)
     assert len(endpoint.received) == 1
     assert target.described()["subscribedNotificationTypes"] == []

@@ -174,14 +174,14 @@ def test_a_new_token_revokes_the_old(apple):
     assert "users" in apple.get("users", token=new)
 
 
-def test_the_end_of_a_token_is_told(apple):
+def test_the_end_of_a_token_is_reported(apple):
     """The end of a token stands on every page, and can be moved."""
     apple.control("POST", f"tokens/{apple.uid}", {"expires": "2027-01-01T00:00:00+0000"})
     assert apple.get("users")["tokenExpirationDate"].startswith("2027-01-01")
     assert apple.get("client/config")["tokenExpirationDate"].startswith("2027-01-01")
 
 
-def test_an_owner_is_told(apple):
+def test_an_owner_is_shown(apple):
     """The service that manages a location stands on every page of the present service."""
     apple.control("POST", f"owner/{apple.uid}", {"id": "other", "name": "Other MDM", "metadata": ""})
     assert apple.get("assets")["mdmInfo"]["name"] == "Other MDM"

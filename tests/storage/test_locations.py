@@ -20,7 +20,7 @@ def test_a_token_is_sealed(store: FilledStore):
     assert store.locations.token(location).text == "c2VjcmV0"
 
 
-def test_a_lost_key_is_told(store: FilledStore):
+def test_a_lost_key_is_reported(store: FilledStore):
     """A token that no key opens is an error of its own."""
     location = store.add()
     with pytest.raises(SealedAway, match="cannot be opened"):

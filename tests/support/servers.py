@@ -62,7 +62,7 @@ def open_gates(redis: Redis) -> None:
     memory.open_epoch()
     epoch = memory.epoch()
     assert epoch is not None
-    memory.note_told(epoch)
+    memory.note_restored(epoch)
 
 
 class StoppableRedis:

@@ -20,7 +20,7 @@ def drive_in_memory():
     """Drive the twin."""
     memory = LocalMemory(VirtualClock())
     memory.open_epoch()
-    memory.note_told(memory.epoch())
+    memory.note_restored(memory.epoch())
     gate = Gate(memory, longest_request=60.0)
     return drive(MemoryQueue(MemoryBroker(), gate), gate)
 

@@ -41,23 +41,23 @@ class Intake:
     def __init__(
         self,
         store: Callable[[Sequence[Notice]], int],
-        tell: Callable[[str], None],
+        queue_sync: Callable[[str], None],
         is_news: Callable[[Notice], bool],
         metrics: Metrics,
         metrics_store: MetricsStore,
     ) -> None:
         self._store = store
-        self._tell = tell
+        self._queue_sync = queue_sync
         self._is_news = is_news
         self._metrics = metrics
         self._metrics_store = metrics_store
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._untold: set[str] = set()
+        self._unqueued: set[str] = set()
         self._news = threading.Condition()
         self._is_over = False
         self._threads = [
             threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True)
-            for work in (self._keep_all, self._tell_all)
+            for work in (self._keep_all, self._queue_all)
         ]
 
     def start(self) -> None:
@@ -98,33 +98,33 @@ class Intake:
             new = self._store([one.notice for one in some])
             self._metrics.count("notices", new, result="kept")
             self._metrics.count("notices", len(some) - new, result="repeated")
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait get the error
             problem = error
         loop = some[0].kept.get_loop()
         loop.call_soon_threadsafe(_answer, some, problem)
         if problem is None:
             with self._news:
-                self._untold |= {one.notice.uid for one in some if self._is_news(one.notice)}
+                self._unqueued |= {one.notice.uid for one in some if self._is_news(one.notice)}
                 self._news.notify()
 
-    def _tell_all(self) -> None:
+    def _queue_all(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._untold or self._is_over, _COUNT_SECONDS)
+                self._news.wait_for(lambda: self._unqueued or self._is_over, _COUNT_SECONDS)
                 if self._is_over:
                     return
-                uids, self._untold = self._untold, set()
+                uids, self._unqueued = self._unqueued, set()
             for uid in sorted(uids):
-                self._tell_one(uid)
+                self._queue_one(uid)
             with contextlib.suppress(RedisError):
                 self._metrics_store.add(self._metrics)
 
-    def _tell_one(self, uid: str) -> None:
+    def _queue_one(self, uid: str) -> None:
         try:
-            self._tell(uid)
+            self._queue_sync(uid)
         except Exception as error:  # noqa: BLE001 - whatever it is: the notice is kept, and the scheduler finds it
             log.warning(
-                "The workers could not be told of a notice (%s): the scheduler will find it.", type(error).__name__
+                "No sync could be queued for a notice (%s): the scheduler queues it later.", type(error).__name__
             )
 
 

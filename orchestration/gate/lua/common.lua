@@ -30,14 +30,14 @@ end
 -- renew their permits; then the count is right again. And it stays shut until it has the closings of the database.
 -- Only a script that is about to grant a permit compares the run of the server: that takes longer than the rest.
 local function shut_until(is_careful)
-  local id, opens, told = string.match(redis.call('GET', epoch) or '', '^(%x+) (%d+) (%d)$')
+  local id, opens, restored = string.match(redis.call('GET', epoch) or '', '^(%x+) (%d+) (%d)$')
   if not id or (is_careful and id ~= server()) then
-    opens, told = now + lease, '0'
-    redis.call('SET', epoch, string.format('%s %d %s', server(), opens, told))
+    opens, restored = now + lease, '0'
+    redis.call('SET', epoch, string.format('%s %d %s', server(), opens, restored))
   end
   local closed = tonumber(redis.call('HGET', state, 'closed_until') or 0)
-  local untold = told == '1' and 0 or now + 100
-  return math.max(tonumber(opens), closed, untold)
+  local unrestored = restored == '1' and 0 or now + 100
+  return math.max(tonumber(opens), closed, unrestored)
 end
 
 -- Shut the gate for a time, unless it is shut for longer.

@@ -132,7 +132,7 @@ def test_its_end_stores_what_waits(database):
 
 
 def test_a_broker_that_is_down_delays_nothing(database, caplog):
-    """If workers cannot be told, the notice is kept all the same, and that is logged without the error's words."""
+    """If no sync can be queued, the notice is kept all the same, and that is logged without the error's words."""
     told = threading.Event()
 
     def tell(uid: str) -> None:
@@ -145,11 +145,11 @@ def test_a_broker_that_is_down_delays_nothing(database, caplog):
     assert told.wait(10)
     intake.stop()
     intake._threads[1].join(10)
-    assert "could not be told of a notice (ConnectionError)" in caplog.text
+    assert "No sync could be queued for a notice (ConnectionError)" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_one_location_is_told_once(database):
+def test_one_location_is_queued_once(database):
     """Many notices of one location queue one sync."""
     told: list[str] = []
     done = threading.Event()

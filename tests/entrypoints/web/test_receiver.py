@@ -27,14 +27,14 @@ class House:
 
     def __init__(self) -> None:
         self.stored: list[Notice] = []
-        self.told: list[str] = []
+        self.queued: list[str] = []
         self.error: Exception | None = None
         self.is_ready = True
         self.changed = threading.Condition()
         self.metrics = Metrics()
         self.check = BearerCheck(self.digests, ["service-secret"])
         away = MetricsStore(Redis.from_url("redis://127.0.0.1:9", retry=None))
-        self.intake = Intake(self.store, self.tell, lambda notice: notice.uid in SECRETS, self.metrics, away)
+        self.intake = Intake(self.store, self.queue_sync, lambda notice: notice.uid in SECRETS, self.metrics, away)
         self.intake.start()
         door = Door(
             receiver=Receiver(self.check, self.intake, self.metrics), intake=self.intake, is_ready=lambda: self.is_ready
@@ -56,10 +56,10 @@ class House:
         self.stored += some
         return len(some)
 
-    def tell(self, uid: str) -> None:
+    def queue_sync(self, uid: str) -> None:
         """Queue a sync."""
         with self.changed:
-            self.told.append(uid)
+            self.queued.append(uid)
             self.changed.notify_all()
 
     def ask(self, body: bytes, path: str = "/notices", **more) -> Answered:
@@ -91,8 +91,8 @@ def test_a_notice_is_stored_before_it_is_answered(house):
     assert house.ask(notice(), bearer=SECRETS["1"]).status == 200
     assert [one.uid for one in house.stored] == ["1"]
     with house.changed:
-        assert house.changed.wait_for(lambda: house.told, 10)
-    assert house.told == ["1"]
+        assert house.changed.wait_for(lambda: house.queued, 10)
+    assert house.queued == ["1"]
 
 
 @pytest.mark.parametrize(

@@ -57,14 +57,14 @@ def test_how_a_stream_stands(given, state, words):
     assert stands(make_location(state=LocationState.REVOKED)).state == "revoked"
 
 
-def test_how_counts_are_told():
+def test_how_counts_are_reported():
     """The first few are told one by one, the others as a number."""
     assert (
         "counts 12 assignments of asset 1 STDQ and lists 10; looked into once"
         in health.of_counts([make_disagreement(attempts=1)])[0]
     )
     many = health.of_counts([make_disagreement(attempts=2)] * 9)
-    assert len(many) == health.TOLD + 1
+    assert len(many) == health.SHOWN + 1
     assert many[-1].startswith("6 more")
 
 

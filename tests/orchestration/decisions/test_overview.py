@@ -55,10 +55,10 @@ def test_the_worst_is_first():
     expired = seen(FRESH, name="berlin", token_expires=NOW - HOUR)
     found = overview(seen(late), expired, outages={"Redis": "Redis does not answer."}, unhandled=(2, NOW - HOUR))
     assert [one.alarm for one in found.troubles] == [Alarm.CRITICAL] * 2 + [Alarm.WARNING] * 2
-    assert [one.told.split(":")[0] for one in found.troubles] == [
+    assert [one.sentence.split(":")[0] for one in found.troubles] == [
         "Redis does not answer.",
         "berlin",
-        found.troubles[2].told.split(":")[0],
+        found.troubles[2].sentence.split(":")[0],
         "hq assignments",
     ]
     assert found.alarm is Alarm.CRITICAL

@@ -61,7 +61,7 @@ def test_nothing_is_taken_out_unasked():
     assert verbs([declared()], both, prune=True) == ["remove"]
 
 
-def test_no_step_tells_a_token():
+def test_no_step_shows_a_token():
     """A plan may be shown to anybody."""
     steps = plan([declared(text="c2VjcmV0")], [kept(text="b2xk")], prune=True)
     assert "c2VjcmV0" not in repr(steps)

@@ -40,10 +40,10 @@ class Gates:
         """Open the gates, as one process sees them."""
         return Gate(self.memory, longest_request=60.0, timer=self.clock)
 
-    def tell(self) -> None:
-        """Tell the memory that it has nothing to remember."""
+    def restore(self) -> None:
+        """Note that the memory has all closings there are: none."""
         self.memory.open_epoch()
-        self.memory.note_told(self.memory.epoch() or b"")
+        self.memory.note_restored(self.memory.epoch() or b"")
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for everybody."""
@@ -89,7 +89,7 @@ def gates(request: pytest.FixtureRequest) -> Gates:
         clock = VirtualClock()
         memory = LocalMemory(clock)
         gates = Gates(memory=memory, clock=clock, forget=memory.forget)
-    gates.tell()
+    gates.restore()
     return gates
 
 

@@ -68,7 +68,7 @@ def test_a_closing_outlives_its_redis(client, closings, gate, redis):
     assert gate.look("two").shut_seconds <= 15
 
 
-def test_it_is_told_with_why(client, store):
+def test_it_is_reported_with_why(client, store):
     """What is kept says why, for whoever asks when it goes on."""
     with pytest.raises(SlowDown):
         answer(client, 429, retry_after=60.0)
@@ -151,7 +151,7 @@ def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
 
 
 def test_a_process_that_comes_after_one_that_could_not_say_it(gate, store, closings):
-    """What another process kept and could not tell is told by the first that comes, though Redis never forgot."""
+    """What another process kept and could not write to Redis, the next one writes, though Redis forgot nothing."""
     store.closings.keep(["one"], 1800.0, 1, "Slow down.")
     assert gate.look("one").shut_seconds == 0.0
     closings.restore()

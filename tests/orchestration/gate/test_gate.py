@@ -324,24 +324,24 @@ def test_hours_are_kept(gates, gate):
     take(gate, "1")
 
 
-def test_a_memory_is_told_before_its_gates_open(gates, gate):
+def test_a_memory_is_restored_before_its_gates_open(gates, gate):
     """A memory that knows who is at Apple, but not what Apple asked for, lets nobody through until it is told."""
     gates.forget()
     gates.memory.open_epoch()
     with pytest.raises(NoPermit):
         take(gate, "1")
-    untold = gate.untold()
+    unrestored = gate.unrestored()
     gate.shut("1", 50.0, step=3)
-    gate.note_told(untold)
-    assert gate.untold() is None
+    gate.note_restored(unrestored)
+    assert gate.unrestored() is None
     assert 49 < gate.look("1").shut_seconds <= 50
     take(gate, "2")
     gates.forget()
-    gate.note_told(untold)  # of the memory that was: the one that forgot is still to be told
-    assert gate.untold() is not None
+    gate.note_restored(unrestored)  # of the memory that was: the one that forgot is still to be told
+    assert gate.unrestored() is not None
 
 
-def test_what_is_told_makes_the_next_wait_longer(gates, gate):
+def test_what_is_reported_makes_the_next_wait_longer(gates, gate):
     """A gate that was closed three times in a row, by another memory's account, waits as long as after the third."""
     gate.shut("1", 4.0, step=3)
     gates.pass_time(4.1)

@@ -128,7 +128,7 @@ def test_what_was_asked_for_is_not_skipped(store: FilledStore):
     assert store.streams.get(stream.id).full_wanted == "asked for"
 
 
-def test_a_failure_is_told(store: FilledStore):
+def test_a_failure_is_reported(store: FilledStore):
     """A crawl that fails leaves its reason with the stream, and can be followed by another."""
     stream, crawl = opened(store)
     assert store.crawls.fail(crawl, Cause(reason="Apple could not be reached.", trouble=Trouble.AWAY))
