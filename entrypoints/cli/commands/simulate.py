@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.catalogue import CATALOGUE, Size
+
 from ...terminal import say
 from ...web.server import listen
 
@@ -13,19 +15,30 @@ if TYPE_CHECKING:
     from simulator.switches import Switches
     from simulator.world import World
 
+#: The number of records of each list, unless an option names another.
+_COUNTS = {name: listed.count for name, listed in CATALOGUE.items()}
+
 
 def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 picks a free one.")] = 8400,
     locations: Annotated[int, typer.Option(min=1, help="How many locations.")] = 1,
-    assets: Annotated[int, typer.Option(min=1, help="Assets of each.")] = 60,
-    assignments: Annotated[int, typer.Option(min=0, help="Assignments of each.")] = 60_000,
-    users: Annotated[int, typer.Option(min=0, help="Users of each.")] = 5_000,
-    subscriptions: Annotated[int, typer.Option(min=0, help="Subscriptions of each.")] = 20,
-    subscription_assignments: Annotated[int, typer.Option(min=0, help="Assignments of subscriptions.")] = 300,
-    subscription_admins: Annotated[int, typer.Option(min=0, help="Administrators of subscriptions.")] = 10,
-    licenses: Annotated[int, typer.Option(min=0, help="Licences of the legacy service.")] = 1_500,
-    legacy_users: Annotated[int, typer.Option(min=0, help="Users of the legacy service.")] = 300,
+    assets: Annotated[int, typer.Option(min=1, help="Assets of each.")] = _COUNTS["assets"],
+    assignments: Annotated[int, typer.Option(min=0, help="Assignments of each.")] = _COUNTS["assignments"],
+    users: Annotated[int, typer.Option(min=0, help="Users of each.")] = _COUNTS["users"],
+    subscriptions: Annotated[int, typer.Option(min=0, help="Subscriptions of each.")] = CATALOGUE[
+        "subscriptions"
+    ].count,
+    subscription_assignments: Annotated[int, typer.Option(min=0, help="Assignments of subscriptions.")] = CATALOGUE[
+        "subscription-assignments"
+    ].count,
+    subscription_admins: Annotated[int, typer.Option(min=0, help="Administrators of subscriptions.")] = CATALOGUE[
+        "subscription-admins"
+    ].count,
+    licenses: Annotated[int, typer.Option(min=0, help="Licences of the legacy service.")] = _COUNTS["licenses"],
+    legacy_users: Annotated[int, typer.Option(min=0, help="Users of the legacy service.")] = CATALOGUE[
+        "legacy-users"
+    ].count,
     count: Annotated[
         list[str] | None,
         typer.Option(metavar="RESOURCE=COUNT", help="The number of records of a resource; can be repeated."),
@@ -50,7 +63,6 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
 
     Example: pageturner simulate --tokens . --latency 50
     """
-    from simulator.catalogue import CATALOGUE, Size
     from simulator.server import announce_to, serve
     from simulator.switches import Switches
     from simulator.world import make_world
