@@ -31,15 +31,15 @@ def say(words: str) -> None:
     messages.print(clean(words), markup=False)
 
 
-def give(line: str) -> None:
+def write(line: str) -> None:
     """Write one line of the result to standard output."""
     sys.stdout.write(line + "\n")
 
 
-def give_json(value: Any) -> None:
+def write_json(value: Any) -> None:
     """Write a result as JSON; on a terminal, control characters are written as escapes."""
     text = json.dumps(value, default=_plain, ensure_ascii=False)
-    give("".join(map(_escaped, text)) if results.is_terminal and not text.isprintable() else text)
+    write("".join(map(_escaped, text)) if results.is_terminal and not text.isprintable() else text)
 
 
 def as_json(record: "DataclassInstance") -> dict[str, Any]:

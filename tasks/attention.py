@@ -43,7 +43,7 @@ class Attention(threading.Thread):
                 self._turn(is_away=self._is_silent())
                 self._follow()
             except Exception:  # the outermost handler of this thread
-                log.exception("Looking after the database stumbled.")
+                log.exception("The database could not be watched.")
 
     def stop(self) -> None:
         """Stop watching."""

@@ -1,6 +1,6 @@
 """Redis as a broker, whose channels notice that their connection was closed.
 
-kombu asks such a channel to acknowledge or to give back what it had, and it stumbles over having no connection: to
+kombu asks such a channel to acknowledge or to give back what it had, and it fails without a connection: to
 Celery that is a bug, and the end of the worker. A connection that is gone it can live with.
 """
 

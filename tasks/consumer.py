@@ -42,15 +42,15 @@ class Consumer(CeleryConsumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Close a connection that is broken, or whose server refuses."""
-        _bear(exc)
+        _note(exc)
         super().on_connection_error_after_connected(exc)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         """Connect again if a server refuses a command before the first message."""
-        _bear(exc)
+        _note(exc)
 
 
-def _bear(error: Exception) -> None:
+def _note(error: Exception) -> None:
     outages.note_broker(error)
     if isinstance(error, RedisError) and not isinstance(error, RedisGone):
         time.sleep(REFUSED_SECONDS)

@@ -64,7 +64,7 @@ class Pump(threading.Thread):
             except (*AWAY, OSError) as error:
                 outages.note(error)
             except Exception:  # the outermost handler of this thread
-                log.exception("The pump stumbled.")
+                log.exception("A turn of the pump failed.")
         with contextlib.suppress(RedisError, DatabaseAway):
             services().metrics_store.add(services().use_cases.metrics)
         if self._heartbeat is not None:
@@ -93,7 +93,7 @@ class Pump(threading.Thread):
             except (*AWAY, OSError) as error:
                 outages.note(error)
             except Exception:  # the outermost handler of this thread
-                log.exception("Renewing stumbled.")
+                log.exception("The permits of this process could not be renewed.")
 
     def _live(self) -> None:
         """Touch the heartbeat file that `pageturner alive` checks, unless a task hangs."""

@@ -12,7 +12,7 @@ from orchestration.decisions.age import spell_age
 from orchestration.decisions.health import Alarm
 from orchestration.decisions.overview import Overview, Problem
 
-from ..terminal import give, give_json
+from ..terminal import write, write_json
 from .statuses import KNOWN
 
 #: How many problems the line names; it counts the others.
@@ -24,9 +24,9 @@ def check(overview: Overview, *, json: bool) -> None:
     if json:
         bad = [_described(one) for one in overview.troubles]
         verdict, seconds = overview.alarm.name.lower(), int(overview.oldest.total_seconds())
-        give_json({"as_of": overview.now, "verdict": verdict, "oldest_seconds": seconds, "bad": bad})
+        write_json({"as_of": overview.now, "verdict": verdict, "oldest_seconds": seconds, "bad": bad})
     else:
-        give(summarise(overview))
+        write(summarise(overview))
     if overview.alarm:
         raise typer.Exit(overview.alarm)
 
@@ -53,7 +53,7 @@ def unknown() -> Iterator[None]:
     try:
         yield
     except KNOWN as error:
-        give(f"PAGETURNER UNKNOWN - {clean(explain(error))}")
+        write(f"PAGETURNER UNKNOWN - {clean(explain(error))}")
         raise typer.Exit(Alarm.UNKNOWN) from None
 
 

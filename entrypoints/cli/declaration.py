@@ -12,7 +12,7 @@ from orchestration.decisions.plan import DeclaredLocation, KeptLocation, NameTak
 from storage.locations import Location
 
 from ..exits import Exit, Failure
-from ..terminal import give, give_json, say
+from ..terminal import say, write, write_json
 from .context import wake, with_gate
 from .locations_file import LocationEntry, read_file
 
@@ -108,12 +108,12 @@ def _refuse_twice(declared: Sequence[DeclaredLocation]) -> None:
 def _show(steps: Sequence[PlanStep], others: Sequence[Location], *, json: bool) -> None:
     if json:
         given = [{"do": one.verb, "uid": one.uid, "name": one.name, "what": one.words} for one in steps]
-        give_json({"steps": given, "not_declared": [{"uid": one.uid, "name": one.name} for one in others]})
+        write_json({"steps": given, "not_declared": [{"uid": one.uid, "name": one.name} for one in others]})
         return
     for step in steps:
-        give(f"{_SIGNS.get(step.verb, '~')} {step.verb:<6} {step.name} ({step.uid}): {step.words}")
+        write(f"{_SIGNS.get(step.verb, '~')} {step.verb:<6} {step.name} ({step.uid}): {step.words}")
     for other in others:
-        give(f"  keep   {other.name} ({other.uid}): not in the file; --prune would stop watching it")
+        write(f"  keep   {other.name} ({other.uid}): not in the file; --prune would stop watching it")
 
 
 def _do_all(services: "Services", steps: Sequence[PlanStep]) -> None:

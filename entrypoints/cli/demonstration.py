@@ -25,7 +25,7 @@ from storage.locations import Location
 
 from ..embedded import processes
 from ..exits import Exit, Failure
-from ..terminal import give, say
+from ..terminal import say, write
 from .context import CommandContext, with_workers
 from .progress import SyncFollower, showing
 
@@ -133,7 +133,7 @@ def _compare(services: "Services", apple: _Apple, first: list[ProgressReport], a
         wrong = (truth - mirror).total() + (mirror - truth).total()
         is_exact &= wrong == 0
         reads = f"{_told(first, resource)}; then {_told(again, resource)}"
-        give(f"{resource:24} {mirror.total():6,} {f'{wrong} differ' if wrong else 'as at Apple'}  {reads}")
+        write(f"{resource:24} {mirror.total():6,} {f'{wrong} differ' if wrong else 'as at Apple'}  {reads}")
     return is_exact
 
 
@@ -149,12 +149,12 @@ def _judge(traffic: dict[str, Any], seconds: float, in_all: dict[str, Any], *, i
     chained = sum(traffic["by_resource"].get(name, 0) for name in _CHAINED)
     ideal = LATENCY_MS / 1000 * (chained + math.ceil((traffic["requests"] - chained) / IN_FLIGHT_LIMIT))
     most, refused, most_chained = in_all["most_in_flight"], in_all["refused"], in_all["most_chained"]
-    give(f"{'in flight':24} at most {most} by Apple's count, {refused} refused; along cursors at most {most_chained}")
-    give(f"{'first sync':24} {seconds:.1f} s for {traffic['requests']} requests, {seconds / ideal:.2f} of the ideal:")
-    give(f"{'':24} five at a time, and one along cursors, cannot take less than {ideal:.1f} s")
-    give(f"{'second sync':24} {in_all['requests'] - traffic['requests']} requests")
+    write(f"{'in flight':24} at most {most} by Apple's count, {refused} refused; along cursors at most {most_chained}")
+    write(f"{'first sync':24} {seconds:.1f} s for {traffic['requests']} requests, {seconds / ideal:.2f} of the ideal:")
+    write(f"{'':24} five at a time, and one along cursors, cannot take less than {ideal:.1f} s")
+    write(f"{'second sync':24} {in_all['requests'] - traffic['requests']} requests")
     is_exact &= most <= IN_FLIGHT_LIMIT and refused == 0 and most_chained == 1
-    give(f"{'verdict':24} {'exact' if is_exact else 'NOT EXACT'}")
+    write(f"{'verdict':24} {'exact' if is_exact else 'NOT EXACT'}")
     return is_exact
 
 

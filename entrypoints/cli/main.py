@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from settings import unknown_settings
 
 from ..exits import Exit, Failure
-from ..terminal import give, say
+from ..terminal import say, write
 
 _INTERRUPTED = 130
 
@@ -111,7 +111,7 @@ app = typer.Typer(
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's signature
     if value:
-        give(version("pageturner"))
+        write(version("pageturner"))
         raise typer.Exit
 
 

@@ -28,7 +28,7 @@ def office(tmp_path_factory):
 
 
 def apply(office, text, *options):
-    """Apply a file, and give what came of it."""
+    """Apply a file, and return what came of it."""
     file = office.home / "locations.toml"
     file.write_text(text)
     return office.run("locations", "apply", str(file), *options)

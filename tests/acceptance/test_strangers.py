@@ -29,7 +29,7 @@ SECRET = "a-secret-of-the-service"
 
 @contextlib.contextmanager
 def receiving(database_url, redis_url, home):
-    """Run a receiver without keys for the length of the block, and give its port and process."""
+    """Run a receiver without keys for the length of the block, and yield its port and process."""
     port = free_port()
     env = bare_environment(home)
     env |= {"PAGETURNER_DATABASE_URL": database_url, "PAGETURNER_REDIS_URL": redis_url}

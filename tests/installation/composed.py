@@ -46,7 +46,7 @@ class Composed:
     ports: dict[str, int]
 
     def docker(self, *arguments: str) -> str:
-        """Have the engine do something, and give what it says."""
+        """Have the engine do something, and return what it says."""
         return _run(["docker", *arguments], self.env).stdout
 
     def up(self, **settings: str) -> None:

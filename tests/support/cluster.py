@@ -137,7 +137,7 @@ class Place:
     name: str
 
     def sync(self, *options: str) -> list[dict[str, Any]]:
-        """Sync to a good end, and give the report."""
+        """Sync to a good end, and return the report."""
         done = self.cluster.run("sync", self.name, "--json", *options)
         assert done.returncode == 0, done.stderr
         report: list[dict[str, Any]] = json.loads(done.stdout)

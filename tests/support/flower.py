@@ -25,7 +25,7 @@ class Flower:
     origin: str
 
     def await_task(self, name: str) -> list[dict[str, Any]]:
-        """Wait until tasks of a name are listed, and give them."""
+        """Wait until tasks of a name are listed, and return them."""
         until = time.monotonic() + _PATIENCE_SECONDS
         while True:
             tasks = [task for task in self.ask("api/tasks?limit=500").values() if task["name"] == name]

@@ -143,7 +143,7 @@ def mutate(dice: random.Random, sample: bytes) -> bytes:
 
 
 def foreign_errors(seconds: float, seed: int) -> Iterator[tuple[str, BaseException, bytes]]:
-    """Try inputs until the time is over, and give those that a reader did not answer in its own words."""
+    """Try inputs until the time is over, and return those that a reader did not answer in its own words."""
     dice, until = random.Random(seed), time.monotonic() + seconds
     while time.monotonic() < until:
         target = dice.choice(TARGETS)

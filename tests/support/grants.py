@@ -17,7 +17,7 @@ def grants_of(role: str) -> list[str]:
 
 @contextlib.contextmanager
 def granted(database_url: str, role: str) -> Iterator[str]:
-    """Make a role for the length of the block, and give the URL with which it connects."""
+    """Make a role for the length of the block, and yield the URL with which it connects."""
     name = database_url.rsplit("/", 1)[1]
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"DROP ROLE IF EXISTS {role}")

@@ -87,7 +87,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def proxied(url: str) -> Iterator[tuple[Proxy, str]]:
-    """Put a proxy before the server of a URL, and give the URL that goes through it."""
+    """Put a proxy before the server of a URL, and return the URL that goes through it."""
     split = urlsplit(url)
     proxy = Proxy(split.hostname or "", split.port or 0)
     user = f"{split.username}@" if split.username else ""

@@ -20,7 +20,7 @@ _PLACES = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq
 
 @contextlib.contextmanager
 def rabbitmq_server() -> Iterator[str]:
-    """Run a RabbitMQ server for the length of the block, and give its URL."""
+    """Run a RabbitMQ server for the length of the block, and yield its URL."""
     binary = _binary()
     with tempfile.TemporaryDirectory(prefix="pageturner-rabbit-") as folder:
         port, env = _environment(Path(folder))

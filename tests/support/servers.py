@@ -44,7 +44,7 @@ def missing(part: str, reason: str) -> Any:
 
 @contextlib.contextmanager
 def redis_server() -> Iterator[str]:
-    """Run a Redis server for the length of the block, and give its URL."""
+    """Run a Redis server for the length of the block, and yield its URL."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="pageturner-redis-") as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
@@ -108,7 +108,7 @@ def _redis_binary() -> str:
 
 @contextlib.contextmanager
 def postgresql_server() -> Iterator[str]:
-    """Run a PostgreSQL server for the length of the block, and give the URL of a database in it."""
+    """Run a PostgreSQL server for the length of the block, and yield the URL of a database in it."""
     with tempfile.TemporaryDirectory(prefix="pageturner-pg-") as folder:
         binaries = _postgresql_binaries(Path(folder))
         data, port = Path(folder) / "data", free_port()
@@ -139,7 +139,7 @@ def postgresql_server() -> Iterator[str]:
 
 
 def make_database(server: str, name: str, template: str = "template0", encoding: str = "UTF8") -> str:
-    """Make a database in a server, empty or like another one, and give its URL."""
+    """Make a database in a server, empty or like another one, and return its URL."""
     options = f"ENCODING '{encoding}'" + (" LOCALE 'C'" if encoding != "UTF8" else "")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {options}')

@@ -154,4 +154,4 @@ def test_no_error_ends_it(worker, caplog, monkeypatch):
     monkeypatch.setattr(attention, "LOOK_SECONDS", 0.001)
     worker.attention.run()
     assert len(looks) == 3
-    assert {record.getMessage() for record in caplog.records} == {"Looking after the database stumbled."}
+    assert {record.getMessage() for record in caplog.records} == {"The database could not be watched."}

@@ -194,7 +194,7 @@ print(services().gate.knows("1", "sync."))
 
 
 def test_what_cannot_be_given_up_leaves_the_gate(redis, redis_url, copied_database, tmp_path):
-    """A task that stumbles, and stumbles again over saying so, keeps no later one of its id from being sent."""
+    """A task that fails, and fails again while that is noted, keeps no later one of its id from being sent."""
     assert redis.ping()
     env = {**os.environ, "PAGETURNER_HOME": str(tmp_path), "PAGETURNER_REDIS_URL": redis_url}
     env |= {"PAGETURNER_DATABASE_URL": copied_database, "PAGETURNER_SECRET_KEYS": make_key()}

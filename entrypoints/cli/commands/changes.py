@@ -8,7 +8,7 @@ import typer
 from apple.texts import clean
 
 from ...exits import Exit, Failure
-from ...terminal import as_json, give, give_json, say
+from ...terminal import as_json, say, write, write_json
 from ..context import with_store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def changes(
         services.store.feed.recognise()
         extent = services.store.feed.extent()
         if bookmark:
-            give(_bookmark(extent, extent.last))
+            write(_bookmark(extent, extent.last))
             return
         seq = extent.pruned if after is None else _read(after, extent)
         if after is None and extent.pruned:
@@ -40,9 +40,9 @@ def changes(
         uid = None if location is None else services.store.locations.named(location).uid
         for change in services.store.feed.after(seq, uid):
             if json:
-                give_json({"bookmark": _bookmark(extent, change.seq), **as_json(change)})
+                write_json({"bookmark": _bookmark(extent, change.seq), **as_json(change)})
             else:
-                give(_line(change))
+                write(_line(change))
 
 
 def _bookmark(extent: "Extent", seq: int) -> str:

@@ -8,7 +8,7 @@ import typer
 from apple.texts import clean
 
 from ...exits import Exit
-from ...terminal import give, give_json, results
+from ...terminal import results, write, write_json
 
 if TYPE_CHECKING:
     from ..diagnosis import Finding
@@ -33,7 +33,7 @@ def doctor(
         if not json:
             _show(one)
     if json:
-        give_json([vars(one) for one in found])
+        write_json([vars(one) for one in found])
     if any(one.mark == "fail" for one in found):
         raise typer.Exit(Exit.FAILED)
 
@@ -44,5 +44,5 @@ def _show(one: "Finding") -> None:
         results.print(f"[{_COLOURS[one.mark]}]{one.mark:<4}[/] {one.part:<9}", end=" ")
         results.print(words, markup=False)
     else:
-        give(f"{one.mark:<4} {one.part:<9} {words}")
+        write(f"{one.mark:<4} {one.part:<9} {words}")
         sys.stdout.flush()

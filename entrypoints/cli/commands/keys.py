@@ -1,6 +1,6 @@
 """`pageturner key` and `reseal`: a new key for PAGETURNER_SECRET_KEYS, and putting it to use."""
 
-from ...terminal import give, say
+from ...terminal import say, write
 from ..context import with_store
 
 
@@ -11,7 +11,7 @@ def key() -> None:
     """
     from storage.sealer import make_key
 
-    give(make_key())
+    write(make_key())
 
 
 def reseal() -> None:

@@ -15,7 +15,7 @@ from apple.tokens import MalformedToken, Token, parse_token
 from storage.states import LocationState
 
 from ...exits import Exit, Failure
-from ...terminal import give_json, make_table, results, say, since
+from ...terminal import make_table, results, say, since, write_json
 from ..context import wake, with_gate, with_store
 from ..resources import check_resources
 
@@ -97,7 +97,7 @@ def list_(
         and not (unsubscribed and one["notices"]["types"])
     ]
     if json:
-        give_json(chosen)
+        write_json(chosen)
         return
     table = make_table("name", "uId", "organisation", "state", "token expires", "managed by", "notices", "asked")
     for one in chosen:

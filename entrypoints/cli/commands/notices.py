@@ -10,7 +10,7 @@ from apple.notices import TYPES
 from settings import APPLE_URL, read_duration, read_settings
 
 from ...exits import Exit, Failure
-from ...terminal import as_json, give_json, make_table, results, say, since
+from ...terminal import as_json, make_table, results, say, since, write_json
 from ..context import with_gate, with_store
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def list_(
             services.store.locations.watched(names)
         kept = services.store.notices.last(names, limit, unhandled=unhandled, unknown=unknown)
     if json:
-        give_json([as_json(one) for one in kept])
+        write_json([as_json(one) for one in kept])
         return
     table = make_table("received", "location", "uId", "type", "came", "wanted")
     for one in kept:

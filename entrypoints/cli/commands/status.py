@@ -11,7 +11,7 @@ from apple.notices import WANTED
 from settings import read_duration
 
 from ...exits import Exit, Failure
-from ...terminal import as_json, give_json, make_table, results, say, shorten, since, until
+from ...terminal import as_json, make_table, results, say, shorten, since, until, write_json
 from ..context import with_store
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def status(
         overview = look_closely(services)
         notice_counts = services.store.notices.counts()
     if json:
-        give_json(
+        write_json(
             {
                 "as_of": overview.now,
                 "verdict": overview.alarm.name.lower(),

@@ -9,7 +9,7 @@ import typer
 from storage.states import CrawlKind, Trouble
 
 from ...exits import Exit, Failure
-from ...terminal import as_json, give_json, make_table, results, say
+from ...terminal import as_json, make_table, results, say, write_json
 from ..context import with_workers
 from ..resources import check_resources
 
@@ -114,7 +114,7 @@ def _give(reports: list["ProgressReport"], unsynced: list[Unsynced], *, json: bo
     from ..progress import causes, describe
 
     if json:
-        give_json([*({**as_json(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
+        write_json([*({**as_json(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
         return
     table = make_table("location", "stream", "read", "state", "pages", "records", "inserted", "updated", "deleted")
     for report in reports:

@@ -33,7 +33,7 @@ def kept(uid: str = "1", name: str = "", text: str = "one", **seconds) -> KeptLo
 
 
 def verbs(*arguments, prune: bool = False) -> list[str]:
-    """Plan, and give what is to be done."""
+    """Plan, and return what is to be done."""
     return [step.verb for step in plan(*arguments, prune=prune)]
 
 

@@ -45,7 +45,7 @@ def fail(store, resource: str) -> None:
 
 
 def tell(store, database, number: int = 1) -> list[str]:
-    """Have a notice want the assets, and give what is due."""
+    """Have a notice want the assets, and return what is due."""
     Notices(database).store([Notice(uid="1", id=str(number), type="ASSET_COUNT")])
     Notices(database).handle(wanted_by)
     return [one.resource for one in store.streams.due(store.location.id, datetime.now(UTC))]
