@@ -89,7 +89,7 @@ streams = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     # When a crawl of it was opened last.
     sa.Column("begun_at", Moment),
-    # The mirror is at least as young as this: when the last reading that left it in step was opened.
+    # The mirror is at least as young as this: when the last crawl that left it in step was opened.
     sa.Column("seen_at", Moment),
     # When everything was last read, without the short cut.
     sa.Column("deep_at", Moment),
