@@ -34,20 +34,8 @@ from storage.locations import Location
 from storage.sealer import Sealer, make_key
 from storage.states import CrawlState
 from storage.store import Store
+from tests.simulator.local import SMALL
 from tests.support.cluster import canonical
-
-#: A handful of pages of everything.
-SMALL = Size(
-    assets=6,
-    assignments=45,
-    users=25,
-    subscriptions=12,
-    subscription_assignments=15,
-    subscription_admins=3,
-    licenses=25,
-    legacy_users=12,
-    page_size=10,
-)
 
 #: Seals the tokens of all these places.
 KEY = make_key()
