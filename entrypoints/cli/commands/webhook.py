@@ -51,7 +51,7 @@ def webhook(
 
 def _open_door(services: "Services", secrets: list[str]) -> "Door":
     """Start the intake of notices."""
-    from ...web.webhook import BearerCheck, Door, Intake, Receiver
+    from ...web.webhook import BearerCheck, Door, Intake, Receiver, Throttle
 
     metrics = services.use_cases.metrics
     bearer_check = BearerCheck(services.store.notice_secrets.digests, secrets)
@@ -72,7 +72,8 @@ def _open_door(services: "Services", secrets: list[str]) -> "Door":
         return True
 
     intake.start()
-    return Door(receiver=Receiver(bearer_check, intake, metrics), intake=intake, is_ready=is_ready)
+    receiver = Receiver(bearer_check, intake, metrics, Throttle())
+    return Door(receiver=receiver, intake=intake, is_ready=is_ready)
 
 
 def _check_proxies(trust: str) -> None:

@@ -3,5 +3,6 @@
 from .bearers import BearerCheck
 from .intake import Intake
 from .receiver import Door, Receiver, make_app
+from .throttle import Throttle
 
-__all__ = ["BearerCheck", "Door", "Intake", "Receiver", "make_app"]
+__all__ = ["BearerCheck", "Door", "Intake", "Receiver", "Throttle", "make_app"]

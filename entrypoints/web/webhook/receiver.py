@@ -58,11 +58,11 @@ class Rejected(Exception):
 class Receiver:
     """Receives notices."""
 
-    def __init__(self, bearer_check: BearerCheck, intake: Intake, metrics: Metrics) -> None:
+    def __init__(self, bearer_check: BearerCheck, intake: Intake, metrics: Metrics, throttle: Throttle) -> None:
         self._bearer_check = bearer_check
         self._intake = intake
         self._metrics = metrics
-        self._throttle = Throttle()
+        self._throttle = throttle
 
     async def receive(self, request: Request) -> Response:
         """Answer a notice: 200 only once it is stored."""

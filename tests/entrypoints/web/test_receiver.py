@@ -11,8 +11,9 @@ from apple.notices import Notice
 from entrypoints.web.background import BackgroundBuild
 from entrypoints.web.webhook import BearerCheck, Door, Intake, Receiver, make_app
 from entrypoints.web.webhook.receiver import BODY_LIMIT_BYTES
-from entrypoints.web.webhook.throttle import BURST
+from entrypoints.web.webhook.throttle import BURST, Throttle
 from orchestration.metrics import Metrics, MetricsStore
+from storage.clock import VirtualClock
 from storage.errors import DatabaseAway
 from storage.notice_secrets import digest_of_secret
 from tests.support.notifier import make_notice
@@ -36,9 +37,8 @@ class House:
         away = MetricsStore(Redis.from_url("redis://127.0.0.1:9", retry=None))
         self.intake = Intake(self.store, self.queue_sync, lambda notice: notice.uid in SECRETS, self.metrics, away)
         self.intake.start()
-        door = Door(
-            receiver=Receiver(self.check, self.intake, self.metrics), intake=self.intake, is_ready=lambda: self.is_ready
-        )
+        receiver = Receiver(self.check, self.intake, self.metrics, Throttle(VirtualClock()))
+        door = Door(receiver=receiver, intake=self.intake, is_ready=lambda: self.is_ready)
         background = BackgroundBuild(lambda: door)
         background.start()
         self.app = make_app(background)
