@@ -68,7 +68,9 @@ class House:
         return answered
 
     def counted(self) -> dict[str, float]:
-        """Return the results of requests that were counted."""
+        """Return the results of requests that were counted, once nobody tries to send them to Redis any more."""
+        self.intake.stop()
+        self.intake._threads[1].join(10)
         counts = self.metrics.take()
         return {json.loads(field)[1]["result"]: value for field, value in counts.items()}
 
