@@ -5,6 +5,7 @@ held until the task ends. A permit is the right to one request now: a short leas
 given back when the body is in. One lease for both collapses when the queue outlasts it.
 """
 
+import math
 import threading
 import uuid
 from collections import defaultdict
@@ -111,7 +112,7 @@ class Gate:
         """Park the message of a running task for a while; it keeps its place in the queue."""
         self.leave(message_id)
         self._revoke_orphans()
-        return self._let_through(uid, self._memory.park_again(uid, message_id, int(delay * 1000)))
+        return self._let_through(uid, self._memory.park_again(uid, message_id, _milliseconds(delay)))
 
     def finish(self, uid: str, message_id: str) -> Sequence[Message]:
         """Note that a task has ended, and return what may go to the broker in its place."""
@@ -176,7 +177,7 @@ class Gate:
 
     def shut(self, uid: str, seconds: float, step: int = 0) -> None:
         """Close a gate for some seconds, as Apple asked, after a number of closings in a row."""
-        self._memory.wake(uid, self._memory.shut(uid, int(seconds * 1000), step))
+        self._memory.wake(uid, self._memory.shut(uid, _milliseconds(seconds), step))
 
     def hold(self, uid: str) -> None:
         """Let a location wait because what Apple answers cannot be stored, longer each time."""
@@ -269,7 +270,7 @@ class Gate:
             storing=int(TASK_SECONDS * 1000),
             closings=permit.closings,
             closes=permit.closes,
-            wait=None if permit.retry_after is None else int(permit.retry_after * 1000),
+            wait=None if permit.retry_after is None else _milliseconds(permit.retry_after),
             least=int(BACKOFF_SECONDS * 1000),
             longest=int(permit.limit * 1000),
         )
@@ -318,3 +319,8 @@ class Gate:
         if admission.again_at is not None:
             self._memory.wake(uid, admission.again_at)
         return admission.messages
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return a wait in milliseconds, rounded up: what comes a moment too early would be sent away to wait again."""
+    return math.ceil(seconds * 1000)

@@ -28,6 +28,7 @@ def test_lives(first):
         pytest.param(139, id="a torn full crawl moved the base of the next delta"),
         pytest.param(216, id="a late first page gave a settled crawl another version"),
         pytest.param(55, id="a late first page, of a full crawl"),
+        pytest.param(714, id="a wait of less than a millisecond was none"),
     ],
 )
 def test_lives_that_went_wrong(seed):
