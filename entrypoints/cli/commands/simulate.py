@@ -26,19 +26,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     assets: Annotated[int, typer.Option(min=1, help="Assets of each.")] = _COUNTS["assets"],
     assignments: Annotated[int, typer.Option(min=0, help="Assignments of each.")] = _COUNTS["assignments"],
     users: Annotated[int, typer.Option(min=0, help="Users of each.")] = _COUNTS["users"],
-    subscriptions: Annotated[int, typer.Option(min=0, help="Subscriptions of each.")] = CATALOGUE[
-        "subscriptions"
-    ].count,
-    subscription_assignments: Annotated[int, typer.Option(min=0, help="Assignments of subscriptions.")] = CATALOGUE[
+    subscriptions: Annotated[int, typer.Option(min=0, help="Subscriptions of each.")] = _COUNTS["subscriptions"],
+    subscription_assignments: Annotated[int, typer.Option(min=0, help="Assignments of subscriptions.")] = _COUNTS[
         "subscription-assignments"
-    ].count,
-    subscription_admins: Annotated[int, typer.Option(min=0, help="Administrators of subscriptions.")] = CATALOGUE[
+    ],
+    subscription_admins: Annotated[int, typer.Option(min=0, help="Administrators of subscriptions.")] = _COUNTS[
         "subscription-admins"
-    ].count,
+    ],
     licenses: Annotated[int, typer.Option(min=0, help="Licences of the legacy service.")] = _COUNTS["licenses"],
-    legacy_users: Annotated[int, typer.Option(min=0, help="Users of the legacy service.")] = CATALOGUE[
-        "legacy-users"
-    ].count,
+    legacy_users: Annotated[int, typer.Option(min=0, help="Users of the legacy service.")] = _COUNTS["legacy-users"],
     count: Annotated[
         list[str] | None,
         typer.Option(metavar="RESOURCE=COUNT", help="The number of records of a resource; can be repeated."),
