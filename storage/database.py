@@ -29,6 +29,9 @@ REVISIONS = tuple(sorted(file.name[:4] for file in files(_MIGRATIONS).iterdir() 
 #: How long a writer waits for another one; SQLite has one writer at a time.
 BUSY_SECONDS = 60.0
 
+#: A connection to SQLite keeps this many prepared statements: all that there are.
+_STATEMENTS_CACHED = 512
+
 #: The upserts with RETURNING that the ledger is made of.
 _SQLITE_LEAST = (3, 35, 0)
 
@@ -50,8 +53,10 @@ class Database:
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.engine = _make_engine(url)
-        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.is_postgresql = self.engine.dialect.name == "postgresql"
+        self._single = self.engine
+        if self.is_postgresql:  # SQLite's driver begins no transaction by itself: each statement is one anyway
+            self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._watch = Deadlines()
         if self.is_postgresql:
             limit_openings(self.engine, self._watch)
@@ -71,6 +76,7 @@ class Database:
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
         """Yield a connection for reading: one state of the data for as long as the block lasts."""
         with _translating(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
+            self._begin(connection, "BEGIN")
             yield connection
 
     @contextmanager
@@ -80,10 +86,9 @@ class Database:
         On SQLite the transaction begins with the write lock: one that reads first and writes later fails at once when
         another wrote in between, whatever the time-out.
         """
-        with _translating(), self.engine.connect() as connection, self._over(connection, seconds):
-            connection.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+        with _translating(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
+            self._begin(connection, "BEGIN IMMEDIATE")
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""
@@ -110,6 +115,11 @@ class Database:
             driver.execute("SELECT 1")
             driver.close()
         return use.was_cut
+
+    def _begin(self, connection: sa.Connection, statement: str) -> None:
+        """Begin a transaction on SQLite; on PostgreSQL the driver begins it with the first statement."""
+        if not self.is_postgresql:
+            connection.connection.cursor().execute(statement)
 
     @contextmanager
     def _over(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
@@ -193,12 +203,12 @@ def _make_engine(url: str) -> sa.Engine:
         raise WrongDatabase(f"It is {parsed.get_backend_name()}; Pageturner keeps its data in PostgreSQL or SQLite.")
     if sqlite3.sqlite_version_info < _SQLITE_LEAST:
         raise WrongDatabase(f"This Python brings SQLite {sqlite3.sqlite_version}; 3.35 is the least.")
-    options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "connect_args": {"timeout": BUSY_SECONDS}}
+    arguments = {"timeout": BUSY_SECONDS, "cached_statements": _STATEMENTS_CACHED}
+    options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "connect_args": arguments}
     if not parsed.database:  # it lives as long as its one connection
-        options = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
+        options = {"poolclass": sa.StaticPool, "connect_args": arguments | {"check_same_thread": False}}
     engine = sa.create_engine(parsed, hide_parameters=True, **options)  # what is stored names people
     sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -222,17 +232,9 @@ def _refuse_options(url: sa.URL) -> None:
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions by itself: _begin_sqlite does
+    connection.isolation_level = None  # the driver must not begin transactions by itself: `read` and `write` do
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("isolation_level") == "AUTOCOMMIT":
-        return
-    writes = options.get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ transition returns the crawl as it then stands, or None if the crawl was no long
 callers that saw the same crawl, exactly one gets it back.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,20 +78,13 @@ TRANSITIONS = (
 )
 
 
-def _make_move(transition: Transition) -> ReturningUpdate[Any]:
+def moving(transition: Transition, chosen: sa.ColumnElement[bool], **values: Any) -> ReturningUpdate[Any]:
+    """Build the UPDATE of a transition, guarded by the states before it; it returns the row as it then stands.
+
+    Whoever executes it gives the further new values as parameters that are named like their columns.
+    """
     is_before = crawls.c.state.in_(transition.before)
-    return sa.update(crawls).where(is_before).values(state=transition.after).returning(*crawls.c)
-
-
-#: The UPDATE of each transition, guarded by the states before it; what it returns is built once.
-_MOVES = {transition.name: _make_move(transition) for transition in TRANSITIONS}
-
-
-def move(
-    connection: sa.Connection, transition: Transition, chosen: sa.ColumnElement[bool], values: dict[str, Any]
-) -> "sa.Row[Any] | None":
-    """Make a transition of the chosen crawl; return its row as it now stands, or None if the guard let none through."""
-    return connection.execute(_MOVES[transition.name].where(chosen).values(values)).one_or_none()
+    return sa.update(crawls).where(is_before, chosen).values(state=transition.after, **values).returning(*crawls.c)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,22 +188,15 @@ class Crawls:
 
         None if the crawl has moved on since: a late answer must not overwrite a later decision.
         """
-        values = {
-            "base_version": sa.func.coalesce(crawls.c.base_version, version),
-            "version": version,
-            "total": total,
-            "moved_at": self._database.now(),
-        }
-        is_current = _as_seen(crawl) & (crawls.c.state == CrawlState.OPEN)
-        noted = sa.update(crawls).where(is_current).values(values).returning(*crawls.c)
+        values = {"first_version": version, "version": version, "total": total, "moved_at": self._database.now()}
         with self._database.write() as connection:
-            row = connection.execute(noted).one_or_none()
+            row = connection.execute(_NOTE_FIRST, _as_seen(crawl) | values).one_or_none()
             return None if row is None else _as_it_stands(crawl, row)
 
     def begin_round(self, crawl: Crawl, *, is_reread: bool = False, is_revival: bool = False) -> Crawl | None:
         """Begin the next round."""
-        steps = {"rereads": int(is_reread), "revivals": int(is_revival), "drift": int(is_reread)}
-        return self._next_round(crawl, BEGIN_ROUND, {name: crawls.c[name] + step for name, step in steps.items()})
+        steps = {"another_reread": int(is_reread), "another_revival": int(is_revival)}
+        return self._move(crawl, _BEGIN_ROUND, steps)
 
     def restart(self, crawl: Crawl, *, is_drift: bool) -> Crawl | None:
         """Begin again from nothing: with the same request if the data moved, otherwise with a full crawl.
@@ -217,16 +204,13 @@ class Crawls:
         What the crawl went on from (a version, a cursor, a batch token) is dead at Apple then. A delta from it is of no
         use any more, neither for this crawl nor for the next.
         """
-        values: dict[str, Any] = {"floor": crawls.c.round + 1, "restarts": crawls.c.restarts + 1}
         if is_drift:
-            return self._next_round(crawl, RESTART, values | {"drift": crawls.c.drift + 1})
-        values |= {"kind": CrawlKind.FULL, "since": None, "base_version": None}
-        is_base = (streams.c.id == crawl.stream_id) & (streams.c.version == crawl.since)
+            return self._move(crawl, _RESTART)
         with self._database.write() as connection:
-            row = move(connection, RESTART, _as_seen(crawl), values | self._one_round_on())
+            row = connection.execute(_RESTART_IN_FULL, _as_seen(crawl) | self._moved()).one_or_none()
             if row is None:
                 return None
-            connection.execute(sa.update(streams).where(is_base).values(version=None))
+            connection.execute(_FORGET_BASE, {"stream": crawl.stream_id, "base": crawl.since})
             return _as_it_stands(crawl, row)
 
     def settle(
@@ -240,22 +224,18 @@ class Crawls:
     ) -> Crawl | None:
         """Note that every page that counts is stored; the crawl is published next."""
         values = {"is_consistent": is_consistent, "version": version, "total": total, "scopes": dump_scopes(scopes)}
-        return self._next_round(crawl, SETTLE, values)
+        return self._move(crawl, _SETTLE, values)
 
     def revive(self, crawl: Crawl) -> Crawl | None:
         """Count a revival that begins no round."""
-        seen = crawls.c.revivals == crawl.revivals
-        return self._move(crawl, REVIVE, seen, {"revivals": crawls.c.revivals + 1, "moved_at": self._database.now()})
+        return self._move(crawl, _REVIVE, {"seen_revivals": crawl.revivals})
 
     def send_again(self, crawl: Crawl) -> Crawl | None:
         """Note that a settled crawl is sent to be published again; None if it is being published at the moment.
 
         A publish holds the row of its crawl until it ends. That lock is skipped, not waited for.
         """
-        here = (crawls.c.id == crawl.id) & (crawls.c.state == CrawlState.SETTLED)
-        free = sa.select(crawls.c.id).where(here & (crawls.c.moved_at == crawl.moved_at))
-        is_free = crawls.c.id.in_(free.with_for_update(skip_locked=True))
-        return self._move(crawl, SEND_AGAIN, is_free, {"moved_at": self._database.now()})
+        return self._move(crawl, _SEND_AGAIN, {"seen_at": crawl.moved_at})
 
     def end_unchanged(self, crawl: Crawl, version: str | None) -> Crawl | None:
         """End a crawl whose first page shows that the mirror is in step; a delta moves the version all the same.
@@ -263,10 +243,9 @@ class Crawls:
         None also if a full crawl was asked for since the crawl was looked at.
         """
         now = self._database.now()
-        is_free = (crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)
         with self._database.write() as connection:
-            ended = {"version": version} | _ended(now)
-            row = move(connection, END_UNCHANGED, (crawls.c.id == crawl.id) & is_free, ended)
+            ended = {"of": crawl.id, "version": version} | _ended(now)
+            row = connection.execute(_END_UNCHANGED, ended).one_or_none()
             if row is None:
                 return None
             values: dict[str, Any] = {"problem": None, "error": None, "failures": 0}
@@ -275,37 +254,33 @@ class Crawls:
                 values["version"] = version
             if crawl.kind is CrawlKind.FULL:
                 values["full_at"] = now
-            connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
+            connection.execute(_UPDATE_STREAM, {"stream": crawl.stream_id} | values)
             return _as_it_stands(crawl, row)
 
     def fail(self, crawl: Crawl, cause: Cause) -> Crawl | None:
         """End a crawl in failure; its stream shows the reason until a later crawl succeeds."""
         now = self._database.now()
         with self._database.write() as connection:
-            row = move(connection, FAIL, crawls.c.id == crawl.id, vars(cause) | _ended(now))
+            row = connection.execute(_FAIL, {"of": crawl.id} | vars(cause) | _ended(now)).one_or_none()
             if row is None:
                 return None
             values = {"problem": cause.reason, "error": cause.error} | _rest(connection, crawl, now)
-            connection.execute(sa.update(streams).where(streams.c.id == crawl.stream_id).values(values))
+            connection.execute(_UPDATE_STREAM, {"stream": crawl.stream_id} | values)
             return _as_it_stands(crawl, row)
 
-    def _next_round(self, crawl: Crawl, transition: Transition, values: dict[str, Any]) -> Crawl | None:
-        return self._move(crawl, transition, _as_seen(crawl), values | self._one_round_on())
-
-    def _one_round_on(self) -> dict[str, Any]:
-        return {"round": crawls.c.round + 1, "moved_at": self._database.now()}
-
-    def _move(
-        self, crawl: Crawl, transition: Transition, seen: sa.ColumnElement[bool], values: dict[str, Any]
-    ) -> Crawl | None:
+    def _move(self, crawl: Crawl, move: ReturningUpdate[Any], values: Mapping[str, Any] | None = None) -> Crawl | None:
         with self._database.write() as connection:
-            row = move(connection, transition, (crawls.c.id == crawl.id) & seen, values)
+            parameters = {**_as_seen(crawl), **self._moved(), **(values or {})}
+            row = connection.execute(move, parameters).one_or_none()
             return None if row is None else _as_it_stands(crawl, row)
 
+    def _moved(self) -> dict[str, Any]:
+        return {"moved_at": self._database.now()}
 
-def _as_seen(crawl: Crawl) -> sa.ColumnElement[bool]:
-    """Choose a crawl if it is still in the round in which the caller saw it."""
-    return (crawls.c.id == crawl.id) & (crawls.c.round == crawl.round)
+
+def _as_seen(crawl: Crawl) -> dict[str, Any]:
+    """Return the parameters of a statement that moves a crawl only as the caller saw it."""
+    return {"of": crawl.id, "seen_round": crawl.round}
 
 
 def _rest(connection: sa.Connection, crawl: Crawl, now: datetime) -> dict[str, Any]:
@@ -372,3 +347,39 @@ _EVERY = (
 )
 _OF_ID = _EVERY.where(crawls.c.id == sa.bindparam("of"))
 _OF_SYNC = _EVERY.where(crawls.c.sync_id == sa.bindparam("of"))
+
+_IT = crawls.c.id == sa.bindparam("of")
+_AS_SEEN = _IT & (crawls.c.round == sa.bindparam("seen_round"))
+_OPEN = crawls.c.state == CrawlState.OPEN
+_NOTE_FIRST = (
+    sa.update(crawls)
+    .where(_AS_SEEN & _OPEN)
+    .values(base_version=sa.func.coalesce(crawls.c.base_version, sa.bindparam("first_version")))
+    .returning(*crawls.c)
+)
+
+_ROUND = crawls.c.round + 1
+_REREAD = sa.bindparam("another_reread", type_=sa.Integer)
+_REVIVAL = sa.bindparam("another_revival", type_=sa.Integer)
+_BEGIN_ROUND = moving(
+    BEGIN_ROUND,
+    _AS_SEEN,
+    round=_ROUND,
+    rereads=crawls.c.rereads + _REREAD,
+    drift=crawls.c.drift + _REREAD,
+    revivals=crawls.c.revivals + _REVIVAL,
+)
+_ANEW = {"round": _ROUND, "floor": _ROUND, "restarts": crawls.c.restarts + 1}
+_RESTART = moving(RESTART, _AS_SEEN, **_ANEW, drift=crawls.c.drift + 1)
+_RESTART_IN_FULL = moving(RESTART, _AS_SEEN, **_ANEW, kind=CrawlKind.FULL, since=None, base_version=None)
+_SETTLE = moving(SETTLE, _AS_SEEN, round=_ROUND)
+_SEEN_REVIVALS = crawls.c.revivals == sa.bindparam("seen_revivals")
+_REVIVE = moving(REVIVE, _IT & _SEEN_REVIVALS, revivals=crawls.c.revivals + 1)
+_IS_SETTLED = (crawls.c.state == CrawlState.SETTLED) & (crawls.c.moved_at == sa.bindparam("seen_at"))
+_FREE = sa.select(crawls.c.id).where(_IT & _IS_SETTLED).with_for_update(skip_locked=True)
+_SEND_AGAIN = moving(SEND_AGAIN, _IT & crawls.c.id.in_(_FREE))
+_END_UNCHANGED = moving(END_UNCHANGED, _IT & ((crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)))
+_FAIL = moving(FAIL, _IT)
+
+_UPDATE_STREAM = sa.update(streams).where(streams.c.id == sa.bindparam("stream"))
+_FORGET_BASE = _UPDATE_STREAM.where(streams.c.version == sa.bindparam("base")).values(version=None)

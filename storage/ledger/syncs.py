@@ -1,19 +1,21 @@
 """Syncs: one run over a location each: it opens crawls, hands cursor streams over, and ends with its last crawl."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ..database import Database
 from ..locks import lock_crawls_of
 from ..schema import crawls, locations, pages, streams, syncs, wants
-from ..sql import insert_or, own_columns, pick
+from ..sql import Moment, insert_or, own_columns, pick
 from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, SyncState, Trouble
-from .crawls import EXPIRE, REOPEN, Scope, dump_scopes, move
+from .crawls import EXPIRE, REOPEN, Scope, dump_scopes, moving
 from .streams import Stream
 
 #: Crawls are kept this long; those that ended unchanged, of which there are many, not so long.
@@ -102,7 +104,7 @@ class Syncs:
         with self._database.write() as connection:
             lock_crawls_of(connection, [one.stream.id for one in wanted])
             sync_id = _join(connection, location_id, [one.stream.resource for one in wanted], now)
-            connection.execute(sa.update(locations).where(locations.c.id == location_id).values(sent_at=None))
+            connection.execute(_FORGET_SENT, {"of": location_id})
             return sync_id, [_open_crawl(connection, sync_id, one, now, too_old) for one in wanted]
 
     def go_on(self, sync: Sync, wanted: Sequence[Wanted]) -> list[Opened]:
@@ -114,32 +116,29 @@ class Syncs:
         now = self._database.now()
         with self._database.write() as connection:
             lock_crawls_of(connection, [one.stream.id for one in wanted])
-            if not _move(connection, sync, {"step": sync.step + 1}, syncs.c.step == sync.step):
+            if not _move(connection, _STEP_ON, sync):
                 return []
             return [_open_crawl(connection, sync.id, one, now) for one in wanted]
 
     def hand_over(self, sync: Sync, paged: Sequence[str]) -> bool:
         """Hand the cursor streams over, once no paged stream is being read; True for exactly one caller."""
-        mine = (crawls.c.sync_id == sync.id) & (crawls.c.state == CrawlState.OPEN)
-        reads = sa.select(crawls.c.id).join(streams, streams.c.id == crawls.c.stream_id)
-        is_read = reads.where(mine & streams.c.resource.in_(paged)).exists()
         with self._database.write() as connection:
-            return _move(connection, sync, {"is_handed_over": True}, ~syncs.c.is_handed_over, ~is_read)
+            return _move(connection, _HAND_OVER, sync, {"paged": paged})
 
     def end(self, sync: Sync) -> bool:
         """Open -> ended, if all of its crawls are over."""
-        unfinished = sa.exists().where((crawls.c.sync_id == sync.id) & crawls.c.state.in_(UNFINISHED))
-        values = {"state": SyncState.ENDED, "ended_at": self._database.now()}
+        now = self._database.now()
         with self._database.write() as connection:
             # The row is locked by a statement of its own: the next one then sees what others committed meanwhile.
-            connection.execute(sa.select(syncs.c.id).where(syncs.c.id == sync.id).with_for_update())
-            return _move(connection, sync, values, syncs.c.step == sync.step, ~unfinished)
+            connection.execute(_LOCK, {"of": sync.id})
+            return _move(connection, _END, sync, {"ended_at": now})
 
 
-def _move(connection: sa.Connection, sync: Sync, values: dict[str, Any], *conditions: Any) -> bool:
-    here = (syncs.c.id == sync.id) & (syncs.c.state == SyncState.OPEN)
-    row = connection.execute(sa.update(syncs).where(here, *conditions).values(values).returning(syncs.c.id))
-    return row.one_or_none() is not None
+def _move(
+    connection: sa.Connection, move: ReturningUpdate[Any], sync: Sync, values: Mapping[str, Any] | None = None
+) -> bool:
+    parameters = {"of": sync.id, "seen_step": sync.step, **(values or {})}
+    return connection.execute(move, parameters).one_or_none() is not None
 
 
 def _number(wanted: Wanted) -> int:
@@ -147,51 +146,36 @@ def _number(wanted: Wanted) -> int:
 
 
 def _join(connection: sa.Connection, location_id: int, resources: list[str], now: datetime) -> int:
-    row = connection.execute(
-        insert_or(connection.dialect.name, syncs)
-        .values(location_id=location_id, wanted=resources, opened_at=now)
-        .on_conflict_do_update(
-            index_elements=[syncs.c.location_id],
-            index_where=sa.text("state = 'open'"),
-            # A caller that decided to end it meanwhile must look again: there is more to read.
-            set_={"wanted": resources, "step": syncs.c.step + 1},
-        )
-        .returning(syncs.c.id)
-    ).one()
-    return int(row.id)
+    values = {"location_id": location_id, "wanted": resources, "opened_at": now}
+    return int(connection.execute(_joining(connection.dialect.name), values).scalar_one())
 
 
 def _open_crawl(
     connection: sa.Connection, sync_id: int, wanted: Wanted, now: datetime, too_old: datetime | None = None
 ) -> Opened:
-    mine = crawls.c.stream_id == wanted.stream.id
+    stream_id = wanted.stream.id
     if too_old is not None:
-        _expire(connection, mine, too_old)
+        connection.execute(_EXPIRE, {"stream": stream_id, "too_old": too_old})
     values: dict[str, Any] = {"sync_id": sync_id}
     if wanted.forced_by is not None:
         values["forced_by"] = wanted.forced_by
-    unfinished = sa.update(crawls).where(mine & crawls.c.state.in_(UNFINISHED))
-    found = connection.execute(unfinished.values(values).returning(crawls.c.id, crawls.c.kind)).one_or_none()
+    found = connection.execute(_TAKE_OVER, {"stream": stream_id} | values).one_or_none()
     if found is not None:
         if wanted.forced_by is not None and found.kind != CrawlKind.FULL:  # it does not read everything: the next must
-            asked = sa.update(streams).where(streams.c.id == wanted.stream.id)
-            connection.execute(asked.values(full_wanted=wanted.forced_by, full_after=None))
+            asked = {"full_wanted": wanted.forced_by, "full_after": None}
+            connection.execute(_UPDATE_STREAM, {"stream": stream_id} | asked)
         return Opened(crawl_id=found.id, origin=Origin.FOUND)
     _note_begun(connection, wanted, now)
     reopened = None if too_old is None else _reopen(connection, wanted, too_old, values | _begun(now))
     if reopened is not None:
         return Opened(crawl_id=reopened, origin=Origin.REOPENED)
     values |= {"kind": wanted.kind, "since": wanted.since, "scopes": dump_scopes(wanted.scopes)}
-    values |= {"stream_id": wanted.stream.id} | _begun(now)
-    row = connection.execute(
-        insert_or(connection.dialect.name, crawls).values(values).on_conflict_do_nothing().returning(crawls.c.id)
-    ).one_or_none()
+    values |= {"stream_id": stream_id} | _begun(now)
+    row = connection.execute(_opening(connection.dialect.name), values).one_or_none()
     if row is not None:
         return Opened(crawl_id=row.id, origin=Origin.NEW)
-    return Opened(
-        crawl_id=connection.execute(unfinished.values(sync_id=sync_id).returning(crawls.c.id)).scalar_one(),
-        origin=Origin.FOUND,
-    )
+    found = connection.execute(_TAKE_OVER, {"stream": stream_id, "sync_id": sync_id}).one()
+    return Opened(crawl_id=found.id, origin=Origin.FOUND)
 
 
 def _begun(now: datetime) -> dict[str, Any]:
@@ -205,8 +189,8 @@ def _note_begun(connection: sa.Connection, wanted: Wanted, now: datetime) -> Non
     values: dict[str, Any] = {"begun_at": now}
     if wanted.next_due is not None:
         values["due_at"] = wanted.next_due
-    connection.execute(sa.update(streams).where(streams.c.id == wanted.stream.id).values(values))
-    connection.execute(sa.delete(wants).where(wants.c.stream_id == wanted.stream.id))
+    connection.execute(_UPDATE_STREAM, {"stream": wanted.stream.id} | values)
+    connection.execute(_FORGET_WANT, {"stream": wanted.stream.id})
 
 
 def _sweep(connection: sa.Connection, now: datetime) -> bool:
@@ -224,41 +208,92 @@ def _sweep(connection: sa.Connection, now: datetime) -> bool:
     return max(swept, emptied) == SWEPT_AT_ONCE
 
 
-def _expire(connection: sa.Connection, mine: Any, too_old: datetime) -> None:
-    """Fail a crawl of which nothing has moved for so long that what was read is out of date."""
-    is_still = crawls.c.moved_at < too_old
-    is_still &= ~sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= too_old))
-    values = {
-        "reason": "Abandoned: nothing was read for more than an hour.",
-        "trouble": Trouble.AWAY,
-        "ended_at": crawls.c.moved_at,
-    }
-    move(connection, EXPIRE, mine & is_still, values)
-
-
 def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values: dict[str, Any]) -> int | None:
     """Open the last crawl of a stream again if it asked for the same, failed lately, and stored something."""
     if wanted.kind is CrawlKind.SPOT:
         return None
-    last = sa.select(sa.func.max(crawls.c.id)).where(crawls.c.stream_id == wanted.stream.id).scalar_subquery()
-    same = (crawls.c.kind == wanted.kind) & crawls.c.since.is_not_distinct_from(wanted.since)
-    is_young = (crawls.c.ended_at >= too_old) & crawls.c.trouble.in_((Trouble.AWAY, Trouble.PERSON))
-    stored = pages.c.outcome == PageOutcome.STORED
-    has_pages = sa.exists().where((pages.c.crawl_id == crawls.c.id) & stored)
-    counted = {"restarts": 0, "rereads": 0, "revivals": 0, "round": crawls.c.round + 1}
-    ended = {"reason": None, "trouble": None, "error": None, "ended_at": None}
-    values = values | counted | ended
-    row = move(connection, REOPEN, (crawls.c.id == last) & same & is_young & has_pages, values)
+    same = {"stream": wanted.stream.id, "same_kind": wanted.kind, "same_since": wanted.since, "too_old": too_old}
+    row = connection.execute(_REOPEN, same | values).one_or_none()
     if row is None:
         return None
-    connection.execute(sa.delete(pages).where((pages.c.crawl_id == row.id) & ~stored))
+    connection.execute(_FORGET_FAILURES, {"of": row.id})
     return int(row.id)
 
 
 _SYNC = own_columns(Sync, syncs)
 
-_OF_ID = sa.select(*_SYNC.values()).where(syncs.c.id == sa.bindparam("of"))
+# Frequent statements are built once: that costs more than executing one. Parameters that are named like columns are
+# their new values.
+_IT = syncs.c.id == sa.bindparam("of")
+_OF_ID = sa.select(*_SYNC.values()).where(_IT)
 _OPEN_ONES = sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN)
+_LOCK = sa.select(syncs.c.id).where(_IT).with_for_update()
+_FORGET_SENT = sa.update(locations).where(locations.c.id == sa.bindparam("of")).values(sent_at=None)
+
+# Each move of a sync is guarded: of several callers that saw the same sync, one makes it.
+_MOVE = sa.update(syncs).where(_IT & (syncs.c.state == SyncState.OPEN)).returning(syncs.c.id)
+_AS_SEEN = syncs.c.step == sa.bindparam("seen_step")
+_STEP_ON = _MOVE.where(_AS_SEEN).values(step=syncs.c.step + 1)
+_PAGED = streams.c.resource.in_(sa.bindparam("paged", expanding=True))
+_READ = (
+    sa.select(crawls.c.id)
+    .join(streams, streams.c.id == crawls.c.stream_id)
+    .where((crawls.c.sync_id == sa.bindparam("of")) & (crawls.c.state == CrawlState.OPEN) & _PAGED)
+)
+_HAND_OVER = _MOVE.where(~syncs.c.is_handed_over, ~_READ.exists()).values(is_handed_over=True)
+_UNFINISHED = sa.exists().where((crawls.c.sync_id == sa.bindparam("of")) & crawls.c.state.in_(UNFINISHED))
+_END = _MOVE.where(_AS_SEEN, ~_UNFINISHED).values(state=SyncState.ENDED)
+
+_STREAM: sa.BindParameter[int] = sa.bindparam("stream")
+_UPDATE_STREAM = sa.update(streams).where(streams.c.id == _STREAM)
+_FORGET_WANT = sa.delete(wants).where(wants.c.stream_id == _STREAM)
+_UNFINISHED_OF = (crawls.c.stream_id == _STREAM) & crawls.c.state.in_(UNFINISHED)
+_TAKE_OVER = sa.update(crawls).where(_UNFINISHED_OF).returning(crawls.c.id, crawls.c.kind)
+
+#: A crawl of which nothing has moved for so long that what was read is out of date.
+_TOO_OLD = sa.bindparam("too_old", type_=Moment)
+_IS_MOVING = sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= _TOO_OLD))
+_EXPIRE = moving(
+    EXPIRE,
+    (crawls.c.stream_id == _STREAM) & (crawls.c.moved_at < _TOO_OLD) & ~_IS_MOVING,
+    reason="Abandoned: nothing was read for more than an hour.",
+    trouble=Trouble.AWAY,
+    ended_at=crawls.c.moved_at,
+)
+
+#: The last crawl of a stream, if it asked for the same, failed lately, and stored something.
+_LAST = sa.select(sa.func.max(crawls.c.id)).where(crawls.c.stream_id == _STREAM).scalar_subquery()
+_IS_STORED = pages.c.outcome == PageOutcome.STORED
+_LAST_ALIKE = sa.and_(
+    crawls.c.id == _LAST,
+    crawls.c.kind == sa.bindparam("same_kind"),
+    crawls.c.since.is_not_distinct_from(sa.bindparam("same_since")),
+    crawls.c.ended_at >= _TOO_OLD,
+    crawls.c.trouble.in_((Trouble.AWAY, Trouble.PERSON)),
+    sa.exists().where((pages.c.crawl_id == crawls.c.id) & _IS_STORED),
+)
+_COUNTED_ANEW: dict[str, Any] = {"restarts": 0, "rereads": 0, "revivals": 0, "round": crawls.c.round + 1}
+_NOT_ENDED: dict[str, Any] = {"reason": None, "trouble": None, "error": None, "ended_at": None}
+_REOPEN = moving(REOPEN, _LAST_ALIKE, **_COUNTED_ANEW, **_NOT_ENDED)
+_FORGET_FAILURES = sa.delete(pages).where((pages.c.crawl_id == sa.bindparam("of")) & ~_IS_STORED)
+
+
+@cache
+def _joining(dialect: str) -> Any:
+    """Return the statement that opens a sync of a location, or joins the open one."""
+    statement = insert_or(dialect, syncs)
+    return statement.on_conflict_do_update(
+        index_elements=[syncs.c.location_id],
+        index_where=sa.text("state = 'open'"),
+        # A caller that decided to end it meanwhile must look again: there is more to read.
+        set_={"wanted": statement.excluded.wanted, "step": syncs.c.step + 1},
+    ).returning(syncs.c.id)
+
+
+@cache
+def _opening(dialect: str) -> Any:
+    """Return the statement that opens a crawl, unless its stream has an unfinished one."""
+    return insert_or(dialect, crawls).on_conflict_do_nothing().returning(crawls.c.id)
 
 
 def _sync(row: Any) -> Sync:

@@ -9,7 +9,7 @@ from apple.resources import Paging
 
 from ..clock import Clock
 from ..database import Database
-from ..ledger.crawls import PUBLISH, Crawl, move
+from ..ledger.crawls import PUBLISH, Crawl, moving
 from ..ledger.pages import counted_in_all, is_consistent
 from ..ledger.streams import Stream, lock_stream
 from ..limits import allow
@@ -63,7 +63,7 @@ def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
         if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(crawl.stream_id))):
             return False
         connection.execute(sa.text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))
-    return move(connection, PUBLISH, crawls.c.id == crawl.id, {}) is not None
+    return connection.execute(_PUBLISH, {"of": crawl.id}).one_or_none() is not None
 
 
 class _Publication:
@@ -228,3 +228,7 @@ class _Publication:
 def _sums(record: Any) -> Any:
     hashes = (sa.func.hashtextextended(record, seed) for seed in (0, 1))
     return sa.select(sa.func.count(), *(sa.func.sum(one) for one in hashes))
+
+
+#: Frequent statements are built once; parameters that are named like columns are their new values.
+_PUBLISH = moving(PUBLISH, crawls.c.id == sa.bindparam("of"))
