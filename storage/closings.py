@@ -45,7 +45,7 @@ class Closings:
     def standing(self) -> Mapping[str, Closing]:
         """Return the closings that are not over, by their gates."""
         with self._database.once() as connection:
-            rows = connection.execute(sa.select(closings).where(closings.c.until > self._database.now()))
+            rows = connection.execute(_STANDING, {"now": self._database.now()})
             return {row.gate: _closing(row) for row in rows}
 
     def sweep(self) -> None:
@@ -55,6 +55,7 @@ class Closings:
 
 
 _CLOSING = own_columns(Closing, closings)
+_STANDING = sa.select(closings).where(closings.c.until > sa.bindparam("now"))
 
 
 def _closing(row: Any) -> Closing:

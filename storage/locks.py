@@ -13,8 +13,7 @@ from .states import UNFINISHED
 
 def lock_streams(connection: sa.Connection, location_ids: Sequence[int]) -> None:
     """Lock all streams of locations; every transaction that changes several of them must."""
-    mine = sa.select(streams.c.id).where(streams.c.location_id.in_(location_ids)).order_by(streams.c.id)
-    connection.execute(mine.with_for_update(key_share=True))
+    connection.execute(_STREAMS_OF, {"these": location_ids})
 
 
 def lock_crawls_of(connection: sa.Connection, stream_ids: Sequence[int]) -> None:
@@ -22,7 +21,14 @@ def lock_crawls_of(connection: sa.Connection, stream_ids: Sequence[int]) -> None
 
     Other streams of the location are left alone: one may be published at the moment, which can take a while.
     """
-    here = crawls.c.stream_id.in_(stream_ids) & crawls.c.state.in_(UNFINISHED)
-    connection.execute(sa.select(crawls.c.id).where(here).order_by(crawls.c.id).with_for_update())
-    mine = sa.select(streams.c.id).where(streams.c.id.in_(stream_ids)).order_by(streams.c.id)
-    connection.execute(mine.with_for_update(key_share=True))
+    connection.execute(_CRAWLS_OF, {"these": stream_ids})
+    connection.execute(_STREAMS, {"these": stream_ids})
+
+
+# Frequent statements are built once: that costs more than executing one.
+_THESE: sa.BindParameter[int] = sa.bindparam("these", expanding=True)
+_IN_ORDER = sa.select(streams.c.id).order_by(streams.c.id).with_for_update(key_share=True)
+_STREAMS_OF = _IN_ORDER.where(streams.c.location_id.in_(_THESE))
+_STREAMS = _IN_ORDER.where(streams.c.id.in_(_THESE))
+_UNFINISHED_OF = crawls.c.stream_id.in_(_THESE) & crawls.c.state.in_(UNFINISHED)
+_CRAWLS_OF = sa.select(crawls.c.id).where(_UNFINISHED_OF).order_by(crawls.c.id).with_for_update()

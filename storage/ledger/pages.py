@@ -29,6 +29,9 @@ CHECK = -2
 BASE = -3
 END = -4
 
+#: No list is as long: the end of one whose number of pages is not known.
+_NO_END = 2**31 - 1
+
 _BODIES_AT_ONCE = 32
 
 #: A sweep deletes this many at a time: each is some tens of kilobytes.
@@ -151,45 +154,40 @@ class Pages:
 
 def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, bytes]]]:
     """Yield the bodies that count in the order in which they were fetched, some at a time."""
-    order = sa.select(pages.c.index).where(_counting(crawl)).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
-    indexes = [index for index in connection.scalars(order) if crawl.has_place(index)]
+    indexes = [index for index in connection.scalars(_COUNTED, _limits(crawl)) if crawl.has_place(index)]
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
         some = indexes[start : start + _BODIES_AT_ONCE]
-        chosen = (pages.c.crawl_id == crawl.id) & pages.c.index.in_(some)
-        rows = connection.execute(sa.select(pages.c.index, pages.c.body).where(chosen))
+        rows = connection.execute(_BODIES, {"crawl": crawl.id, "some": some})
         found = {row[0]: row[1] for row in rows}
         yield [(index, found[index]) for index in some]
 
 
 def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
     """Return the number of all records that the legacy service named at the end; None if it named none."""
-    again = sa.select(pages.c.size, pages.c.records).where((pages.c.crawl_id == crawl.id) & (pages.c.index == AGAIN))
-    row = connection.execute(again).one_or_none()
+    row = connection.execute(_SIZES_AT, {"crawl": crawl.id, "place": AGAIN}).one_or_none()
     # If it names none, the size is that of the batch alone.
     return None if row is None or row.size == row.records else row.size
 
 
 def is_consistent(connection: sa.Connection, crawl: Crawl) -> bool:
     """Return whether all pages that count have one version and total: one may have come since the crawl settled."""
-    moved = pages.c.total != crawl.total
-    if RESOURCES[crawl.resource].paging is not Paging.BATCH:
-        moved |= pages.c.version.is_distinct_from(crawl.version)
-    return not connection.scalar(sa.select(sa.exists().where(_counting(crawl) & moved)))
+    moved = _MOVED_BATCH if RESOURCES[crawl.resource].paging is Paging.BATCH else _MOVED_PAGE
+    seen = {"seen_total": crawl.total, "seen_version": crawl.version}
+    return not connection.scalar(moved, _limits(crawl) | seen)
 
 
-def _counting(crawl: Crawl) -> Any:
-    """Return the condition for pages that count: of the last start, within the total, and no mere check."""
-    stored = (pages.c.crawl_id == crawl.id) & (pages.c.outcome == PageOutcome.STORED) & (pages.c.round >= crawl.floor)
-    least = 0
+def _limits(crawl: Crawl) -> dict[str, Any]:
+    """Return the limits of the pages that count: of the last start, within the total, and no mere check."""
+    least, apart = 0, set[int]()
     if RESOURCES[crawl.resource].paging is Paging.BATCH and (crawl.total or 0) > 1:
         # The first answer is older than the token to go on from, and the last batch than the count of all; asked for
         # again, they are what they are then. Torn, each of the two may hold what slipped past the other.
         least = END
-        stored &= pages.c.index.not_in((CHECK, BASE))  # a page that was requested only to be compared
+        apart = {CHECK, BASE}  # pages that were requested only to be compared
         if crawl.is_consistent:
-            stored &= pages.c.index.not_in((0, (crawl.total or 0) - 1))
-    below = sa.true() if crawl.total is None else pages.c.index < crawl.total
-    return stored & (pages.c.index >= least) & below
+            apart |= {0, (crawl.total or 0) - 1}
+    end = _NO_END if crawl.total is None else crawl.total
+    return {"crawl": crawl.id, "floor": crawl.floor, "least": least, "end": end, "apart": sorted(apart)}
 
 
 #: Which column each field of a fact comes from.
@@ -208,6 +206,21 @@ _FACT_AT = sa.select(*FACT.values()).where(_HERE & (pages.c.index == sa.bindpara
 _CURSOR = sa.select(pages.c.cursor).where(_HERE & (pages.c.index == sa.bindparam("place")))
 _FACTS = sa.select(*FACT.values()).where(_HERE & (pages.c.round >= sa.bindparam("floor"))).order_by(pages.c.index)
 _MOVED_AT = sa.select(sa.func.max(pages.c.fetched_at)).where(_HERE)
+_SIZES_AT = sa.select(pages.c.size, pages.c.records).where(_HERE & (pages.c.index == sa.bindparam("place")))
+_BODIES = sa.select(pages.c.index, pages.c.body).where(_HERE & pages.c.index.in_(sa.bindparam("some", expanding=True)))
+_IS_COUNTED = sa.and_(
+    _HERE,
+    pages.c.outcome == PageOutcome.STORED,
+    pages.c.round >= sa.bindparam("floor"),
+    pages.c.index >= sa.bindparam("least"),
+    pages.c.index < sa.bindparam("end"),
+    pages.c.index.not_in(sa.bindparam("apart", expanding=True)),
+)
+_COUNTED = sa.select(pages.c.index).where(_IS_COUNTED).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+_HAS_OTHER_TOTAL = pages.c.total.is_not(None) & pages.c.total.is_distinct_from(sa.bindparam("seen_total"))
+_HAS_OTHER_VERSION = pages.c.version.is_distinct_from(sa.bindparam("seen_version"))
+_MOVED_BATCH = sa.select(sa.exists().where(_IS_COUNTED & _HAS_OTHER_TOTAL))
+_MOVED_PAGE = sa.select(sa.exists().where(_IS_COUNTED & (_HAS_OTHER_TOTAL | _HAS_OTHER_VERSION)))
 _JOB = (
     sa.select(*CRAWL.values(), *LOCATION.values(), *FACT.values(), locations.c.sealed_token)
     .join(streams, streams.c.id == crawls.c.stream_id)

@@ -113,9 +113,8 @@ class Streams:
 
     def is_wanted(self, location_id: int) -> bool:
         """Return whether a notice wants any stream of a location."""
-        mine = sa.select(streams.c.id).where((streams.c.location_id == location_id) & streams.c.is_watched)
         with self._database.once() as connection:
-            return bool(connection.scalar(sa.select(sa.exists().where(wants.c.stream_id.in_(mine)))))
+            return bool(connection.scalar(_IS_WANTED, {"of": location_id}))
 
     def want(self, location_id: int, resources: Collection[str], now: datetime) -> None:
         """Make streams of a location wanted, as a notice does."""
@@ -230,6 +229,8 @@ _STREAM = own_columns(Stream, streams)
 _WATCHED = sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)
 _WATCHED_OF = _WATCHED.where(streams.c.location_id == sa.bindparam("of"))
 _OF_ID = sa.select(streams).where(streams.c.id == sa.bindparam("of"))
+_MINE = sa.select(streams.c.id).where((streams.c.location_id == sa.bindparam("of")) & streams.c.is_watched)
+_IS_WANTED = sa.select(sa.exists().where(wants.c.stream_id.in_(_MINE)))
 _LOCKED = _OF_ID.with_for_update(key_share=True)
 
 

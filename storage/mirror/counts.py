@@ -60,28 +60,24 @@ class Counts:
     def differing(self, location_id: int) -> list[Disagreement]:
         """Return the assets of a location whose counts disagree, including those that Apple no longer lists."""
         with self._database.read() as connection:
-            return [_disagreement(row) for row in connection.execute(_differing(location_id))]
+            return [_disagreement(row) for row in connection.execute(_DIFFERING, {"here": location_id})]
 
     def is_due(self, location_id: int, now: datetime) -> bool:
         """Return whether any stored disagreement is to be looked into again."""
-        here = (disagreements.c.location_id == location_id) & (disagreements.c.again_at <= now)
         with self._database.once() as connection:
-            return bool(connection.scalar(sa.select(sa.exists().where(here))))
+            return bool(connection.scalar(_IS_DUE, {"here": location_id, "now": now}))
 
     def is_compared(self, location_id: int, seen: Moves) -> bool:
         """Return whether counts were compared since a publish last moved assets or assignments."""
-        mine = sa.select(comparisons.c.assets, comparisons.c.assignments).where(
-            comparisons.c.location_id == location_id
-        )
         with self._database.once() as connection:
-            row = connection.execute(mine).one_or_none()
+            row = connection.execute(_COMPARED, {"here": location_id}).one_or_none()
         return row is not None and Moves(*row) == seen
 
     def note_comparison(self, location_id: int, seen: Moves, noted: Sequence[Disagreement]) -> None:
         """Store what a comparison found, and the moves that it saw; delete disagreements that are over."""
         with self._database.write() as connection:
             _note(connection, _rows(location_id, noted))
-            _forget_agreeing(connection, location_id)
+            connection.execute(_FORGET_AGREEING, {"here": location_id})
             statement = insert_or(connection.dialect.name, comparisons).values(
                 location_id=location_id, **seen._asdict()
             )
@@ -105,12 +101,6 @@ class Counts:
 
 def _rows(location_id: int, noted: Sequence[Disagreement]) -> list[dict[str, Any]]:
     return [{**_names(location_id, one), **vars(one.last)} for one in noted if one.last is not None]
-
-
-def _forget_agreeing(connection: sa.Connection, location_id: int) -> None:
-    differing = _differing(location_id).subquery()
-    still = sa.exists().where(_same_asset(disagreements, differing))
-    connection.execute(sa.delete(disagreements).where((disagreements.c.location_id == location_id) & ~still))
 
 
 def note_looks(connection: sa.Connection, crawl: Crawl, now: datetime) -> None:
@@ -149,16 +139,21 @@ def _names(location_id: int, asset: Disagreement | Scope) -> dict[str, Any]:
     return {"location_id": location_id, "adam_id": asset.adam_id, "pricing_param": asset.pricing_param}
 
 
-def _differing(location_id: int) -> sa.Select[Any]:
+#: The location.
+_HERE: sa.BindParameter[int] = sa.bindparam("here")
+
+
+def _differing() -> sa.Select[Any]:
+    """Build the statement for the assets of a location whose counts disagree, each with its last look."""
     assets, assignments = MIRRORS["assets"].table, MIRRORS["assignments"].table
     listed = (
         sa.select(assignments.c.adam_id, assignments.c.pricing_param, sa.func.count().label("listed"))
-        .where(assignments.c.location_id == location_id)
+        .where(assignments.c.location_id == _HERE)
         .group_by(assignments.c.adam_id, assignments.c.pricing_param)
         .subquery()
     )
     number = sa.func.coalesce(listed.c.listed, 0).label("listed")
-    here = assets.c.location_id == location_id
+    here = assets.c.location_id == _HERE
     counted = (
         sa.select(assets.c.adam_id, assets.c.pricing_param, assets.c.assigned_count.label("counted"), number)
         .outerjoin(listed, _same_asset(assets, listed))
@@ -169,7 +164,7 @@ def _differing(location_id: int) -> sa.Select[Any]:
     )
     both = counted.union_all(gone).subquery()
     last = disagreements
-    mine = _same_asset(both, last) & (last.c.location_id == location_id)
+    mine = _same_asset(both, last) & (last.c.location_id == _HERE)
     noted = (last.c.counted.label("last_counted"), last.c.listed.label("last_listed"), last.c.attempts, last.c.again_at)
     return sa.select(both, *noted).outerjoin(last, mine).order_by(both.c.adam_id, both.c.pricing_param)
 
@@ -185,3 +180,12 @@ def _disagreement(row: Any) -> Disagreement:
     return Disagreement(
         adam_id=row.adam_id, pricing_param=row.pricing_param, counted=row.counted, listed=row.listed, last=last
     )
+
+
+# Frequent statements are built once: that costs more than executing one.
+_DIFFERING = _differing()
+_STILL = _DIFFERING.order_by(None).subquery()
+_OF_LOCATION = disagreements.c.location_id == _HERE
+_FORGET_AGREEING = sa.delete(disagreements).where(_OF_LOCATION & ~sa.exists().where(_same_asset(disagreements, _STILL)))
+_IS_DUE = sa.select(sa.exists().where(_OF_LOCATION & (disagreements.c.again_at <= sa.bindparam("now"))))
+_COMPARED = sa.select(comparisons.c.assets, comparisons.c.assignments).where(comparisons.c.location_id == _HERE)

@@ -199,14 +199,14 @@ class _Publication:
         after = stream_after(self._crawl, self._stream, found, now)
         names = [field.name for field in fields(Stream)]
         changed = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(self._stream, name)}
-        self._connection.execute(sa.update(streams).where(streams.c.id == self._stream.id).values(changed))
+        self._connection.execute(_UPDATE_STREAM, {"of": self._stream.id} | changed)
         if self._crawl.kind is CrawlKind.SPOT:
             note_looks(self._connection, self._crawl, now)
         elif self._crawl.forced_by is Reason.COUNTS:
             note_full_look(self._connection, self._crawl.location_id, now)
         values: dict[str, Any] = {field.name: getattr(found.changes, field.name) for field in fields(Changes)}
         values |= {"is_consistent": found.is_consistent, "moved_at": now, "ended_at": now}
-        self._connection.execute(sa.update(crawls).where(crawls.c.id == self._crawl.id).values(values))
+        self._connection.execute(_UPDATE_CRAWL, {"of": self._crawl.id} | values)
 
     def _records(self, changes: Changes) -> int:
         """Return how many records the mirror holds now; those of an earlier life have not been counted yet."""
@@ -232,3 +232,5 @@ def _sums(record: Any) -> Any:
 
 #: Frequent statements are built once; parameters that are named like columns are their new values.
 _PUBLISH = moving(PUBLISH, crawls.c.id == sa.bindparam("of"))
+_UPDATE_CRAWL = sa.update(crawls).where(crawls.c.id == sa.bindparam("of"))
+_UPDATE_STREAM = sa.update(streams).where(streams.c.id == sa.bindparam("of"))
