@@ -86,6 +86,7 @@ class Life:
         self.scheduler = Scheduler(self.dice)
         self.resources = self._choose_resources()
         self.apple, client = self._make_apple()
+        self._database = fresh_database(self.scheduler, self._pause)
         self.around = self._make_installation(client)
         self.processes: dict[int, MemoryProcess] = {}
         self._numbers = iter(range(10**9))
@@ -96,6 +97,7 @@ class Life:
         self._later: list[tuple[float, Delivery]] = []
         self._working: dict[int, list[Delivery]] = collections.defaultdict(list)
         self._next_renewal = self._next_tend = 0.0
+        self._writes_seen = 0
 
     def live(self) -> None:
         """Sync a few times while things happen, then once in peace, and check everything."""
@@ -150,7 +152,7 @@ class Life:
         memory = LocalMemory(self.scheduler)
         memory.open_epoch()
         return Surroundings(
-            store=Store(fresh_database(self.scheduler, self._pause), Sealer([KEY])),
+            store=Store(self._database, Sealer([KEY])),
             apple=client,
             memory=memory,
             broker=MemoryBroker(),
@@ -199,7 +201,12 @@ class Life:
         if not opened:  # its process may have been killed
             is_lost = not self.scheduler.actors and not self.around.broker.ready
             return is_lost and not self.around.store.syncs.open_ones()
-        return opened[0] is None or self.around.store.syncs.get(opened[0]).state is SyncState.ENDED
+        if opened[0] is None:
+            return True
+        if self._writes_seen == self._database.writes:  # nothing was written since the last look
+            return False
+        self._writes_seen = self._database.writes
+        return self.around.store.syncs.get(opened[0]).state is SyncState.ENDED
 
     def _until(self, is_over: Callable[[], bool]) -> None:
         begun = self.scheduler.monotonic()

@@ -53,10 +53,12 @@ class _OwnClock(VirtualClock):
         return self.own.now()
 
 
-class _PausingDatabase(Database):
+class PausingDatabase(Database):
     """A database that calls a function before and after each of its uses: between two of them, others may use it."""
 
     pause: Callable[[], None] = staticmethod(lambda: None)
+    #: How often it was written to in a transaction.
+    writes = 0
 
     @contextmanager
     def once(self) -> Iterator[sa.Connection]:
@@ -80,18 +82,19 @@ class _PausingDatabase(Database):
         self.pause()
         with super().write(seconds) as connection:
             yield connection
+        self.writes += 1
         self.pause()
 
 
 @cache
-def _databases() -> tuple[_PausingDatabase, _OwnClock, Any]:
+def _databases() -> tuple[PausingDatabase, _OwnClock, Any]:
     """Open the database, once a process: what SQLAlchemy has compiled is then compiled once."""
     clock = _OwnClock()
     empty = open_database("sqlite://").engine.raw_connection().driver_connection
-    return _PausingDatabase("sqlite://", clock), clock, empty
+    return PausingDatabase("sqlite://", clock), clock, empty
 
 
-def fresh_database(clock: VirtualClock, pause: Callable[[], None] = lambda: None) -> Database:
+def fresh_database(clock: VirtualClock, pause: Callable[[], None] = lambda: None) -> PausingDatabase:
     """Return the database in memory, with its tables, nothing in them, and this clock."""
     database, place, empty = _databases()
     place.own, database.pause = clock, pause
