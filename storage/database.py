@@ -2,8 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -20,6 +20,7 @@ from .clock import AskedClock, Clock, SystemClock
 from .drivers import meaning_of
 from .errors import DatabaseAway, DatabaseTooNew, WrongAddress, WrongDatabase
 from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, limit_openings, prepare_session
+from .prepared import Prepared, Row
 
 _MIGRATIONS = "storage.migrations.versions"
 
@@ -69,14 +70,29 @@ class Database:
     @contextmanager
     def once(self) -> Iterator[sa.Connection]:
         """Yield a connection for one statement, which is a transaction by itself: a third of the round trips."""
-        with _translating(), self._single.connect() as connection, self._over(connection, DEADLINE_SECONDS):
+        with _translating(), self._single.connect() as connection, self._over(_driver(connection), DEADLINE_SECONDS):
             yield connection
+
+    def fetch(self, statement: Prepared, parameters: Mapping[str, Any]) -> list[Row]:
+        """Execute a prepared statement, which is a transaction by itself, and return its rows."""
+        with _translating(), closing(self.engine.raw_connection()) as pooled:
+            driver: Any = pooled.driver_connection
+            if not self.is_postgresql:  # its driver begins no transaction by itself
+                return statement.fetch(driver, self.engine.dialect, parameters)
+            try:
+                driver.autocommit = True
+                with self._over(driver, DEADLINE_SECONDS):
+                    rows = statement.fetch(driver, self.engine.dialect, parameters)
+                driver.autocommit = False
+            except BaseException:  # nobody may use the connection as it is now
+                pooled.invalidate()
+                raise
+            return rows
 
     @contextmanager
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
         """Yield a connection for reading: one state of the data for as long as the block lasts."""
-        with _translating(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
-            self._begin(connection, "BEGIN")
+        with _translating(), self._transaction("BEGIN", seconds) as connection:
             yield connection
 
     @contextmanager
@@ -86,8 +102,7 @@ class Database:
         On SQLite the transaction begins with the write lock: one that reads first and writes later fails at once when
         another wrote in between, whatever the time-out.
         """
-        with _translating(), self.engine.connect() as connection, self._over(connection, seconds), connection.begin():
-            self._begin(connection, "BEGIN IMMEDIATE")
+        with _translating(), self._transaction("BEGIN IMMEDIATE", seconds) as connection:
             yield connection
 
     def close(self) -> None:
@@ -116,18 +131,21 @@ class Database:
             driver.close()
         return use.was_cut
 
-    def _begin(self, connection: sa.Connection, statement: str) -> None:
-        """Begin a transaction on SQLite; on PostgreSQL the driver begins it with the first statement."""
-        if not self.is_postgresql:
-            connection.connection.cursor().execute(statement)
+    @contextmanager
+    def _transaction(self, on_sqlite: str, seconds: float) -> Iterator[sa.Connection]:
+        """Yield a connection in a transaction; PostgreSQL's driver begins it by itself, with the first statement."""
+        with self.engine.connect() as connection, self._over(_driver(connection), seconds), connection.begin():
+            if not self.is_postgresql:
+                _driver(connection).execute(on_sqlite)
+            yield connection
 
     @contextmanager
-    def _over(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+    def _over(self, driver: Any, seconds: float) -> Iterator[None]:
         """Cut off a use of a connection that takes longer; SQLite has no connection that could fall silent."""
         if not self.is_postgresql:
             yield
             return
-        use = Use(ends=time.monotonic() + seconds, connection=connection.connection.driver_connection)
+        use = Use(ends=time.monotonic() + seconds, connection=driver)
         with self._watch.over(use):
             yield
 
@@ -135,6 +153,10 @@ class Database:
         with self.once() as connection:
             moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
             return moment
+
+
+def _driver(connection: sa.Connection) -> Any:
+    return connection.connection.driver_connection
 
 
 def open_database(url: str, clock: Clock | None = None) -> Database:

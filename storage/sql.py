@@ -52,8 +52,8 @@ def own_columns(kind: type[Any], table: sa.Table) -> Columns:
 
 
 def pick(row: Any, columns: Columns) -> dict[str, Any]:
-    """Return the values of a dataclass's fields from a row."""
-    mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    """Return the values of a dataclass's fields from a row of SQLAlchemy, or of a prepared statement."""
+    mapping = row if isinstance(row, dict) else row._mapping  # noqa: SLF001 - SQLAlchemy's public name
     return {name: mapping[column] for name, column in columns.items()}
 
 

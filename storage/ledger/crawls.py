@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from apple.resources import RESOURCES, Paging
 
 from ..database import Database
+from ..prepared import Prepared
 from ..schema import crawls, locations, streams
 from ..sql import Columns, own_columns, pick
 from ..states import UNFINISHED, Cause, CrawlKind, CrawlState, Reason, Trouble
@@ -160,13 +161,12 @@ class Crawls:
 
     def get(self, crawl_id: int) -> Crawl:
         """Return the crawl of this id, which must exist."""
-        with self._database.once() as connection:
-            return make_crawl(connection.execute(_OF_ID, {"of": crawl_id}).one())
+        [row] = self._database.fetch(_OF_ID, {"of": crawl_id})
+        return make_crawl(row)
 
     def of_sync(self, sync_id: int) -> list[Crawl]:
         """Return the crawls of a sync, in the order in which they were opened."""
-        with self._database.once() as connection:
-            return [make_crawl(row) for row in connection.execute(_OF_SYNC, {"of": sync_id})]
+        return [make_crawl(row) for row in self._database.fetch(_OF_SYNC, {"of": sync_id})]
 
     def open_of(self, location_id: int) -> list[Crawl]:
         """Return the open crawls of a location: those that still ask for pages."""
@@ -345,8 +345,8 @@ _EVERY = (
     .join(locations, locations.c.id == streams.c.location_id)
     .order_by(crawls.c.id)
 )
-_OF_ID = _EVERY.where(crawls.c.id == sa.bindparam("of"))
-_OF_SYNC = _EVERY.where(crawls.c.sync_id == sa.bindparam("of"))
+_OF_ID = Prepared(_EVERY.where(crawls.c.id == sa.bindparam("of")))
+_OF_SYNC = Prepared(_EVERY.where(crawls.c.sync_id == sa.bindparam("of")))
 
 _IT = crawls.c.id == sa.bindparam("of")
 _AS_SEEN = _IT & (crawls.c.round == sa.bindparam("seen_round"))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from apple.tokens import Token
 
 from ..database import Database
 from ..locations import LOCATION, Location, make_location
+from ..prepared import Prepared
 from ..schema import crawls, locations, pages, streams
 from ..sealer import Sealer
 from ..sql import insert_or, own_columns, pick
@@ -95,14 +95,13 @@ class Pages:
 
     def job(self, crawl_id: int, index: int) -> PageJob:
         """Return everything that fetching a page needs, by one statement."""
-        with self._database.once() as connection:
-            row = connection.execute(_JOB, {"crawl": crawl_id, "place": index}).one()
-        location = make_location(row)
+        [row] = self._database.fetch(_JOB, {"crawl": crawl_id, "place": index})
+        location, sealed = make_location(row), row[locations.c.sealed_token]
         return PageJob(
             crawl=make_crawl(row),
             location=location,
-            token=None if row.sealed_token is None else location.token(self._sealer.open(row.sealed_token)),
-            page=None if row._mapping[pages.c.index] is None else make_fact(row),  # noqa: SLF001 - its public name
+            token=None if sealed is None else location.token(self._sealer.open(sealed)),
+            page=None if row[pages.c.index] is None else make_fact(row),
         )
 
     def store(self, crawl_id: int, fact: PageFact, content: Content | None = None) -> bool:
@@ -115,32 +114,27 @@ class Pages:
         content = content or Content()
         values |= {"body": content.body, "cursor": content.cursor, "seconds": content.seconds}
         values |= {"crawl_id": crawl_id, "fetched_at": self._database.now()}
-        with self._database.once() as connection:
-            return connection.execute(_storing(connection.dialect.name), values).one_or_none() is not None
+        return bool(self._database.fetch(_STORE, values))
 
     def find(self, crawl_id: int, index: int) -> PageFact | None:
         """Return what is known of one page; None if nothing is."""
-        with self._database.once() as connection:
-            row = connection.execute(_FACT_AT, {"crawl": crawl_id, "place": index}).one_or_none()
-        return None if row is None else make_fact(row)
+        rows = self._database.fetch(_FACT_AT, {"crawl": crawl_id, "place": index})
+        return make_fact(rows[0]) if rows else None
 
     def cursor(self, crawl_id: int, index: int) -> str | None:
         """Return what the request after a page must carry; None if nothing."""
-        with self._database.once() as connection:
-            cursor: str | None = connection.scalar(_CURSOR, {"crawl": crawl_id, "place": index})
-            return cursor
+        rows = self._database.fetch(_CURSOR, {"crawl": crawl_id, "place": index})
+        return rows[0][pages.c.cursor] if rows else None
 
     def facts(self, crawl_id: int, floor: int = 0) -> list[PageFact]:
         """Return what is known of the pages of a crawl, from the round of its last start on."""
-        with self._database.once() as connection:
-            rows = connection.execute(_FACTS, {"crawl": crawl_id, "floor": floor})
-            return [make_fact(row) for row in rows]
+        return [make_fact(row) for row in self._database.fetch(_FACTS, {"crawl": crawl_id, "floor": floor})]
 
     def moved_at(self, crawl_id: int) -> datetime | None:
         """Return when a page was last stored, failed attempts included; None if none was."""
-        with self._database.once() as connection:
-            moved_at: datetime | None = connection.scalar(_MOVED_AT, {"crawl": crawl_id})
-            return moved_at
+        [row] = self._database.fetch(_MOVED_AT, {"crawl": crawl_id})
+        moved_at: datetime | None = row[_LAST]
+        return moved_at
 
     def sweep(self, kept: timedelta) -> bool:
         """Delete some pages of crawls that ended longer ago than `kept`; return whether there may be more."""
@@ -202,10 +196,13 @@ def make_fact(row: Any) -> PageFact:
 
 # The statements of each page are built once: building one costs more than executing it.
 _HERE = pages.c.crawl_id == sa.bindparam("crawl")
-_FACT_AT = sa.select(*FACT.values()).where(_HERE & (pages.c.index == sa.bindparam("place")))
-_CURSOR = sa.select(pages.c.cursor).where(_HERE & (pages.c.index == sa.bindparam("place")))
-_FACTS = sa.select(*FACT.values()).where(_HERE & (pages.c.round >= sa.bindparam("floor"))).order_by(pages.c.index)
-_MOVED_AT = sa.select(sa.func.max(pages.c.fetched_at)).where(_HERE)
+_FACT_AT = Prepared(sa.select(*FACT.values()).where(_HERE & (pages.c.index == sa.bindparam("place"))))
+_CURSOR = Prepared(sa.select(pages.c.cursor).where(_HERE & (pages.c.index == sa.bindparam("place"))))
+_FACTS = Prepared(
+    sa.select(*FACT.values()).where(_HERE & (pages.c.round >= sa.bindparam("floor"))).order_by(pages.c.index)
+)
+_LAST = sa.func.max(pages.c.fetched_at)
+_MOVED_AT = Prepared(sa.select(_LAST).where(_HERE))
 _SIZES_AT = sa.select(pages.c.size, pages.c.records).where(_HERE & (pages.c.index == sa.bindparam("place")))
 _BODIES = sa.select(pages.c.index, pages.c.body).where(_HERE & pages.c.index.in_(sa.bindparam("some", expanding=True)))
 _IS_COUNTED = sa.and_(
@@ -221,7 +218,7 @@ _HAS_OTHER_TOTAL = pages.c.total.is_not(None) & pages.c.total.is_distinct_from(s
 _HAS_OTHER_VERSION = pages.c.version.is_distinct_from(sa.bindparam("seen_version"))
 _MOVED_BATCH = sa.select(sa.exists().where(_IS_COUNTED & _HAS_OTHER_TOTAL))
 _MOVED_PAGE = sa.select(sa.exists().where(_IS_COUNTED & (_HAS_OTHER_TOTAL | _HAS_OTHER_VERSION)))
-_JOB = (
+_JOB = Prepared(
     sa.select(*CRAWL.values(), *LOCATION.values(), *FACT.values(), locations.c.sealed_token)
     .join(streams, streams.c.id == crawls.c.stream_id)
     .join(locations, locations.c.id == streams.c.location_id)
@@ -230,7 +227,6 @@ _JOB = (
 )
 
 
-@cache
 def _storing(dialect: str) -> Any:
     """Return the statement that stores a page: over one of a lower round, or one that was not stored."""
     statement = insert_or(dialect, pages).values({column.name: sa.bindparam(column.name) for column in pages.c})
@@ -241,3 +237,6 @@ def _storing(dialect: str) -> Any:
         set_={column.name: new[column.name] for column in pages.c if column.name not in {"crawl_id", "index"}},
         where=is_older,
     ).returning(pages.c.index)
+
+
+_STORE = Prepared(_storing)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ..database import Database
 from ..locks import lock_streams
+from ..prepared import Prepared
 from ..schema import crawls, locations, streams, wants
 from ..sql import Moment, insert_or, own_columns, pick
 from ..states import UNFINISHED, Reason
@@ -71,8 +72,7 @@ class Streams:
 
     def watched(self, location_id: int) -> list[Stream]:
         """Return the watched streams of a location."""
-        with self._database.once() as connection:
-            return [_stream(row) for row in connection.execute(_WATCHED_OF, {"of": location_id})]
+        return [_stream(row) for row in self._database.fetch(_WATCHED_OF, {"of": location_id})]
 
     def by_location(self) -> dict[int, list[Stream]]:
         """Return all watched streams, by the number of their location."""
@@ -84,8 +84,8 @@ class Streams:
 
     def get(self, stream_id: int) -> Stream:
         """Return one stream."""
-        with self._database.once() as connection:
-            return _stream(connection.execute(_OF_ID, {"of": stream_id}).one())
+        [row] = self._database.fetch(_GOT, {"of": stream_id})
+        return _stream(row)
 
     def due(self, location_id: int, now: datetime) -> list[Due]:
         """Return the due streams of a location that are not being read."""
@@ -227,10 +227,11 @@ def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
 
 _STREAM = own_columns(Stream, streams)
 _WATCHED = sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)
-_WATCHED_OF = _WATCHED.where(streams.c.location_id == sa.bindparam("of"))
+_WATCHED_OF = Prepared(_WATCHED.where(streams.c.location_id == sa.bindparam("of")))
 _OF_ID = sa.select(streams).where(streams.c.id == sa.bindparam("of"))
 _MINE = sa.select(streams.c.id).where((streams.c.location_id == sa.bindparam("of")) & streams.c.is_watched)
 _IS_WANTED = sa.select(sa.exists().where(wants.c.stream_id.in_(_MINE)))
+_GOT = Prepared(_OF_ID)
 _LOCKED = _OF_ID.with_for_update(key_share=True)
 
 

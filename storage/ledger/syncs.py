@@ -12,6 +12,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from ..database import Database
 from ..locks import lock_crawls_of
+from ..prepared import Prepared
 from ..schema import crawls, locations, pages, streams, syncs, wants
 from ..sql import Moment, insert_or, own_columns, pick
 from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, SyncState, Trouble
@@ -74,8 +75,8 @@ class Syncs:
 
     def get(self, sync_id: int) -> Sync:
         """Return one sync."""
-        with self._database.once() as connection:
-            return _sync(connection.execute(_OF_ID, {"of": sync_id}).one())
+        [row] = self._database.fetch(_OF_ID, {"of": sync_id})
+        return _sync(row)
 
     def is_open(self, location_id: int) -> bool:
         """Return whether a location is being synced."""
@@ -94,8 +95,7 @@ class Syncs:
 
     def open_ones(self) -> list[int]:
         """Return the numbers of all syncs that have not ended."""
-        with self._database.once() as connection:
-            return list(connection.scalars(_OPEN_ONES))
+        return [row[syncs.c.id] for row in self._database.fetch(_OPEN_ONES, {})]
 
     def open(self, location_id: int, wanted: Sequence[Wanted], too_old: datetime) -> tuple[int, list[Opened]]:
         """Open a sync, or join the open one. An unfinished crawl is taken over, except one from before `too_old`."""
@@ -225,8 +225,8 @@ _SYNC = own_columns(Sync, syncs)
 # Frequent statements are built once: that costs more than executing one. Parameters that are named like columns are
 # their new values.
 _IT = syncs.c.id == sa.bindparam("of")
-_OF_ID = sa.select(*_SYNC.values()).where(_IT)
-_OPEN_ONES = sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN)
+_OF_ID = Prepared(sa.select(*_SYNC.values()).where(_IT))
+_OPEN_ONES = Prepared(sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN))
 _LOCK = sa.select(syncs.c.id).where(_IT).with_for_update()
 _FORGET_SENT = sa.update(locations).where(locations.c.id == sa.bindparam("of")).values(sent_at=None)
 

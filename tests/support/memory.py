@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +31,7 @@ from storage.clock import VirtualClock
 from storage.database import Database, open_database
 from storage.limits import DEADLINE_SECONDS
 from storage.locations import Location
+from storage.prepared import Prepared, Row
 from storage.sealer import Sealer, make_key
 from storage.states import CrawlState
 from storage.store import Store
@@ -67,6 +68,13 @@ class PausingDatabase(Database):
         with super().once() as connection:
             yield connection
         self.pause()
+
+    def fetch(self, statement: Prepared, parameters: Mapping[str, Any]) -> list[Row]:
+        """Execute a prepared statement and return its rows."""
+        self.pause()
+        rows = super().fetch(statement, parameters)
+        self.pause()
+        return rows
 
     @contextmanager
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
