@@ -5,10 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 import msgspec
 import requests
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
+from requests.utils import check_header_validity
 from urllib3.exceptions import HTTPError
 
 from .answers import Answer, pack, parse_retry_after, read_json, unpack
@@ -32,15 +36,34 @@ BODY_LIMIT_BYTES = 4_000_000
 _CHUNK_BYTES = 65_536
 
 
-class _Bearer(AuthBase):
-    """Adds the token to a request, in the place of what `~/.netrc` may have for the host."""
-
-    def __init__(self, token: Token | None) -> None:
-        self._token = token
+class _NoNetrc(AuthBase):
+    """Takes the place of what `~/.netrc` may have for a host: the token is added to each request."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token.text}"
+        return request
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Template:
+    """What all requests of one method to one address have in common, and how they are sent."""
+
+    request: requests.PreparedRequest
+    adapter: BaseAdapter
+    #: The proxies and certificates that the environment names.
+    settings: Mapping[str, Any]
+
+    def fill(self, token: Token | None, query: Mapping[str, str], content: Any) -> requests.PreparedRequest:
+        """Return a request of its own."""
+        request = requests.PreparedRequest()
+        request.method, request.url, request.hooks = self.request.method, self.request.url, self.request.hooks
+        request.headers = self.request.headers.copy()
+        if query:
+            request.url = f"{request.url}?{urlencode(query)}"
+        request.prepare_body(None, None, json=content)
+        if token is not None:
+            bearer = f"Bearer {token.text}"
+            check_header_validity(("Authorization", bearer))
+            request.headers["Authorization"] = bearer
         return request
 
 
@@ -90,6 +113,7 @@ class Client:
         self._deadline = deadline
         self._clock = Deadlines()
         self._sessions = sessions or Sessions()
+        self._templates: WeakKeyDictionary[requests.Session, dict[tuple[str, str], _Template]] = WeakKeyDictionary()
         self._paths: dict[str, str] = {}
         #: The addresses that the legacy service gave when it had moved.
         self._legacy: dict[str, str] = {}
@@ -99,8 +123,8 @@ class Client:
         resource = question.resource
         if resource.is_legacy:  # the legacy service wants its token in the body alone
             content = {"sToken": token.text} | question.body()
-            return self._prepare("POST", self._legacy.get(resource.path, resource.path), None, json=content)
-        return self._prepare("GET", self._path(resource.url_name, resource.path), token, params=question.query())
+            return self._prepare("POST", self._legacy.get(resource.path, resource.path), None, content=content)
+        return self._prepare("GET", self._path(resource.url_name, resource.path), token, query=question.query())
 
     def prepare_client_config(self, token: Token) -> Ask:
         """Prepare the request that asks which location a token is for."""
@@ -109,7 +133,7 @@ class Client:
     def prepare_configuring(self, token: Token, wanted: Mapping[str, Any]) -> Ask:
         """Prepare the one request that writes: it sets where notices go, or which service manages the location."""
         path = self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH)
-        return self._prepare("POST", path, token, json=dict(wanted))
+        return self._prepare("POST", path, token, content=dict(wanted))
 
     def service_config(self) -> ServiceConfig:
         """Ask for Apple's limits and addresses, and use these from now on; it needs neither a token nor a permit."""
@@ -134,25 +158,43 @@ class Client:
     def _path(self, url_name: str | None, usual: str) -> str:
         return self._paths.get(url_name or "", usual)
 
-    def _prepare(self, method: str, where: str, token: Token | None, **content: Any) -> Ask:
+    def _prepare(
+        self,
+        method: str,
+        where: str,
+        token: Token | None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content: Any = None,
+    ) -> Ask:
         """Prepare all of a request that needs no permit, so that the permit is held for as short as possible."""
-        session = self._sessions.mine()
         url = self._origin + where if where.startswith("/") else where
-        request = requests.Request(method, url, auth=_Bearer(token), **content)
         try:
-            prepared = session.prepare_request(request)
+            template = self._template(method, url)
+            request = template.fill(token, query or {}, content)
         except (requests.RequestException, ValueError) as error:
             raise BadAnswer(f"({type(error).__name__}: the request could not be written)") from None
-        around = session.merge_environment_settings(prepared.url, {}, True, None, None)  # noqa: FBT003 - its signature
-        return lambda: self._ask(session, prepared, around)
+        return lambda: self._ask(template, request)
 
-    def _ask(self, session: requests.Session, prepared: requests.PreparedRequest, around: Any) -> Answer:
+    def _template(self, method: str, url: str) -> _Template:
+        """Return what requests have in common. To merge it from a session takes longer than to send: once a thread."""
+        session = self._sessions.mine()
+        known = self._templates.setdefault(session, {})
+        template = known.get((method, url))
+        if template is None:
+            request = session.prepare_request(requests.Request(method, url, auth=_NoNetrc()))
+            settings = session.merge_environment_settings(request.url, {}, True, None, None)  # noqa: FBT003 - its signature
+            template = _Template(request=request, adapter=session.get_adapter(request.url or url), settings=settings)
+            known[method, url] = template
+        return template
+
+    def _ask(self, template: _Template, request: requests.PreparedRequest) -> Answer:
         begun = time.monotonic()
         call = TimedCall(ends=begun + self._deadline)
         try:
             with self._clock.over(call), announcing(call):
                 timeout = (CONNECT_SECONDS, self._deadline)
-                response = session.send(prepared, timeout=timeout, allow_redirects=False, **around)
+                response = template.adapter.send(request, timeout=timeout, **template.settings)
                 packed = _read(response, call)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             self._sessions.drop()
