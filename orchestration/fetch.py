@@ -13,6 +13,7 @@ from storage.errors import DatabaseAway
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, Content, PageFact, PageJob
 from storage.locations import Location
+from storage.mirror.tables import digest_records
 from storage.states import Cause, CrawlKind, LocationState, PageOutcome, Trouble
 from storage.store import Store
 
@@ -144,8 +145,10 @@ class Fetcher:
             records=None if page.records is None else len(page.records),
             attempts=_attempts(job) if is_lost else 0,
         )
-        content = Content(body=None if is_lost else answer.packed, cursor=page.cursor, seconds=answer.seconds)
-        self._keep(crawl, fact, content)
+        content = Content()
+        if page.records is not None and not is_lost:
+            content = job.content(digest_records(page.records), answer.packed)
+        self._keep(crawl, fact, replace(content, cursor=page.cursor, seconds=answer.seconds))
         with about(stream=crawl.resource):
             words = "Page %d of %s: %s, %s records in %.2f s."
             log.debug(words, index, fact.total, fact.outcome, fact.records, answer.seconds)

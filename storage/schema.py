@@ -84,6 +84,8 @@ streams = sa.Table(
     sa.Column("held_digest", sa.Text),
     sa.Column("held_at", Moment),
     sa.Column("accepted_deletes", sa.BigInteger),
+    # The crawl whose stored pages are exactly what the mirror has; null once anything else was published.
+    sa.Column("proof_id", Identity),
     # When it is due; null if it was never read. Each failure postpones it, ever further.
     sa.Column("due_at", Moment),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
@@ -229,6 +231,10 @@ pages = sa.Table(
     # Since when no answer came; null where one did.
     sa.Column("trying_since", Moment),
     sa.Column("body", sa.LargeBinary),
+    # Identifies its records; and the proof's crawl, if the page there of the same index has the same: then the body is
+    # stored there alone.
+    sa.Column("digest", sa.LargeBinary),
+    sa.Column("same_as", Identity),
     sa.Column("version", sa.Text),
     sa.Column("total", sa.Integer),
     sa.Column("next_index", sa.Integer),

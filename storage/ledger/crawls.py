@@ -264,7 +264,9 @@ class Crawls:
             row = connection.execute(_FAIL, {"of": crawl.id} | vars(cause) | _ended(now)).one_or_none()
             if row is None:
                 return None
-            values = {"problem": cause.reason, "error": cause.error} | _rest(connection, crawl, now)
+            values: dict[str, Any] = {"problem": cause.reason, "error": cause.error} | _rest(connection, crawl, now)
+            if cause.trouble is Trouble.BUG:  # whatever the bug was: the next crawl proves nothing by this one's proof
+                values["proof_id"] = None
             connection.execute(_UPDATE_STREAM, {"stream": crawl.stream_id} | values)
             return _as_it_stands(crawl, row)
 
@@ -345,7 +347,8 @@ _EVERY = (
     .join(locations, locations.c.id == streams.c.location_id)
     .order_by(crawls.c.id)
 )
-_OF_ID = Prepared(_EVERY.where(crawls.c.id == sa.bindparam("of")))
+CRAWL_OF_ID = _EVERY.where(crawls.c.id == sa.bindparam("of"))
+_OF_ID = Prepared(CRAWL_OF_ID)
 _OF_SYNC = Prepared(_EVERY.where(crawls.c.sync_id == sa.bindparam("of")))
 
 _IT = crawls.c.id == sa.bindparam("of")

@@ -16,8 +16,8 @@ from ..prepared import Prepared
 from ..schema import crawls, locations, pages, streams
 from ..sealer import Sealer
 from ..sql import insert_or, own_columns, pick
-from ..states import UNFINISHED, PageOutcome
-from .crawls import CRAWL, Crawl, make_crawl
+from ..states import UNFINISHED, CrawlKind, PageOutcome
+from .crawls import CRAWL, CRAWL_OF_ID, Crawl, make_crawl
 
 #: Pages of ended crawls are kept this long, so that a person can see what Apple answered.
 PAGES_KEPT = timedelta(days=1)
@@ -67,8 +67,11 @@ class PageFact:
 class Content:
     """The content of an answer."""
 
-    #: Compressed, otherwise as it came.
+    #: Compressed, otherwise as it came; None where the proof has a page of the same records.
     body: bytes | None = None
+    #: Identifies the records, and the crawl that is the stream's proof if its page has the same.
+    digest: bytes | None = None
+    same_as: int | None = None
     #: What the request for the next page must carry, if that is not a page number.
     cursor: str | None = field(default=None, repr=False)
     seconds: float | None = None
@@ -84,6 +87,17 @@ class PageJob:
     token: Token | None
     #: None if nothing is known of it yet.
     page: PageFact | None
+    #: The stream's proof, and the digest of its page of this index; None if it has no such page.
+    proof_id: int | None = None
+    proof_digest: bytes | None = None
+
+    def content(self, digest: bytes, body: bytes) -> "Content":
+        """Return what to store of an answer: not its body again, if the proof has a page of the same records."""
+        if self.crawl.kind is not CrawlKind.FULL:
+            return Content(body=body)
+        if digest == self.proof_digest:
+            return Content(digest=digest, same_as=self.proof_id)
+        return Content(body=body, digest=digest)
 
 
 class Pages:
@@ -102,6 +116,8 @@ class Pages:
             location=location,
             token=None if sealed is None else location.token(self._sealer.open(sealed)),
             page=None if row[pages.c.index] is None else make_fact(row),
+            proof_id=row[streams.c.proof_id],
+            proof_digest=row[_PROOF.c.digest],
         )
 
     def store(self, crawl_id: int, fact: PageFact, content: Content | None = None) -> bool:
@@ -112,7 +128,7 @@ class Pages:
         """
         values = {name: getattr(fact, name) for name in PageFact.__dataclass_fields__}
         content = content or Content()
-        values |= {"body": content.body, "cursor": content.cursor, "seconds": content.seconds}
+        values |= vars(content)
         values |= {"crawl_id": crawl_id, "fetched_at": self._database.now()}
         return bool(self._database.fetch(_STORE, values))
 
@@ -138,7 +154,8 @@ class Pages:
 
     def sweep(self, kept: timedelta) -> bool:
         """Delete some pages of crawls that ended longer ago than `kept`; return whether there may be more."""
-        is_old = crawls.c.state.not_in(UNFINISHED) & (crawls.c.ended_at < self._database.now() - kept)
+        is_proof = sa.exists().where(streams.c.proof_id == crawls.c.id)
+        is_old = crawls.c.state.not_in(UNFINISHED) & (crawls.c.ended_at < self._database.now() - kept) & ~is_proof
         place = (pages.c.crawl_id, pages.c.index)
         some = sa.select(*place).join(crawls, crawls.c.id == pages.c.crawl_id).where(is_old).limit(_SWEPT_AT_ONCE)
         with self._database.write() as connection:
@@ -154,6 +171,20 @@ def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, 
         rows = connection.execute(_BODIES, {"crawl": crawl.id, "some": some})
         found = {row[0]: row[1] for row in rows}
         yield [(index, found[index]) for index in some]
+
+
+def is_proved(connection: sa.Connection, crawl: Crawl, proof_id: int | None) -> bool:
+    """Return whether the pages of a crawl that count are those of the proof: as many, each with the same records."""
+    if proof_id is None:
+        return False
+    proof = make_crawl(connection.execute(CRAWL_OF_ID, {"of": proof_id}).one())
+    alike = connection.execute(_ALIKE, _limits(crawl) | {"proof": proof_id}).one()
+    return bool(alike.same == alike.all_ == connection.scalar(_HOW_MANY, _limits(proof)))
+
+
+def complete(connection: sa.Connection, crawl: Crawl) -> None:
+    """Store the bodies of a crawl's pages with them, where only the proof has them: the crawl is to be the proof."""
+    connection.execute(_COMPLETE, {"crawl": crawl.id})
 
 
 def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
@@ -195,6 +226,8 @@ def make_fact(row: Any) -> PageFact:
 
 
 # The statements of each page are built once: building one costs more than executing it.
+#: The page of the same index in the proof, which has its body.
+_PROOF = pages.alias("proof")
 _HERE = pages.c.crawl_id == sa.bindparam("crawl")
 _FACT_AT = Prepared(sa.select(*FACT.values()).where(_HERE & (pages.c.index == sa.bindparam("place"))))
 _CURSOR = Prepared(sa.select(pages.c.cursor).where(_HERE & (pages.c.index == sa.bindparam("place"))))
@@ -204,7 +237,11 @@ _FACTS = Prepared(
 _LAST = sa.func.max(pages.c.fetched_at)
 _MOVED_AT = Prepared(sa.select(_LAST).where(_HERE))
 _SIZES_AT = sa.select(pages.c.size, pages.c.records).where(_HERE & (pages.c.index == sa.bindparam("place")))
-_BODIES = sa.select(pages.c.index, pages.c.body).where(_HERE & pages.c.index.in_(sa.bindparam("some", expanding=True)))
+_BODIES = (
+    sa.select(pages.c.index, sa.func.coalesce(pages.c.body, _PROOF.c.body).label("body"))
+    .outerjoin(_PROOF, (_PROOF.c.crawl_id == pages.c.same_as) & (_PROOF.c.index == pages.c.index))
+    .where(_HERE & pages.c.index.in_(sa.bindparam("some", expanding=True)))
+)
 _IS_COUNTED = sa.and_(
     _HERE,
     pages.c.outcome == PageOutcome.STORED,
@@ -214,15 +251,36 @@ _IS_COUNTED = sa.and_(
     pages.c.index.not_in(sa.bindparam("apart", expanding=True)),
 )
 _COUNTED = sa.select(pages.c.index).where(_IS_COUNTED).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+_HOW_MANY = sa.select(sa.func.count()).select_from(pages).where(_IS_COUNTED)
+_IS_SAME = sa.case((pages.c.same_as == sa.bindparam("proof"), 1), else_=0)
+_ALIKE = sa.select(sa.func.count().label("all_"), sa.func.coalesce(sa.func.sum(_IS_SAME), 0).label("same")).where(
+    _IS_COUNTED
+)
+_BODY_OF_PROOF = sa.select(_PROOF.c.body).where(
+    (_PROOF.c.crawl_id == pages.c.same_as) & (_PROOF.c.index == pages.c.index)
+)
+_COMPLETE = (
+    sa.update(pages)
+    .where(_HERE & pages.c.same_as.is_not(None))
+    .values(body=_BODY_OF_PROOF.scalar_subquery(), same_as=None)
+)
 _HAS_OTHER_TOTAL = pages.c.total.is_not(None) & pages.c.total.is_distinct_from(sa.bindparam("seen_total"))
 _HAS_OTHER_VERSION = pages.c.version.is_distinct_from(sa.bindparam("seen_version"))
 _MOVED_BATCH = sa.select(sa.exists().where(_IS_COUNTED & _HAS_OTHER_TOTAL))
 _MOVED_PAGE = sa.select(sa.exists().where(_IS_COUNTED & (_HAS_OTHER_TOTAL | _HAS_OTHER_VERSION)))
 _JOB = Prepared(
-    sa.select(*CRAWL.values(), *LOCATION.values(), *FACT.values(), locations.c.sealed_token)
+    sa.select(
+        *CRAWL.values(),
+        *LOCATION.values(),
+        *FACT.values(),
+        locations.c.sealed_token,
+        streams.c.proof_id,
+        _PROOF.c.digest,
+    )
     .join(streams, streams.c.id == crawls.c.stream_id)
     .join(locations, locations.c.id == streams.c.location_id)
     .outerjoin(pages, (pages.c.crawl_id == crawls.c.id) & (pages.c.index == sa.bindparam("place")))
+    .outerjoin(_PROOF, (_PROOF.c.crawl_id == streams.c.proof_id) & (_PROOF.c.index == sa.bindparam("place")))
     .where(crawls.c.id == sa.bindparam("crawl"))
 )
 

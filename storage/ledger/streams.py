@@ -45,6 +45,8 @@ class Stream:
     held_digest: str | None
     held_at: datetime | None
     accepted_deletes: int | None
+    #: The crawl whose stored pages are exactly what the mirror has; None once anything else was published.
+    proof_id: int | None
     due_at: datetime | None
     failures: int
     seen_at: datetime | None

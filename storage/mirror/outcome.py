@@ -43,6 +43,8 @@ class Findings:
     #: How many deletes were not made, and the digest of exactly those.
     held: int = 0
     digest: str | None = None
+    #: Whether the pages are those of the stream's proof, so that nothing had to be compared.
+    is_proved: bool = False
     #: How many retired users a crawl showed that could not count them.
     retired: int = 0
 
@@ -63,18 +65,19 @@ def stream_after(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -
         problem=None,
         error=None,
         failures=0,
+        proof_id=None,  # whatever was published, unless it is a proof itself
         moves=stream.moves + (found.changes.total > 0),
     )
     match crawl.kind:
         case CrawlKind.FULL:
-            return _after_full(crawl, after, found, now)
+            return _after_full(crawl, after, found, now, stream.proof_id)
         case CrawlKind.DELTA:
             return _after_delta(crawl, after, found)
         case CrawlKind.SPOT:
             return _with_held(after, found, now) if found.held else after
 
 
-def _after_full(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -> Stream:
+def _after_full(crawl: Crawl, stream: Stream, found: Findings, now: datetime, proof_id: int | None) -> Stream:
     if not found.is_consistent:
         torn = stream.torn_fulls + 1
         # It may have missed records that were there before it began, and no delta from its own begin shows these. So
@@ -86,7 +89,8 @@ def _after_full(crawl: Crawl, stream: Stream, found: Findings, now: datetime) ->
     after = _with_held(after, found, now)
     if found.held:
         return after
-    return replace(after, complete_version=crawl.version, full_at=now, seen_at=crawl.opened_at)
+    proof = proof_id if found.is_proved else crawl.id
+    return replace(after, complete_version=crawl.version, full_at=now, seen_at=crawl.opened_at, proof_id=proof)
 
 
 def _after_delta(crawl: Crawl, stream: Stream, found: Findings) -> Stream:

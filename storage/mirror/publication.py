@@ -10,7 +10,7 @@ from apple.resources import Paging
 from ..clock import Clock
 from ..database import Database
 from ..ledger.crawls import PUBLISH, Crawl, moving
-from ..ledger.pages import counted_in_all, is_consistent
+from ..ledger.pages import complete, counted_in_all, is_consistent, is_proved
 from ..ledger.streams import Stream, lock_stream
 from ..limits import allow
 from ..schema import crawls, streams
@@ -69,9 +69,10 @@ def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
 class _Publication:
     """One publish, inside its transaction.
 
-    `run` reads from top to bottom: stage the pages, decide how much they prove, change the mirror and write the feed,
-    note the outcome. How much they prove is the point. Only pages that are all of one version, that show no record
-    twice, and that are as many records as Apple counts may delete what they do not show, or move a version.
+    `run` reads from top to bottom: stage the pages, unless they are the very ones that the mirror was made of; decide
+    how much they prove, change the mirror and write the feed, note the outcome. How much they prove is the point: only
+    pages that are all of one version, that show no record twice, and that have as many records as Apple counts may
+    delete what they do not show, or move a version.
     """
 
     def __init__(self, connection: sa.Connection, crawl: Crawl, stream: Stream, clock: Clock) -> None:
@@ -83,15 +84,29 @@ class _Publication:
         self._stage = Stage(connection, self._mirror)
 
     def run(self, judge: Judge) -> Published:
-        self._stage.fill(self._crawl)
         is_consistent = self._are_pages_consistent()
-        if is_consistent and self._is_full and self._is_same():
-            found = Findings(is_consistent=True, changes=Changes(), records=self._records(Changes()))
+        if is_consistent and self._is_proved():
+            found = self._unchanged(is_proved=True)
         else:
-            found = self._compare(judge, is_consistent=is_consistent)
+            self._stage.fill(self._crawl)
+            if is_consistent and self._is_full and self._is_same():
+                found = self._unchanged(is_proved=False)
+            else:
+                found = self._compare(judge, is_consistent=is_consistent)
+            self._stage.drop()
         self._note(found)
-        self._stage.drop()
         return Published(changes=found.changes, held=found.held)
+
+    def _is_proved(self) -> bool:
+        """Return whether a full crawl has the very pages that the mirror was made of, so that nothing is compared."""
+        if not self._is_full or not is_proved(self._connection, self._crawl, self._stream.proof_id):
+            return False
+        # The legacy service may count a record that no batch showed.
+        return self._mirror.resource.paging is not Paging.BATCH or self._is_counted(self._stream.records)
+
+    def _unchanged(self, *, is_proved: bool) -> Findings:
+        nothing = Changes()
+        return Findings(is_consistent=True, changes=nothing, records=self._records(nothing), is_proved=is_proved)
 
     @property
     def _is_full(self) -> bool:
@@ -106,7 +121,7 @@ class _Publication:
         self._stage.unify()
         is_consistent = is_consistent and not self._stage.repeated
         if self._is_full and self._mirror.resource.paging is Paging.BATCH:
-            is_consistent = is_consistent and self._is_counted()
+            is_consistent = is_consistent and self._is_counted(self._staged())
         retired = 0
         if self._mirror.is_counted and not (is_consistent and self._is_full):
             # Retired users have no key: only a consistent full crawl can count them.
@@ -124,11 +139,13 @@ class _Publication:
             retired=retired,
         )
 
-    def _is_counted(self) -> bool:
+    def _is_counted(self, read: int) -> bool:
         """Return whether as many records were read as the legacy service counts, or it counts none."""
         counted = counted_in_all(self._connection, self._crawl)
-        read = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table))
         return counted is None or counted == read
+
+    def _staged(self) -> int:
+        return self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
 
     def _is_same(self) -> bool:
         """Return whether the mirror holds exactly what was read, by two sums over 64-bit hashes of the records.
@@ -151,7 +168,7 @@ class _Publication:
         """Fill an empty mirror: everything is new, and there is nothing to compare it with."""
         new = all_new(self._stage.table)
         insert_new(self._connection, self._mirror, self._stream.location_id, new)
-        count = self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
+        count = self._staged()
         write_feed(self._connection, self._mirror, self._crawl, new, count, self._clock.now())
         return Changes(inserted=count)
 
@@ -200,6 +217,8 @@ class _Publication:
         names = [field.name for field in fields(Stream)]
         changed = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(self._stream, name)}
         self._connection.execute(_UPDATE_STREAM, {"of": self._stream.id} | changed)
+        if after.proof_id == self._crawl.id:
+            complete(self._connection, self._crawl)
         if self._crawl.kind is CrawlKind.SPOT:
             note_looks(self._connection, self._crawl, now)
         elif self._crawl.forced_by is Reason.COUNTS:

@@ -138,6 +138,14 @@ def _standing(user: User, text: str) -> tuple[str, str]:
     return "retired", digest_of(text)
 
 
+def digest_records(records: Records) -> bytes:
+    """Return a digest of the records of a page, in their order; two pages with one digest have the same records."""
+    digest = hashlib.blake2b(_encoder.encode_lines(records.known), digest_size=16)
+    for position, extra in sorted(records.unknown.items()):
+        digest.update(_encoder.encode([position, extra]))
+    return digest.digest()
+
+
 def digest_of(text: str) -> str:
     """Return a digest of a whole record, which identifies one that Apple gives no identity."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

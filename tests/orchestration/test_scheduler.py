@@ -113,13 +113,23 @@ def test_streams_of_a_wrong_clock_are_mended(place, caplog):
 
 
 def test_a_sweep_deletes_what_is_old(place):
-    """Pages, changes and closings go when they are older than they are kept; the last crawl of a stream stays."""
+    """Pages, changes and closings go when they are older than they are kept.
+
+    The last crawl of a stream stays, and so do the pages that prove what its mirror has.
+    """
     place.store.closings.keep([place.location.uid], 5.0, 1, "too many calls")
     scheduler = Scheduler(place.store, MemoryQueue(place.around.broker, place.process.gate), changes_kept=DAY)
     scheduler.sweep()
     assert min(count(place, table) for table in (pages, changes)) > 0
     pass_time(place, PAGES_KEPT + 2 * DAY)
     scheduler.sweep()
-    assert [count(place, table) for table in (pages, changes, closings)] == [0, 0, 0]
+    assert [count(place, table) for table in (changes, closings)] == [0, 0]
+    with place.store.database.read() as connection:
+        proved = set(connection.scalars(sa.select(streams.c.proof_id)))
+        assert set(connection.scalars(sa.select(pages.c.crawl_id))) == proved - {None}
+    with place.store.database.write() as connection:
+        connection.execute(sa.update(streams).values(proof_id=None))
+    place.store.pages.sweep(PAGES_KEPT)
+    assert count(place, pages) == 0
     assert len(place.store.crawls.of_sync(1)) == 2
     place.assert_exact(["assets", "users"])

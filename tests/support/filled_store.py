@@ -5,16 +5,20 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from apple.answers import pack
+from apple.pages import read_page
+from apple.questions import Question
+from apple.records import Records
 from apple.resources import RESOURCES
 from apple.tokens import Token
 from storage.database import Database
 from storage.ledger.crawls import Crawl
-from storage.ledger.pages import Content, PageFact
+from storage.ledger.pages import PageFact
 from storage.ledger.streams import Stream
 from storage.ledger.syncs import Opened, Wanted
 from storage.locations import Location
 from storage.mirror.hold import Judge, Verdict
 from storage.mirror.publication import Published
+from storage.mirror.tables import digest_records
 from storage.sealer import Sealer, make_key
 from storage.states import PageOutcome
 from storage.store import Store
@@ -84,7 +88,9 @@ class FilledStore(Store):
         for index, records in enumerate(lists):
             body = msgspec.json.encode({RESOURCES[resource].member: records} | envelope)
             fact = PageFact(index=index, round=0, outcome=PageOutcome.STORED, version=version, records=len(records))
-            self.pages.store(crawl_id, fact, Content(body=pack(body)))
+            page = read_page(Question(resource=RESOURCES[resource], index=index), body)
+            job = self.pages.job(crawl_id, index)
+            self.pages.store(crawl_id, fact, job.content(digest_records(page.records or Records()), pack(body)))
 
     def publish(self, crawl: Crawl, judge: Judge = let_through) -> Published | None:
         """Publish a crawl."""
