@@ -1,17 +1,39 @@
-"""Redis as a broker, whose channels notice that their connection was closed.
+"""Redis as a broker, whose channels notice that their connection was closed, and can keep a message back.
 
-kombu asks such a channel to acknowledge or to give back what it had, and it fails without a connection: to
+kombu asks a closed channel to acknowledge or to give back what it had, and it fails without a connection: to
 Celery that is a bug, and the end of the worker. A connection that is gone it can live with.
 """
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import ConnectionError as RedisGone
 
+_kept = threading.local()
+
+
+@contextlib.contextmanager
+def capturing() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Keep back what this thread publishes in the block: each message with the key of its queue."""
+    _kept.messages = []
+    try:
+        yield _kept.messages
+    finally:
+        _kept.messages = None
+
 
 class Channel(redis.Channel):
     """A channel of Redis."""
+
+    def _put(self, queue: str, message: dict[str, Any], **more: Any) -> None:
+        kept: list[tuple[str, dict[str, Any]]] | None = getattr(_kept, "messages", None)
+        if kept is None:
+            super()._put(queue, message, **more)
+        else:
+            kept.append((self._q_for_pri(queue, self._get_message_priority(message, reverse=False)), message))
 
     def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's signature
         if self.connection.client is None:

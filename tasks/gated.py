@@ -12,7 +12,7 @@ from celery import Task
 from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import loads
 
 from advice import explain
 from orchestration.gate import AlreadyRunning, Message
@@ -20,6 +20,8 @@ from orchestration.log_context import about
 from storage.errors import StorageError
 from storage.states import Cause, Trouble
 
+from .crowd import present
+from .envelope import seal
 from .outages import AWAY, outages
 from .queue import depths
 from .services import services
@@ -57,8 +59,12 @@ class GatedTask(Task):
         """Park the message instead of publishing it, once by its id."""
         task_id = task_id or uuid()
         carried = {name: value for name, value in options.items() if name not in _NOT_CARRIED}
-        payload = dumps({"task": self.name, "args": args, "kwargs": kwargs, "options": carried})
-        publish(services().gate.park(args[0], Message(id=task_id, payload=payload), self.rank), producer)
+        message = seal(self, args, kwargs, task_id, carried, producer)
+        crowd = present()
+        if crowd is None:
+            publish(services().gate.park(args[0], [message], self.rank), producer)
+        else:
+            crowd.add(message, lambda messages: publish(services().gate.park(args[0], messages, self.rank), producer))
         return self.AsyncResult(task_id)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:

@@ -38,12 +38,15 @@ class CeleryQueue:
         """Send a chord of pages; its callback, and its failure, reconcile the crawl."""
         from celery import chord
 
+        from .crowd import crowded
+
         page, reconcile = self._tasks["pageturner.page"], self._tasks["pageturner.reconcile"]
         header = [
             page.si(crawl.uid, crawl.id, crawl.round, index).set(task_id=message_id(crawl, index)) for index in indexes
         ]
         body = reconcile.si(crawl.id).on_error(reconcile.si(crawl.id))
-        chord(header, body).set(task_id=f"{crawl.id}.{crawl.round}").apply_async()
+        with crowded():
+            chord(header, body).set(task_id=f"{crawl.id}.{crawl.round}").apply_async()
 
     def follow(self, crawl: Crawl, index: int) -> None:
         """Send one step of a chain of cursors."""

@@ -36,7 +36,7 @@ def postgresql_url() -> Iterator[str]:
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """An empty Redis."""
-    with Redis.from_url(redis_url) as client:
+    with Redis.from_url(redis_url, socket_timeout=None) as client:  # by default it gives up after five seconds
         client.flushall()
         yield client
         client.connection_pool.disconnect()

@@ -104,9 +104,9 @@ class Gate:
         self._orphans: set[tuple[str, str]] = set()
         self._started: dict[str, _Started] = {}
 
-    def park(self, uid: str, message: Message, rank: int) -> Sequence[Message]:
-        """Park a message, once by its id, and return what may go to the broker now."""
-        return self._let_through(uid, self._memory.park(uid, message, rank))
+    def park(self, uid: str, messages: Sequence[Message], rank: int) -> Sequence[Message]:
+        """Park messages, each once by its id, and return what the caller is to publish now."""
+        return self._let_through(uid, self._memory.park(uid, messages, rank))
 
     def park_again(self, uid: str, message_id: str, delay: float) -> Sequence[Message]:
         """Park the message of a running task for a while; it keeps its place in the queue."""

@@ -78,13 +78,14 @@ class LocalMemory:
         self._due.clear()
         self._epoch = None
 
-    def park(self, uid: str, message: Message, rank: int) -> Admission:
-        """Park a message unless one of its id is parked, admitted or running; lower ranks come first."""
+    def park(self, uid: str, messages: Sequence[Message], rank: int) -> Admission:
+        """Park messages, each unless one of its id is parked, admitted or running; lower ranks come first."""
         gate = self._gate(uid)
-        if message.id not in gate.messages:
-            gate.turn += 1
-            gate.messages[message.id] = message.payload
-            gate.places[message.id] = gate.parked[message.id] = rank * _TURNS + gate.turn
+        for message in messages:
+            if message.id not in gate.messages:
+                gate.turn += 1
+                gate.messages[message.id] = message.payload
+                gate.places[message.id] = gate.parked[message.id] = rank * _TURNS + gate.turn
         return self.admit(uid)
 
     def park_again(self, uid: str, message_id: str, delay: int) -> Admission:

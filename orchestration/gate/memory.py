@@ -42,6 +42,9 @@ class Message:
 
     id: str
     payload: str
+    #: The queue on the memory's own server that it is put into when it is let through, with a delivery tag in the place
+    #: of the payload's line break; empty if whoever lets it through publishes it.
+    queue: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +131,8 @@ class GateMemory(Protocol):
 
     limits: Limits
 
-    def park(self, uid: str, message: Message, rank: int) -> Admission:
-        """Park a message unless one of its id is parked, admitted or running; lower ranks come first."""
+    def park(self, uid: str, messages: Sequence[Message], rank: int) -> Admission:
+        """Park messages, each unless one of its id is parked, admitted or running; lower ranks come first."""
 
     def park_again(self, uid: str, message_id: str, delay: int) -> Admission:
         """Park the message of a running task for a while. It keeps its place."""

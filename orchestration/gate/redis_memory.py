@@ -8,7 +8,7 @@ from redis import Redis
 
 from .memory import LIMITS, Admission, Closed, GateStatus, Grant, Limits, Message, Refusal, Request, Return
 
-_NAMES = ("park", "admit", "finish", "take", "give_back", "renew", "look", "shut", "hold")
+_NAMES = ("park", "park_again", "admit", "finish", "take", "give_back", "renew", "look", "shut", "hold")
 
 #: The parts of a location's keys, in the order in which `common.lua` names them.
 _PARTS = ("parked", "later", "messages", "ranks", "sent", "admitted", "permits", "grants", "state", "wake", "keeping")
@@ -31,13 +31,14 @@ class RedisMemory:
         self._wake = redis.register_script(_read("wake"))
         self._restored = redis.register_script(_read("restored"))
 
-    def park(self, uid: str, message: Message, rank: int) -> Admission:
-        """Park a message unless one of its id is parked, admitted or running; lower ranks come first."""
-        return _admission(self._run("park", uid, message.id, rank, 0, message.payload, "0"))
+    def park(self, uid: str, messages: Sequence[Message], rank: int) -> Admission:
+        """Park messages, each unless one of its id is parked, admitted or running; lower ranks come first."""
+        parts = [part for message in messages for part in (message.id, _dump(message))]
+        return _admission(self._run("park", uid, rank, *parts))
 
     def park_again(self, uid: str, message_id: str, delay: int) -> Admission:
         """Park the message of a running task for a while. It keeps its place."""
-        return _admission(self._run("park", uid, message_id, 0, delay, "", "1"))
+        return _admission(self._run("park_again", uid, message_id, delay))
 
     def admit(self, uid: str) -> Admission:
         """Admit the messages that may run now."""
@@ -139,6 +140,11 @@ class RedisMemory:
 def key_of(uid: str, part: str) -> str:
     """Return the name of a key; the braces keep all keys of one location in one slot of a cluster."""
     return f"gate:{{{uid}}}:{part}"
+
+
+def _dump(message: Message) -> str:
+    """Return a message as the scripts read it: with the queue before it if they are to hand it over."""
+    return f"!{message.queue}\n{message.payload}" if message.queue else message.payload
 
 
 def _admission(result: list[Any]) -> Admission:

@@ -106,7 +106,7 @@ class MemoryQueue:
 
     def _park(self, delivery: Delivery) -> None:
         message = Message(id=delivery.id, payload=json.dumps(asdict(delivery)))
-        self._broker.admit(self._gate.park(delivery.uid, message, _RANKS[delivery.task]))
+        self._broker.admit(self._gate.park(delivery.uid, [message], _RANKS[delivery.task]))
 
 
 class MemoryWorker:

@@ -61,7 +61,7 @@ def test_a_stored_page_is_not_requested_again(place):
 def test_a_page_beyond_the_end(place):
     """A page that Apple has not is stored as such: whether it should be there is for the decision."""
     message = Message(id=message_id(job(place).crawl, 99), payload="{}")
-    place.process.gate.park(place.location.uid, message, 3)
+    place.process.gate.park(place.location.uid, [message], 3)
     outcome = fetch(place, 99)
     assert isinstance(outcome, Stored)
     assert outcome.page.outcome is PageOutcome.BEYOND

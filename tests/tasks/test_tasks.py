@@ -97,7 +97,7 @@ with with_gate() as services:
     services.use_cases.closings.restore()
     services.gate.shut("1", 0.5)
     page = {"task": "pageturner.page", "args": ["1", 7, 1, 3], "kwargs": {}, "options": {"queue": "page"}}
-    services.gate.park("1", Message(id="7.1.3", payload=json.dumps(page)), 3)
+    services.gate.park("1", [Message(id="7.1.3", payload=json.dumps(page))], 3)
     input()
 """
 

@@ -63,6 +63,12 @@ local function publish(id, result)
   local times = redis.call('HINCRBY', sent, id, 1)
   -- A message in a long queue is not lost: each time it is published again, it may wait twice as long.
   redis.call('ZADD', admitted, now + patience * 2 ^ math.min(times - 1, 10), id)
+  local queue, before, after = string.match(message, '^!([^\n]+)\n([^\n]*)\n([^\n]*)$')
+  if queue then
+    -- The broker is this server: the message goes into its queue in this step, with a delivery tag of its own.
+    redis.call('LPUSH', queue, before .. id .. '.' .. times .. '.' .. string.format('%d', now) .. after)
+    return
+  end
   result[#result + 1] = id
   result[#result + 1] = message
 end

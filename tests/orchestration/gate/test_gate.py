@@ -18,7 +18,7 @@ def park(gate, count, *, uid="1", rank=3, first=0):
     """Park some messages, and return the ids of those that were let through."""
     ids = []
     for number in range(first, first + count):
-        ids += [one.id for one in gate.park(uid, Message(id=f"c.{rank}.{number}", payload="{}"), rank)]
+        ids += [one.id for one in gate.park(uid, [Message(id=f"c.{rank}.{number}", payload="{}")], rank)]
     return ids
 
 
@@ -276,7 +276,7 @@ def test_knows_what_waits(gate):
 def test_a_message_is_never_recoded(gate):
     """What is parked comes out to the letter: empty lists, large numbers and all."""
     payload = '{"a":[],"n":12345678901234567890,"t":"ü\\u0000"}'
-    assert gate.park("1", Message(id="c.0", payload=payload), 0)[0].payload == payload
+    assert gate.park("1", [Message(id="c.0", payload=payload)], 0)[0].payload == payload
 
 
 def test_one_of_a_kind(gate):

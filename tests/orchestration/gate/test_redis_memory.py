@@ -70,7 +70,7 @@ def test_an_answer_of_redis_that_was_lost(redis, redis_url):
     with proxied(redis_url) as (proxy, url), Redis.from_url(url) as client:
         gate = Gate(RedisMemory(client), longest_request=60.0)
         for number in range(2):
-            gate.park("1", Message(id=f"c.3.{number}", payload="{}"), 3)
+            gate.park("1", [Message(id=f"c.3.{number}", payload="{}")], 3)
         with gate.permit("1", wait=0.0):  # the scripts are known to Redis from here on
             assert gate.look("1").in_flight == 1
         proxy.lose_next()

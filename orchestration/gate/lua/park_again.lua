@@ -1,0 +1,13 @@
+-- Park the message of a running task again; it keeps its place.
+local id, delay = ARGV[5], tonumber(ARGV[6])
+if redis.call('ZREM', admitted, id) == 0 then
+  return admit()
+end
+redis.call('HDEL', sent, id)
+redis.call('ZREM', keeping, id)
+if delay > 0 then
+  redis.call('ZADD', later, now + delay, id)
+else
+  redis.call('ZADD', parked, redis.call('HGET', ranks, id), id)
+end
+return admit()

@@ -1,0 +1,116 @@
+"""Envelopes: what the gate's script puts into a queue is what Celery would have published."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from entrypoints.embedded import processes
+from storage.sealer import make_key
+
+#: Publishes a chord of pages twice: once through the gate's script, once by Celery alone; prints what the queue has.
+_BOTH_WAYS = """
+import json
+from celery import Task, chord
+from tasks import app
+from tasks.crowd import crowded
+from tasks.gated import GatedTask
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+page, reconcile = app.tasks["pageturner.page"], app.tasks["pageturner.reconcile"]
+
+def send():
+    header = [page.si("ünïcode \\\\u0000 \\n '", 7, 1, index).set(task_id=f"7.1.{index}") for index in range(1, 6)]
+    chord(header, reconcile.si(7).on_error(reconcile.si(7))).set(task_id="7.1").apply_async()
+
+def published():
+    redis = services().needs.gate._memory._redis
+    found = [json.loads(one) for one in redis.lrange("page", 0, -1)]
+    redis.delete("page")
+    return found
+
+with crowded():
+    send()
+through_the_gate = published()
+GatedTask.apply_async = Task.apply_async
+send()
+print(json.dumps([through_the_gate, published()]))
+"""
+
+
+@pytest.fixture
+def env(redis, redis_url, tmp_path):
+    """The environment of a process that sends."""
+    assert redis.ping()
+    return {
+        **os.environ,
+        "PAGETURNER_HOME": str(tmp_path),
+        "PAGETURNER_REDIS_URL": redis_url,
+        "PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
+        "PAGETURNER_SECRET_KEYS": make_key(),
+    }
+
+
+def plain(message):
+    """Return a message without its tag, which each delivery has anew, and with its body decoded."""
+    body = json.loads(base64.b64decode(message["body"]))
+    properties = {name: value for name, value in message["properties"].items() if name != "delivery_tag"}
+    return message | {"body": body, "properties": properties}
+
+
+def test_the_same_as_celery_publishes(env):
+    """Each page of a chord has every field that Celery gives it, whatever characters its arguments are of."""
+    command = [sys.executable, "-c", _BOTH_WAYS]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    ours, celerys = json.loads(done.stdout)
+    assert len({one["properties"]["delivery_tag"] for one in ours}) == 5
+    assert list(map(plain, ours)) == list(map(plain, celerys))
+
+
+_PUBLISHED_AGAIN = """
+import json
+from tasks import app
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+app.tasks["pageturner.sync"].apply_async(("1",), task_id="sync.1")
+gate = services().gate
+gate.start("1", "sync.1")
+assert gate.park_again("1", "sync.1", 0.0) == []
+redis = gate._memory._redis
+print(json.dumps([json.loads(one)["properties"]["delivery_tag"] for one in redis.lrange("seed", 0, -1)]))
+"""
+
+
+def test_each_delivery_has_a_tag_of_its_own(env):
+    """A message that is let through twice is two deliveries to the broker: acknowledging one leaves the other."""
+    command = [sys.executable, "-c", _PUBLISHED_AGAIN]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    tags = json.loads(done.stdout)
+    assert len(tags) == len(set(tags)) == 2
+
+
+_OTHER_BROKER = """
+from tasks import app
+from tasks.envelope import seal
+page = app.tasks["pageturner.page"]
+print(repr(seal(page, ["1", 7, 1, 3], {}, "7.1.3", {}).queue))
+"""
+
+
+@pytest.mark.parametrize(
+    ("broker", "queue"), [(None, "'page'"), ("amqp://127.0.0.1:5672//", "''"), ("redis://127.0.0.1:6379/5", "''")]
+)
+def test_who_publishes(env, broker, queue):
+    """The gate's script hands over to a broker that is its own Redis; to any other, whoever lets a message through."""
+    more = {} if broker is None else {"PAGETURNER_BROKER_URL": broker}
+    command = [sys.executable, "-c", _OTHER_BROKER]
+    done = subprocess.run(command, env=env | more, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == queue
