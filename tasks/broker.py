@@ -1,4 +1,4 @@
-"""Redis as a broker, whose channels notice that their connection was closed, and can keep a message back.
+"""Redis as a broker, whose channels notice that they were closed, keep messages back, and count who listens.
 
 kombu asks a closed channel to acknowledge or to give back what it had, and it fails without a connection: to
 Celery that is a bug, and the end of the worker. A connection that is gone it can live with.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.utils.json import dumps
 from redis.exceptions import ConnectionError as RedisGone
 
 _kept = threading.local()
@@ -25,6 +26,16 @@ def capturing() -> Iterator[list[tuple[str, dict[str, Any]]]]:
         _kept.messages = None
 
 
+@contextlib.contextmanager
+def counting_listeners() -> Iterator[list[int]]:
+    """Count how many hear what this thread publishes to everybody in the block; nothing is counted by other brokers."""
+    _kept.listeners = []
+    try:
+        yield _kept.listeners
+    finally:
+        _kept.listeners = None
+
+
 class Channel(redis.Channel):
     """A channel of Redis."""
 
@@ -34,6 +45,16 @@ class Channel(redis.Channel):
             super()._put(queue, message, **more)
         else:
             kept.append((self._q_for_pri(queue, self._get_message_priority(message, reverse=False)), message))
+
+    def _put_fanout(self, exchange: str, message: dict[str, Any], routing_key: str, **more: Any) -> None:
+        counts: list[int] | None = getattr(_kept, "listeners", None)
+        if counts is None:
+            super()._put_fanout(exchange, message, routing_key, **more)
+            return
+        with self.conn_or_acquire() as client:
+            counts += [
+                client.publish(topic, dumps(message)) for topic in self._get_publish_topics(exchange, routing_key)
+            ]
 
     def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's signature
         if self.connection.client is None:

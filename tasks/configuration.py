@@ -47,8 +47,8 @@ settings = {
     # in opposite ways.
     "task_queues": [Queue("clock"), Queue("seed"), Queue("page"), Queue("publish")],
     "task_default_queue": "seed",
-    # Flower sees every task from the first on. (It turns events on by itself, but only seconds after it starts.)
-    "worker_send_task_events": True,
+    # They are sent while somebody listens: `tasks.events` switches them.
+    "worker_send_task_events": False,
     "task_send_sent_event": False,
     "worker_hijack_root_logger": False,
     "worker_consumer": "tasks.consumer:Consumer",

@@ -20,6 +20,7 @@ from settings import WrongSettings, read_settings
 from storage.errors import DatabaseAway, StorageError
 
 from .attention import Attention
+from .events import EventSwitch
 from .gated import GatedTask, publish
 from .outages import AWAY, outages
 from .services import secret_keys, services
@@ -128,7 +129,8 @@ def hanging() -> list[str]:
     return [name for name, since in list(_running.items()) if since < until]
 
 
-_attention: list[Attention] = []
+#: What watches something for this worker, once it is ready.
+_watching: list[Attention | EventSwitch] = []
 _pump = Pump(read_settings().heartbeats / str(os.getpid()))
 
 
@@ -136,8 +138,9 @@ _pump = Pump(read_settings().heartbeats / str(os.getpid()))
 def _start(sender: Any, **_: Any) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     _pump.start()
-    _attention.append(Attention(sender, lambda: services().store.database))
-    _attention[0].start()
+    _watching.extend([Attention(sender, lambda: services().store.database), EventSwitch(sender)])
+    for one in _watching:
+        one.start()
     try:
         secret_keys(read_settings())
         services().store.feed.recognise()
@@ -158,7 +161,7 @@ def _compare_clocks() -> None:
 
 @worker_shutdown.connect
 def _stop(**_: Any) -> None:
-    for one in _attention:
+    for one in _watching:
         one.stop()
     if _pump.is_alive():
         _pump.stop()

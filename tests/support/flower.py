@@ -28,10 +28,13 @@ class Flower:
         """Wait until tasks of a name are listed, and return them."""
         until = time.monotonic() + _PATIENCE_SECONDS
         while True:
-            tasks = [task for task in self.ask("api/tasks?limit=500").values() if task["name"] == name]
-            if tasks:
+            if tasks := self.tasks(name):
                 return tasks
             assert time.monotonic() < until, f"Flower shows no {name}"
+
+    def tasks(self, name: str) -> list[dict[str, Any]]:
+        """Return the tasks of a name that are listed."""
+        return [task for task in self.ask("api/tasks?limit=500").values() if task["name"] == name]
 
     def ask(self, path: str) -> Any:
         """Ask Flower's API."""
