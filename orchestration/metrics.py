@@ -28,18 +28,24 @@ class Count:
     value: float
 
 
+#: A name and its labels, in the order in which they were given: as quick to make as any key.
+_Counted = tuple[str, tuple[tuple[str, str], ...]]
+
+
 class Metrics:
     """What one process counted and has not sent yet."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[str, float] = defaultdict(float)
+        self._counts: dict[_Counted, float] = defaultdict(float)
+        #: What could not be sent.
+        self._unsent: dict[str, float] = {}
 
     def count(self, name: str, by: float = 1, **labels: str) -> None:
         """Count something."""
         if by:
             with self._lock:
-                self._counts[_field(name, labels)] += by
+                self._counts[name, tuple(labels.items())] += by
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         """Count how long something took."""
@@ -49,16 +55,19 @@ class Metrics:
         self.count(f"{name}_sum", seconds, **labels)
 
     def take(self) -> Mapping[str, float]:
-        """Return what was counted, and reset it."""
+        """Return what was counted, by the fields of Redis, and reset it."""
         with self._lock:
             counts, self._counts = self._counts, defaultdict(float)
-        return counts
+            fields, self._unsent = defaultdict(float, self._unsent), {}
+        for (name, labels), value in counts.items():
+            fields[_field(name, dict(labels))] += value
+        return fields
 
     def put_back(self, counts: Mapping[str, float]) -> None:
         """Add counts that could not be sent."""
         with self._lock:
             for field, value in counts.items():
-                self._counts[field] += value
+                self._unsent[field] = self._unsent.get(field, 0.0) + value
 
 
 class MetricsStore:
