@@ -25,7 +25,7 @@ class Difference:
 
     def compare(self, stage: Stage, complete: Any = None) -> None:
         """Fill the table; only rows in the part of the mirror that was read completely can be deletes."""
-        self.table.create(self._connection)
+        self.table.create(self._connection, checkfirst=False)
         mirror, staged = self._mirror.table, stage.table
         here = mirror.c.location_id == self._location_id
         same = sa.and_(here, *(mirror.c[name] == staged.c[name] for name in self._mirror.key))
@@ -62,7 +62,7 @@ class Difference:
 
     def drop(self) -> None:
         """Drop the table."""
-        self.table.drop(self._connection)
+        self.table.drop(self._connection, checkfirst=False)
 
     def _changed(self, staged: sa.Table, same: Any) -> sa.Select[Any]:
         mirror = self._mirror.table

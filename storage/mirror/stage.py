@@ -34,7 +34,7 @@ class Stage:
 
     def fill(self, crawl: Crawl) -> None:
         """Load the stored pages of a crawl."""
-        self.table.create(self._connection)
+        self.table.create(self._connection, checkfirst=False)
         for some in bodies(self._connection, crawl):  # all read before any is written: one connection
             self._copy(self._number(self._read(some)))
         self._ready()
@@ -62,7 +62,7 @@ class Stage:
 
     def drop(self) -> None:
         """Drop the table."""
-        self.table.drop(self._connection)
+        self.table.drop(self._connection, checkfirst=False)
 
     def _read(self, some: list[tuple[int, bytes]]) -> Iterator[Row]:
         for index, packed in some:
