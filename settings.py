@@ -150,6 +150,11 @@ class Settings(BaseSettings):
         return f"unix://{self.socket}" if self.redis_url is None else _text(self.redis_url)
 
     @cached_property
+    def is_redis_broker(self) -> bool:
+        """Whether the broker is the Redis that has the gates."""
+        return self.broker == celery_url(self.redis)
+
+    @cached_property
     def broker(self) -> str:
         """The broker, as Celery wants it."""
         return celery_url(self.redis if self.broker_url is None else _text(self.broker_url))

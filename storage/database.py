@@ -86,6 +86,8 @@ class Database:
                 driver.autocommit = False
             except BaseException:  # nobody may use the connection as it is now
                 pooled.invalidate()
+                if driver.closed:  # the server ended it, and most likely all others as well
+                    self.engine.dispose()
                 raise
             return rows
 

@@ -84,8 +84,10 @@ streams = sa.Table(
     sa.Column("held_digest", sa.Text),
     sa.Column("held_at", Moment),
     sa.Column("accepted_deletes", sa.BigInteger),
-    # The crawl whose stored pages are exactly what the mirror has; null once anything else was published.
+    # The crawl whose stored pages are exactly what the mirror has, and what identifies them; null once anything else
+    # was published.
     sa.Column("proof_id", Identity),
+    sa.Column("proof_digest", sa.LargeBinary),
     # When it is due; null if it was never read. Each failure postpones it, ever further.
     sa.Column("due_at", Moment),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),

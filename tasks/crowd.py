@@ -3,12 +3,13 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from orchestration.gate import Message
 from orchestration.gate.memory import HEAD_START, IN_FLIGHT_LIMIT
 
-#: Parks messages that are all of one gate.
-Park = Callable[[Sequence[Message]], None]
+#: Parks messages that are all of one gate, and publishes with a producer what the gate lets through; None for any.
+Park = Callable[[Sequence[Message], Any], None]
 
 #: As many as may run at once are parked first, so that work begins; then so many at a time: a long script keeps all
 #: others waiting.
@@ -22,21 +23,21 @@ class Crowd:
     def __init__(self) -> None:
         self._waiting: list[Message] = []
         self._size = _FIRST
-        self._park: Park = lambda _: None
+        self._park: Park = lambda *_: None
 
-    def add(self, message: Message, park: Park) -> None:
-        """Add a message; enough of them are parked."""
+    def add(self, message: Message, park: Park, producer: Any) -> None:
+        """Add a message; enough of them are parked, with the producer that the caller holds meanwhile."""
         self._waiting.append(message)
         self._park = park
         if len(self._waiting) >= self._size:
-            self.flush()
+            self.flush(producer)
             self._size = _AT_ONCE
 
-    def flush(self) -> None:
-        """Park what waits."""
+    def flush(self, producer: Any = None) -> None:
+        """Park what waits. The producer of those who added it may be given back by then."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self._park(waiting)
+            self._park(waiting, producer)
 
 
 _crowds = threading.local()

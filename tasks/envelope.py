@@ -5,13 +5,13 @@ If the broker is the Redis that has the gates, the script that lets it through p
 saves what Celery does for each message, and a round trip. What is put there was made by Celery and kombu, with their
 own code, when the message was parked. Of a chord they make the first message; the others differ in five fields.
 
-With any other broker, the gate returns the message to whoever called it, who publishes it through Celery.
+With any other broker, the gate returns the message to whoever called it, who publishes it through Celery; also one that
+was parked by a process of another broker.
 """
 
 import base64
 import threading
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from celery import Task
@@ -19,7 +19,7 @@ from celery.utils.saferepr import saferepr
 from kombu.utils.json import dumps, loads
 
 from orchestration.gate import Message
-from settings import celery_url, read_settings
+from settings import read_settings
 
 from .broker import capturing
 
@@ -67,7 +67,7 @@ _last = threading.local()
 
 def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any = None) -> Message:
     """Return the message of a gated task as it waits at its gate."""
-    if not _is_handed_over():
+    if not read_settings().is_redis_broker:
         payload = dumps({"task": task.name, "args": args, "kwargs": kwargs, "options": options})
         return Message(id=task_id, payload=payload)
     envelope: _Envelope | None = getattr(_last, "envelope", None)
@@ -77,11 +77,22 @@ def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, An
     return Message(id=task_id, payload=f"{before}\n{after}", queue=envelope.queue)
 
 
-@cache
-def _is_handed_over() -> bool:
-    """Return whether the broker is the Redis that has the gates."""
-    settings = read_settings()
-    return settings.broker == celery_url(settings.redis)
+def unseal(message: Message) -> dict[str, Any]:
+    """Return the task of a message as it came from its gate, with its arguments and its options."""
+    if not message.queue:
+        parts: dict[str, Any] = loads(message.payload)
+        return parts
+    envelope = loads(message.payload.replace("\n", ""))
+    headers = envelope["headers"]
+    args, kwargs, embedded = loads(base64.b64decode(envelope["body"]).decode())
+    carried = {"group_id": "group", "group_index": "group_index", "root_id": "root_id", "parent_id": "parent_id"}
+    options = {name: headers[header] for name, header in carried.items()}
+    return {
+        "task": headers["task"],
+        "args": args,
+        "kwargs": kwargs,
+        "options": {**options, "chord": embedded["chord"], "queue": message.queue},
+    }
 
 
 def _make(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any) -> _Envelope:

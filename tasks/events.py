@@ -49,7 +49,7 @@ class EventSwitch(threading.Thread):
     def look(self) -> None:
         """Send the events of tasks from now on if anybody listens, otherwise none."""
         dispatcher = self._consumer.event_dispatcher
-        if dispatcher is None:  # its connection is being made
+        if dispatcher is None or not dispatcher.groups:  # its connection is being made, or it sends all (`worker -E`)
             return
         if is_heard():
             dispatcher.groups.add(_TASKS)

@@ -12,7 +12,6 @@ from celery import Task
 from celery.exceptions import Ignore
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
-from kombu.utils.json import loads
 
 from advice import explain
 from orchestration.gate import AlreadyRunning, Message
@@ -21,7 +20,7 @@ from storage.errors import StorageError
 from storage.states import Cause, Trouble
 
 from .crowd import present
-from .envelope import seal
+from .envelope import seal, unseal
 from .outages import AWAY, outages
 from .queue import depths
 from .services import services
@@ -64,7 +63,7 @@ class GatedTask(Task):
         if crowd is None:
             publish(services().gate.park(args[0], [message], self.rank), producer)
         else:
-            crowd.add(message, lambda messages: publish(services().gate.park(args[0], messages, self.rank), producer))
+            crowd.add(message, lambda *of: publish(services().gate.park(args[0], of[0], self.rank), of[1]), producer)
         return self.AsyncResult(task_id)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -208,7 +207,7 @@ def publish(messages: Sequence[Message], producer: Any = None) -> None:
             waiting.pop(0)
     except OperationalError:  # a message that the broker did not take waits at its gate
         for message in waiting:
-            uid = loads(message.payload)["args"][0]
+            uid = unseal(message)["args"][0]
             services().gate.shut(uid, BROKER_SECONDS)  # otherwise another would be let through in its place
             services().gate.park_again(uid, message.id, BROKER_SECONDS)
         raise
@@ -217,7 +216,7 @@ def publish(messages: Sequence[Message], producer: Any = None) -> None:
 def _publish(message: Message, producer: Any) -> None:
     from . import registered_app  # a message of another process may be of any task
 
-    parts = loads(message.payload)
+    parts = unseal(message)
     Task.apply_async(
         registered_app().tasks[parts["task"]],
         parts["args"],

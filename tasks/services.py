@@ -109,7 +109,8 @@ def build(settings: Settings) -> Services:
     if settings.database.startswith("sqlite") and not os.access(settings.home, os.W_OK):
         raise WrongSettings(f"Nothing can be written into {settings.home}: mend its rights, or set PAGETURNER_HOME.")
     redis = make_redis(settings)
-    memory = RedisMemory(redis, renewing=make_redis(settings, _RENEWING_SECONDS))
+    renewing = make_redis(settings, _RENEWING_SECONDS)
+    memory = RedisMemory(redis, renewing=renewing, is_broker=settings.is_redis_broker)
     needs = Dependencies(
         store=Store(open_database(settings.database), Sealer(_keys_if_any(settings))),
         gate=Gate(memory, longest_request=DEADLINE_SECONDS),

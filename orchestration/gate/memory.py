@@ -42,8 +42,8 @@ class Message:
 
     id: str
     payload: str
-    #: The queue on the memory's own server that it is put into when it is let through, with a delivery tag in the place
-    #: of the payload's line break; empty if whoever lets it through publishes it.
+    #: The queue that it is put into when it is let through, if the memory is the broker's server: then with a delivery
+    #: tag in the place of the payload's line break. Empty if whoever lets it through publishes it.
     queue: str = ""
 
 

@@ -20,8 +20,12 @@ DUE_KEY = "gates:due"
 class RedisMemory:
     """The gates of one Redis."""
 
-    def __init__(self, redis: Redis, limits: Limits = LIMITS, *, renewing: Redis | None = None) -> None:
+    def __init__(
+        self, redis: Redis, limits: Limits = LIMITS, *, renewing: Redis | None = None, is_broker: bool = False
+    ) -> None:
         self.limits = limits
+        #: Whether the broker is this Redis: then the scripts put messages into its queues.
+        self._is_broker = is_broker
         self._redis = redis
         #: Renewals must not wait behind other requests that hang.
         self._renewing = renewing or redis
@@ -134,7 +138,7 @@ class RedisMemory:
     def _run(self, name: str, uid: str, *arguments: Any, client: Redis | None = None) -> Any:
         keys = [*(key_of(uid, part) for part in _PARTS), EPOCH_KEY]
         limits = (self.limits.in_flight, self.limits.head_start, self.limits.lease, self.limits.patience)
-        return self._scripts[name](keys=keys, args=(*limits, *arguments), client=client)
+        return self._scripts[name](keys=keys, args=(*limits, int(self._is_broker), *arguments), client=client)
 
 
 def key_of(uid: str, part: str) -> str:
@@ -147,10 +151,17 @@ def _dump(message: Message) -> str:
     return f"!{message.queue}\n{message.payload}" if message.queue else message.payload
 
 
+def _load(message_id: str, text: str) -> Message:
+    if not text.startswith("!"):
+        return Message(id=message_id, payload=text)
+    queue, _, payload = text[1:].partition("\n")
+    return Message(id=message_id, payload=payload, queue=queue)
+
+
 def _admission(result: list[Any]) -> Admission:
     again = int(result[0])
     pairs = zip(result[1::2], result[2::2], strict=True)
-    messages = [Message(id=name.decode(), payload=payload.decode()) for name, payload in pairs]
+    messages = [_load(name.decode(), payload.decode()) for name, payload in pairs]
     return Admission(messages=messages, again_at=None if again < 0 else again)
 
 

@@ -266,7 +266,7 @@ class Crawls:
                 return None
             values: dict[str, Any] = {"problem": cause.reason, "error": cause.error} | _rest(connection, crawl, now)
             if cause.trouble is Trouble.BUG:  # whatever the bug was: the next crawl proves nothing by this one's proof
-                values["proof_id"] = None
+                values |= {"proof_id": None, "proof_digest": None}
             connection.execute(_UPDATE_STREAM, {"stream": crawl.stream_id} | values)
             return _as_it_stands(crawl, row)
 
@@ -347,8 +347,7 @@ _EVERY = (
     .join(locations, locations.c.id == streams.c.location_id)
     .order_by(crawls.c.id)
 )
-CRAWL_OF_ID = _EVERY.where(crawls.c.id == sa.bindparam("of"))
-_OF_ID = Prepared(CRAWL_OF_ID)
+_OF_ID = Prepared(_EVERY.where(crawls.c.id == sa.bindparam("of")))
 _OF_SYNC = Prepared(_EVERY.where(crawls.c.sync_id == sa.bindparam("of")))
 
 _IT = crawls.c.id == sa.bindparam("of")

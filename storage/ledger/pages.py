@@ -1,6 +1,7 @@
 """Pages: the ledger of a crawl, and its staging area. A stored page is not requested again in its round."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from ..schema import crawls, locations, pages, streams
 from ..sealer import Sealer
 from ..sql import insert_or, own_columns, pick
 from ..states import UNFINISHED, CrawlKind, PageOutcome
-from .crawls import CRAWL, CRAWL_OF_ID, Crawl, make_crawl
+from .crawls import CRAWL, Crawl, make_crawl
 
 #: Pages of ended crawls are kept this long, so that a person can see what Apple answered.
 PAGES_KEPT = timedelta(days=1)
@@ -163,23 +164,44 @@ class Pages:
         return swept == _SWEPT_AT_ONCE
 
 
-def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[tuple[int, bytes]]]:
+class LostBody(Exception):
+    """The body of a page is neither with it nor with the proof's page: its crawl is of no use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """The body of a stored page, and what identifies its records, if anything does."""
+
+    index: int
+    packed: bytes
+    digest: bytes | None
+
+
+def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[Body]]:
     """Yield the bodies that count in the order in which they were fetched, some at a time."""
     indexes = [index for index in connection.scalars(_COUNTED, _limits(crawl)) if crawl.has_place(index)]
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
         some = indexes[start : start + _BODIES_AT_ONCE]
         rows = connection.execute(_BODIES, {"crawl": crawl.id, "some": some})
-        found = {row[0]: row[1] for row in rows}
-        yield [(index, found[index]) for index in some]
+        found = {index: Body(index=index, packed=packed, digest=digest) for index, digest, packed in rows}
+        if lost := [index for index, one in found.items() if one.packed is None]:
+            raise LostBody(f"(crawl {crawl.id}, pages {lost})")
+        yield [found[index] for index in some]
 
 
-def is_proved(connection: sa.Connection, crawl: Crawl, proof_id: int | None) -> bool:
-    """Return whether the pages of a crawl that count are those of the proof: as many, each with the same records."""
-    if proof_id is None:
-        return False
-    proof = make_crawl(connection.execute(CRAWL_OF_ID, {"of": proof_id}).one())
-    alike = connection.execute(_ALIKE, _limits(crawl) | {"proof": proof_id}).one()
-    return bool(alike.same == alike.all_ == connection.scalar(_HOW_MANY, _limits(proof)))
+def digest_all(connection: sa.Connection, crawl: Crawl) -> bytes | None:
+    """Return what identifies the records of all pages of a crawl that count; None if those of a page are not."""
+    return join_digests({row[0]: row[1] for row in connection.execute(_DIGESTS, _limits(crawl))})
+
+
+def join_digests(of_pages: Mapping[int, bytes | None]) -> bytes | None:
+    """Return what identifies pages by their indexes, from what identifies each; None if one is not identified."""
+    digest = hashlib.blake2b(digest_size=16)
+    for index, one in sorted(of_pages.items()):
+        if one is None:
+            return None
+        digest.update(index.to_bytes(8, signed=True) + one)
+    return digest.digest()
 
 
 def complete(connection: sa.Connection, crawl: Crawl) -> None:
@@ -237,9 +259,14 @@ _FACTS = Prepared(
 _LAST = sa.func.max(pages.c.fetched_at)
 _MOVED_AT = Prepared(sa.select(_LAST).where(_HERE))
 _SIZES_AT = sa.select(pages.c.size, pages.c.records).where(_HERE & (pages.c.index == sa.bindparam("place")))
+_IS_SAME = sa.and_(
+    _PROOF.c.crawl_id == pages.c.same_as,
+    _PROOF.c.index == pages.c.index,
+    _PROOF.c.digest == pages.c.digest,  # a late answer may have taken its place meanwhile
+)
 _BODIES = (
-    sa.select(pages.c.index, sa.func.coalesce(pages.c.body, _PROOF.c.body).label("body"))
-    .outerjoin(_PROOF, (_PROOF.c.crawl_id == pages.c.same_as) & (_PROOF.c.index == pages.c.index))
+    sa.select(pages.c.index, pages.c.digest, sa.func.coalesce(pages.c.body, _PROOF.c.body).label("body"))
+    .outerjoin(_PROOF, _IS_SAME)
     .where(_HERE & pages.c.index.in_(sa.bindparam("some", expanding=True)))
 )
 _IS_COUNTED = sa.and_(
@@ -251,14 +278,8 @@ _IS_COUNTED = sa.and_(
     pages.c.index.not_in(sa.bindparam("apart", expanding=True)),
 )
 _COUNTED = sa.select(pages.c.index).where(_IS_COUNTED).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
-_HOW_MANY = sa.select(sa.func.count()).select_from(pages).where(_IS_COUNTED)
-_IS_SAME = sa.case((pages.c.same_as == sa.bindparam("proof"), 1), else_=0)
-_ALIKE = sa.select(sa.func.count().label("all_"), sa.func.coalesce(sa.func.sum(_IS_SAME), 0).label("same")).where(
-    _IS_COUNTED
-)
-_BODY_OF_PROOF = sa.select(_PROOF.c.body).where(
-    (_PROOF.c.crawl_id == pages.c.same_as) & (_PROOF.c.index == pages.c.index)
-)
+_DIGESTS = sa.select(pages.c.index, pages.c.digest).where(_IS_COUNTED)
+_BODY_OF_PROOF = sa.select(_PROOF.c.body).where(_IS_SAME)
 _COMPLETE = (
     sa.update(pages)
     .where(_HERE & pages.c.same_as.is_not(None))

@@ -45,8 +45,10 @@ class Stream:
     held_digest: str | None
     held_at: datetime | None
     accepted_deletes: int | None
-    #: The crawl whose stored pages are exactly what the mirror has; None once anything else was published.
+    #: The crawl whose stored pages are exactly what the mirror has, and what identifies them; None once anything else
+    #: was published.
     proof_id: int | None
+    proof_digest: bytes | None
     due_at: datetime | None
     failures: int
     seen_at: datetime | None

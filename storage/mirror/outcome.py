@@ -43,8 +43,9 @@ class Findings:
     #: How many deletes were not made, and the digest of exactly those.
     held: int = 0
     digest: str | None = None
-    #: Whether the pages are those of the stream's proof, so that nothing had to be compared.
+    #: Whether the pages are those of the stream's proof, so that nothing had to be compared; and what identifies them.
     is_proved: bool = False
+    proof_digest: bytes | None = None
     #: How many retired users a crawl showed that could not count them.
     retired: int = 0
 
@@ -66,6 +67,7 @@ def stream_after(crawl: Crawl, stream: Stream, found: Findings, now: datetime) -
         error=None,
         failures=0,
         proof_id=None,  # whatever was published, unless it is a proof itself
+        proof_digest=None,
         moves=stream.moves + (found.changes.total > 0),
     )
     match crawl.kind:
@@ -89,8 +91,10 @@ def _after_full(crawl: Crawl, stream: Stream, found: Findings, now: datetime, pr
     after = _with_held(after, found, now)
     if found.held:
         return after
-    proof = proof_id if found.is_proved else crawl.id
-    return replace(after, complete_version=crawl.version, full_at=now, seen_at=crawl.opened_at, proof_id=proof)
+    after = replace(after, complete_version=crawl.version, full_at=now, seen_at=crawl.opened_at)
+    if found.proof_digest is None:
+        return after
+    return replace(after, proof_id=proof_id if found.is_proved else crawl.id, proof_digest=found.proof_digest)
 
 
 def _after_delta(crawl: Crawl, stream: Stream, found: Findings) -> Stream:

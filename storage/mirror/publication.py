@@ -1,6 +1,6 @@
 """Publish: compare what a crawl read with the mirror, and apply the difference, its feed and its version as one."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from apple.resources import Paging
 from ..clock import Clock
 from ..database import Database
 from ..ledger.crawls import PUBLISH, Crawl, moving
-from ..ledger.pages import complete, counted_in_all, is_consistent, is_proved
+from ..ledger.pages import complete, counted_in_all, digest_all, is_consistent, join_digests
 from ..ledger.streams import Stream, lock_stream
 from ..limits import allow
 from ..schema import crawls, streams
@@ -86,27 +86,35 @@ class _Publication:
     def run(self, judge: Judge) -> Published:
         is_consistent = self._are_pages_consistent()
         if is_consistent and self._is_proved():
-            found = self._unchanged(is_proved=True)
+            found = self._unchanged(is_proved=True, proof_digest=self._stream.proof_digest)
         else:
             self._stage.fill(self._crawl)
             if is_consistent and self._is_full and self._is_same():
-                found = self._unchanged(is_proved=False)
+                found = self._unchanged(is_proved=False, proof_digest=None)
             else:
                 found = self._compare(judge, is_consistent=is_consistent)
+            found = replace(found, proof_digest=join_digests(self._stage.digests))
             self._stage.drop()
         self._note(found)
         return Published(changes=found.changes, held=found.held)
 
     def _is_proved(self) -> bool:
         """Return whether a full crawl has the very pages that the mirror was made of, so that nothing is compared."""
-        if not self._is_full or not is_proved(self._connection, self._crawl, self._stream.proof_id):
+        known = self._stream.proof_digest
+        if not self._is_full or known is None or digest_all(self._connection, self._crawl) != known:
             return False
         # The legacy service may count a record that no batch showed.
         return self._mirror.resource.paging is not Paging.BATCH or self._is_counted(self._stream.records)
 
-    def _unchanged(self, *, is_proved: bool) -> Findings:
+    def _unchanged(self, *, is_proved: bool, proof_digest: bytes | None) -> Findings:
         nothing = Changes()
-        return Findings(is_consistent=True, changes=nothing, records=self._records(nothing), is_proved=is_proved)
+        return Findings(
+            is_consistent=True,
+            changes=nothing,
+            records=self._records(nothing),
+            is_proved=is_proved,
+            proof_digest=proof_digest,
+        )
 
     @property
     def _is_full(self) -> bool:

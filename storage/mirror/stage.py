@@ -13,7 +13,7 @@ from apple.questions import Question
 from apple.resources import Paging
 
 from ..ledger.crawls import PAGES_A_SCOPE, Crawl
-from ..ledger.pages import AGAIN, bodies
+from ..ledger.pages import AGAIN, Body, bodies
 from .tables import MIRRORS, Mirror, Row
 
 #: Where a staged record stood in the order of fetching: of two with one key, the one fetched last wins.
@@ -30,12 +30,15 @@ class Stage:
         self.rows = 0
         #: Records that came more than once, though their key allows only one: the pages were of different moments.
         self.repeated = 0
+        #: What identifies the records of each page that was staged.
+        self.digests: dict[int, bytes | None] = {}
         self._first_page = (0, 0)
 
     def fill(self, crawl: Crawl) -> None:
         """Load the stored pages of a crawl."""
         self.table.create(self._connection, checkfirst=False)
         for some in bodies(self._connection, crawl):  # all read before any is written: one connection
+            self.digests |= {one.index: one.digest for one in some}
             self._copy(self._number(self._read(some)))
         self._ready()
 
@@ -64,11 +67,11 @@ class Stage:
         """Drop the table."""
         self.table.drop(self._connection, checkfirst=False)
 
-    def _read(self, some: list[tuple[int, bytes]]) -> Iterator[Row]:
-        for index, packed in some:
-            page = read_page(_asked(self._mirror, index), unpack(packed, BODY_LIMIT_BYTES))
+    def _read(self, some: list[Body]) -> Iterator[Row]:
+        for one in some:
+            page = read_page(_asked(self._mirror, one.index), unpack(one.packed, BODY_LIMIT_BYTES))
             if page.records is not None:
-                if index in {0, AGAIN}:
+                if one.index in {0, AGAIN}:
                     self._first_page = (self.rows + 1, self.rows + len(page.records))
                 yield from self._mirror.make_rows(page.records)
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -94,6 +95,78 @@ def test_each_delivery_has_a_tag_of_its_own(env):
     assert done.returncode == 0, done.stderr
     tags = json.loads(done.stdout)
     assert len(tags) == len(set(tags)) == 2
+
+
+_CHANGED_BROKER = """
+import json
+import sys
+from types import SimpleNamespace
+from tasks import app
+from tasks.gated import GatedTask
+from tasks.queue import CeleryQueue
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+redis = services().needs.gate._memory._redis
+if sys.argv[1] == "before":  # all stay parked
+    services().gate.shut('u"1', 3600.0)
+    CeleryQueue().round(SimpleNamespace(uid='u"1', id=7, round=1), range(1, 20))
+else:
+    redis.delete('gate:{u"1}:state')
+    from tasks.gated import publish
+    publish(services().gate._memory.admit('u"1').messages)
+    with app.connection_for_write() as connection:
+        queue = app.amqp.queues["page"](connection.default_channel)
+        found = []
+        while (message := queue.get()) is not None:
+            found.append([message.headers["id"], message.decode()[0], message.headers["group"]])
+            assert message.decode()[2]["chord"]["task"] == "pageturner.reconcile"
+        print(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def another_broker(redis_url):
+    """Another Redis than that of the gates: what Celery alone can publish to."""
+    return {"PAGETURNER_BROKER_URL": urlsplit(redis_url)._replace(path="/5").geturl()}
+
+
+def test_another_broker_afterwards(env, redis, another_broker):
+    """What was parked for one broker is published to another, whose processes let it through."""
+    for when, more in (("before", {}), ("after", another_broker)):
+        command = [sys.executable, "-c", _CHANGED_BROKER, when]
+        done = subprocess.run(command, env=env | more, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[f"7.1.{index}", ['u"1', 7, 1, index], "7.1"] for index in range(1, 8)]
+    assert redis.llen("page") == 0
+
+
+_A_FEW = """
+import json
+from types import SimpleNamespace
+from tasks import app
+from tasks.queue import CeleryQueue
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+CeleryQueue().round(SimpleNamespace(uid='u"1', id=7, round=1), range(1, 4))
+with app.connection_for_write() as connection:
+    queue = app.amqp.queues["page"](connection.default_channel)
+    found = []
+    while (message := queue.get()) is not None:
+        found.append([message.headers["id"], message.decode()[0]])
+    print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("is_another", [False, True])
+def test_a_chord_of_a_few_pages(env, is_another, another_broker):
+    """A chord that fits into one script is published, after Celery has taken its producer back, whatever the broker."""
+    more = another_broker if is_another else {}
+    command = [sys.executable, "-c", _A_FEW]
+    done = subprocess.run(command, env=env | more, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[f"7.1.{index}", ['u"1', 7, 1, index]] for index in range(1, 4)]
 
 
 _OTHER_BROKER = """

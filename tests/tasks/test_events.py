@@ -37,6 +37,9 @@ look_beside("worker.#")
 look()
 print(heard)
 EventSwitch(SimpleNamespace(event_dispatcher=None)).look()
+everything = SimpleNamespace(groups=set())  # as with `celery worker -E`
+EventSwitch(SimpleNamespace(event_dispatcher=everything)).look()
+assert not everything.groups
 """
 
 

@@ -17,6 +17,7 @@ local limit = tonumber(ARGV[1])      -- requests in flight
 local head = tonumber(ARGV[2])       -- messages beyond that in the broker
 local lease = tonumber(ARGV[3])
 local patience = tonumber(ARGV[4])   -- how long a published message may wait for its start
+local is_broker = ARGV[5] == '1'     -- whether the queues of the caller's broker are on this server
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -63,11 +64,12 @@ local function publish(id, result)
   local times = redis.call('HINCRBY', sent, id, 1)
   -- A message in a long queue is not lost: each time it is published again, it may wait twice as long.
   redis.call('ZADD', admitted, now + patience * 2 ^ math.min(times - 1, 10), id)
-  local queue, before, after = string.match(message, '^!([^\n]+)\n([^\n]*)\n([^\n]*)$')
-  if queue then
-    -- The broker is this server: the message goes into its queue in this step, with a delivery tag of its own.
-    redis.call('LPUSH', queue, before .. id .. '.' .. times .. '.' .. string.format('%d', now) .. after)
-    return
+  if is_broker then
+    local queue, before, after = string.match(message, '^!([^\n]+)\n([^\n]*)\n([^\n]*)$')
+    if queue then -- it goes there in this step, with a delivery tag of its own
+      redis.call('LPUSH', queue, before .. redis.sha1hex(id .. ' ' .. times .. ' ' .. now) .. after)
+      return
+    end
   end
   result[#result + 1] = id
   result[#result + 1] = message

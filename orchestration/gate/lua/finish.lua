@@ -1,3 +1,3 @@
 -- A task has ended: delete its message, and admit the next one.
-forget(ARGV[5])
+forget(ARGV[6])
 return admit()

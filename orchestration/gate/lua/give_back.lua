@@ -1,8 +1,8 @@
 -- Give a permit back; if Apple asked for fewer requests, or is away, close the gate in the same step, before another can
 -- be granted. Returns when the gate opens (0 if it is open), in how long that is, and how often in a row it was closed.
-local execution, closings, outcome = ARGV[5], tonumber(ARGV[6]), ARGV[7]
-local wait, base, cap = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local id, storing = ARGV[11], tonumber(ARGV[12])
+local execution, closings, outcome = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local wait, base, cap = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local id, storing = ARGV[12], tonumber(ARGV[13])
 redis.call('ZREM', permits, execution)
 if redis.call('HEXISTS', messages, id) == 1 then
   redis.call('ZADD', keeping, now + storing, id)

@@ -1,5 +1,5 @@
 -- Park the message of a running task again; it keeps its place.
-local id, delay = ARGV[5], tonumber(ARGV[6])
+local id, delay = ARGV[6], tonumber(ARGV[7])
 if redis.call('ZREM', admitted, id) == 0 then
   return admit()
 end

@@ -1,5 +1,5 @@
 -- Shut a gate for a time, by a closing in the database; with the number of closings in a row.
-local wait, step = tonumber(ARGV[5]), tonumber(ARGV[6])
+local wait, step = tonumber(ARGV[6]), tonumber(ARGV[7])
 shut(wait)
 -- Answers that are under way belong to the same closing: they make no wait longer.
 redis.call('HINCRBY', state, 'closings', 1)

@@ -1,8 +1,8 @@
 -- Take a permit for one execution. Returns {1, closings}, or {0, milliseconds to wait (-1: until one is given back),
 -- why}.
-local execution, id, rate, window = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local sole = ARGV[9]  -- of executions whose names begin with this, one at a time; empty for any number
-local twin = ARGV[10] -- how the names of executions of the same message begin; empty if there is no message
+local execution, id, rate, window = ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
+local sole = ARGV[10]  -- of executions whose names begin with this, one at a time; empty for any number
+local twin = ARGV[11] -- how the names of executions of the same message begin; empty if there is no message
 redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
 local living = redis.call('ZRANGE', permits, 0, -1)
 

@@ -1,8 +1,10 @@
 """Proofs: a full crawl whose pages are those that the mirror was made of is not stored twice, and not compared."""
 
+import pytest
 import sqlalchemy as sa
 
 from storage.database import Database
+from storage.ledger.pages import LostBody
 from storage.ledger.syncs import Wanted
 from storage.mirror.hold import Verdict
 from storage.schema import pages, streams
@@ -124,6 +126,32 @@ def test_a_torn_reading_takes_the_proof_away(store: FilledStore, database: Datab
     store.publish(store.read(stream, [ONE, TWO], [FOUR], consistent=False))
     assert proof_of(database, stream) is None
     store.publish(store.read(stream, [ONE, TWO], [THREE], version="v3"))
+    assert store.mirror(stream) == [ONE, TWO, THREE]
+
+
+def test_a_late_answer_to_the_proof(store: FilledStore, database: Database):
+    """An answer that takes a page's place after its crawl was published proves nothing: the mirror never had it."""
+    stream, crawl = first_load(store)
+    others = store.open(store.stream(store.add("other", "2"), "assignments")).crawl_id
+    store.keep(others, "assignments", [ONE, FOUR])
+    with database.write() as connection:
+        late = sa.select(pages.c.body, pages.c.digest).where(pages.c.crawl_id == others)
+        row = connection.execute(late).one()
+        here = (pages.c.crawl_id == crawl.id) & (pages.c.index == 0)
+        connection.execute(sa.update(pages).where(here).values(body=row.body, digest=row.digest))
+    store.publish(store.read(stream, [ONE, FOUR], [THREE]))
+    assert store.mirror(stream) == [ONE, THREE, FOUR]
+
+
+def test_a_late_answer_after_the_comparison(store: FilledStore, database: Database):
+    """A body that is no longer what a page was compared with is not taken for it: the publish fails, and says so."""
+    stream, crawl = first_load(store)
+    again = store.read(stream, [ONE, TWO], [FOUR])
+    with database.write() as connection:
+        here = (pages.c.crawl_id == crawl.id) & (pages.c.index == 0)
+        connection.execute(sa.update(pages).where(here).values(digest=b"another"))
+    with pytest.raises(LostBody):
+        store.publish(again)
     assert store.mirror(stream) == [ONE, TWO, THREE]
 
 
