@@ -84,11 +84,11 @@ class _Publication:
         self._stage = Stage(connection, self._mirror)
 
     def run(self, judge: Judge) -> Published:
-        is_consistent = self._are_pages_consistent()
-        if is_consistent and self._is_proved():
+        if self._is_proved():
             found = self._unchanged(is_proved=True, proof_digest=self._stream.proof_digest)
         else:
             self._stage.fill(self._crawl)
+            is_consistent = self._are_pages_consistent()  # of what was staged: a late page is seen by one or by both
             if is_consistent and self._is_full and self._is_same():
                 found = self._unchanged(is_proved=False, proof_digest=None)
             else:
@@ -102,6 +102,8 @@ class _Publication:
         """Return whether a full crawl has the very pages that the mirror was made of, so that nothing is compared."""
         known = self._stream.proof_digest
         if not self._is_full or known is None or digest_all(self._connection, self._crawl) != known:
+            return False
+        if not self._are_pages_consistent():
             return False
         # The legacy service may count a record that no batch showed.
         return self._mirror.resource.paging is not Paging.BATCH or self._is_counted(self._stream.records)

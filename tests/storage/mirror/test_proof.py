@@ -1,15 +1,17 @@
 """Proofs: a full crawl whose pages are those that the mirror was made of is not stored twice, and not compared."""
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
-from storage.database import Database
-from storage.ledger.pages import LostBody
+from apple.answers import pack
+from storage.database import Database, open_database
+from storage.ledger.pages import Content, LostBody, PageFact
 from storage.ledger.syncs import Wanted
 from storage.mirror.hold import Verdict
 from storage.schema import pages, streams
-from storage.states import Cause, CrawlKind, Trouble
-from tests.support.filled_store import FilledStore
+from storage.states import Cause, CrawlKind, PageOutcome, Trouble
+from tests.support.filled_store import FilledStore, make_store
 
 
 def assignment(number: int, **more) -> dict[str, object]:
@@ -141,6 +143,28 @@ def test_a_late_answer_to_the_proof(store: FilledStore, database: Database):
         connection.execute(sa.update(pages).where(here).values(body=row.body, digest=row.digest))
     store.publish(store.read(stream, [ONE, FOUR], [THREE]))
     assert store.mirror(stream) == [ONE, THREE, FOUR]
+
+
+def test_a_late_answer_while_it_is_published(copied_database):
+    """A page of another version that comes between two statements of a publish is staged, and makes the crawl torn."""
+    database = open_database(copied_database)
+    store = make_store(database)
+    stream, _ = first_load(store)
+    crawl = store.read(stream, [ONE, FOUR], [THREE], version="v2")
+    late = PageFact(index=0, round=1, outcome=PageOutcome.STORED, version="v3", records=1)
+    body = pack(msgspec.json.encode({"assignments": [ONE]}))
+    came: list[bool] = []
+
+    def come(_connection, _cursor, statement, *_) -> None:
+        if "TEMPORARY TABLE stage" in statement:
+            came.append(store.pages.store(crawl.id, late, Content(body=body)))
+
+    sa.event.listen(database.engine, "before_cursor_execute", come)
+    store.publish(crawl)
+    assert came == [True]
+    assert store.mirror(stream) == [ONE, TWO, THREE]
+    assert proof_of(database, stream) is None
+    database.close()
 
 
 def test_a_late_answer_after_the_comparison(store: FilledStore, database: Database):
