@@ -31,14 +31,13 @@ class _Envelope:
     options: dict[str, Any]
     task_id: str
     queue: str
-    headers: dict[str, Any]
     message: dict[str, Any]
     #: The last part of a body: what is to happen after the task, which is the same for the whole chord.
     embedded: str
 
     def fits(self, task: Task, options: dict[str, Any]) -> bool:
         """Return whether a message is of the same chord."""
-        if task.name != self.headers["task"] or not options.get("group_id"):
+        if task.name != self.message["headers"]["task"] or not options.get("group_id"):
             return False
         return options.keys() == self.options.keys() and all(
             one is options[name] or (isinstance(one, str) and one == options[name])
@@ -48,8 +47,8 @@ class _Envelope:
 
     def parts(self, task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any]) -> tuple[str, str]:
         """Return another message of the chord: what stands before its delivery tag, and what stands after it."""
-        root = self.headers["root_id"]
-        headers = self.headers | {
+        root = self.message["headers"]["root_id"]
+        headers = self.message["headers"] | {
             "id": task_id,
             "group_index": options.get("group_index"),
             "argsrepr": saferepr(args, task.app.amqp.argsrepr_maxsize, maxlevels=task.app.conf.task_repr_maxlevels),
@@ -104,7 +103,6 @@ def _make(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, A
         options=options,
         task_id=task_id,
         queue=queue,
-        headers=message["headers"],
         message=message,
         embedded=dumps(loads(body)[2]),
     )

@@ -6,6 +6,7 @@ share the workers fairly. The first argument of a gated task is the location's u
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from celery import Task
@@ -61,10 +62,13 @@ class GatedTask(Task):
         message = seal(self, args, kwargs, task_id, carried, producer)
         crowd = present()
         if crowd is None:
-            publish(services().gate.park(args[0], [message], self.rank), producer)
+            self._park(args[0], [message], producer)
         else:
-            crowd.add(message, lambda *of: publish(services().gate.park(args[0], of[0], self.rank), of[1]), producer)
+            crowd.add(message, partial(self._park, args[0]), producer)
         return self.AsyncResult(task_id)
+
+    def _park(self, uid: str, messages: Sequence[Message], producer: Any) -> None:
+        publish(services().gate.park(uid, messages, self.rank), producer)
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Run the task. It never fails its chord: an error is in the ledger, or the message is parked again."""

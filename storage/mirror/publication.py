@@ -85,17 +85,17 @@ class _Publication:
 
     def run(self, judge: Judge) -> Published:
         if self._is_proved():
-            found = self._unchanged(is_proved=True, proof_digest=self._stream.proof_digest)
+            found, digest = self._unchanged(is_proved=True), self._stream.proof_digest
         else:
             self._stage.fill(self._crawl)
             is_consistent = self._are_pages_consistent()  # of what was staged: a late page is seen by one or by both
             if is_consistent and self._is_full and self._is_same():
-                found = self._unchanged(is_proved=False, proof_digest=None)
+                found = self._unchanged(is_proved=False)
             else:
                 found = self._compare(judge, is_consistent=is_consistent)
-            found = replace(found, proof_digest=join_digests(self._stage.digests))
+            digest = join_digests(self._stage.digests)
             self._stage.drop()
-        self._note(found)
+        self._note(replace(found, proof_digest=digest))
         return Published(changes=found.changes, held=found.held)
 
     def _is_proved(self) -> bool:
@@ -108,15 +108,9 @@ class _Publication:
         # The legacy service may count a record that no batch showed.
         return self._mirror.resource.paging is not Paging.BATCH or self._is_counted(self._stream.records)
 
-    def _unchanged(self, *, is_proved: bool, proof_digest: bytes | None) -> Findings:
+    def _unchanged(self, *, is_proved: bool) -> Findings:
         nothing = Changes()
-        return Findings(
-            is_consistent=True,
-            changes=nothing,
-            records=self._records(nothing),
-            is_proved=is_proved,
-            proof_digest=proof_digest,
-        )
+        return Findings(is_consistent=True, changes=nothing, records=self._records(nothing), is_proved=is_proved)
 
     @property
     def _is_full(self) -> bool:
