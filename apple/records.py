@@ -3,6 +3,7 @@
 Known fields are typed; what Apple adds later is kept beside the record it came with, and never dropped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NewType
 
@@ -179,6 +180,11 @@ class Records:
         """Return these records and then those of another list."""
         moved = {len(self.known) + position: rest for position, rest in other.unknown.items()}
         return Records(known=self.known + other.known, unknown=self.unknown | moved)
+
+    def pick(self, places: Sequence[int]) -> "Records":
+        """Return the records at these places."""
+        unknown = {new: self.unknown[old] for new, old in enumerate(places) if old in self.unknown}
+        return Records(known=[self.known[place] for place in places], unknown=unknown)
 
 
 def apple_names(kind: type[Record]) -> dict[str, str]:

@@ -73,7 +73,7 @@ RESOURCES: dict[str, Resource] = {
             member="assignments",
             record=Assignment,
             paging=Paging.INDEX,
-            key=("adam_id", "pricing_param", "client_user_id", "serial_number"),
+            key=("serial_number", "client_user_id", "adam_id", "pricing_param"),
             has_delta=True,
             url_name="getAssignments",
         ),

@@ -13,7 +13,6 @@ from storage.errors import DatabaseAway
 from storage.ledger.crawls import PAGES_A_SCOPE, Crawl
 from storage.ledger.pages import AGAIN, BASE, CHECK, END, Content, PageFact, PageJob
 from storage.locations import Location
-from storage.mirror.tables import digest_records
 from storage.states import Cause, CrawlKind, LocationState, PageOutcome, Trouble
 from storage.store import Store
 
@@ -147,7 +146,7 @@ class Fetcher:
         )
         content = Content()
         if page.records is not None and not is_lost:
-            content = job.content(digest_records(page.records), answer.packed)
+            content = job.content(page.records, answer.packed)
         self._keep(crawl, fact, replace(content, cursor=page.cursor, seconds=answer.seconds))
         with about(stream=crawl.resource):
             words = "Page %d of %s: %s, %s records in %.2f s."

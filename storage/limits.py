@@ -40,6 +40,7 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20000",
+    "jit": "off",  # a statement that PostgreSQL expects to be long is over before it is compiled
 }
 
 _OPENING = "opening"
@@ -70,12 +71,11 @@ def prepare_session(driver: Any, _: Any) -> None:
     driver.autocommit = False
 
 
-def allow(connection: sa.Connection, seconds: float) -> None:
+def allow(connection: sa.Connection, seconds: float, **settings: str) -> None:
     """Set the limits of the transaction under way: this long for each statement, half of it for each lock."""
     if connection.dialect.name == "postgresql":
-        limits = {"statement_timeout": seconds, "lock_timeout": seconds / 2}
-        settings = (sa.func.set_config(name, f"{limit:.0f}s", sa.true()) for name, limit in limits.items())
-        connection.execute(sa.select(*settings))
+        settings |= {"statement_timeout": f"{seconds:.0f}s", "lock_timeout": f"{seconds / 2:.0f}s"}
+        connection.execute(sa.select(*(sa.func.set_config(name, value, sa.true()) for name, value in settings.items())))
 
 
 def allow_pauses(connection: sa.Connection) -> None:

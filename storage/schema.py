@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from .sql import Carried, Document, Identity, Key, Moment
+from .sql import Carried, Document, Identity, Key, Moment, Numbers
 from .states import CrawlKind, CrawlState, LocationState, PageOutcome, SyncState
 
 metadata = sa.MetaData(
@@ -237,6 +237,8 @@ pages = sa.Table(
     # stored there alone.
     sa.Column("digest", sa.LargeBinary),
     sa.Column("same_as", Identity),
+    # Of each of its records, where the body is stored.
+    sa.Column("fingerprints", Numbers),
     sa.Column("version", sa.Text),
     sa.Column("total", sa.Integer),
     sa.Column("next_index", sa.Integer),

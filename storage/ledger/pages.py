@@ -1,17 +1,19 @@
 """Pages: the ledger of a crawl, and its staging area. A stored page is not requested again in its round."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from apple.records import Records
 from apple.resources import RESOURCES, Paging
 from apple.tokens import Token
 
 from ..database import Database
+from ..identity import digest_records, encode_records, fingerprints
 from ..locations import LOCATION, Location, make_location
 from ..prepared import Prepared
 from ..schema import crawls, locations, pages, streams
@@ -73,6 +75,8 @@ class Content:
     #: Identifies the records, and the crawl that is the stream's proof if its page has the same.
     digest: bytes | None = None
     same_as: int | None = None
+    #: One a record; None where the proof has them, and where nothing will be compared by them.
+    fingerprints: Sequence[int] | None = None
     #: What the request for the next page must carry, if that is not a page number.
     cursor: str | None = field(default=None, repr=False)
     seconds: float | None = None
@@ -92,13 +96,14 @@ class PageJob:
     proof_id: int | None = None
     proof_digest: bytes | None = None
 
-    def content(self, digest: bytes, body: bytes) -> "Content":
+    def content(self, records: Records, body: bytes) -> "Content":
         """Return what to store of an answer: not its body again, if the proof has a page of the same records."""
         if self.crawl.kind is not CrawlKind.FULL:
             return Content(body=body)
+        digest = digest_records(records)
         if digest == self.proof_digest:
             return Content(digest=digest, same_as=self.proof_id)
-        return Content(body=body, digest=digest)
+        return Content(body=body, digest=digest, fingerprints=fingerprints(encode_records(records)))
 
 
 class Pages:
@@ -177,9 +182,11 @@ class Body:
     digest: bytes | None
 
 
-def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[Body]]:
-    """Yield the bodies that count in the order in which they were fetched, some at a time."""
+def bodies(connection: sa.Connection, crawl: Crawl, wanted: Container[int] | None = None) -> Iterator[list[Body]]:
+    """Yield the bodies that count, or those of the wanted pages, in the order in which they were fetched."""
     indexes = [index for index in connection.scalars(_COUNTED, _limits(crawl)) if crawl.has_place(index)]
+    if wanted is not None:
+        indexes = [index for index in indexes if index in wanted]
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
         some = indexes[start : start + _BODIES_AT_ONCE]
         rows = connection.execute(_BODIES, {"crawl": crawl.id, "some": some})
@@ -187,6 +194,11 @@ def bodies(connection: sa.Connection, crawl: Crawl) -> Iterator[list[Body]]:
         if lost := [index for index, one in found.items() if one.packed is None]:
             raise LostBody(f"(crawl {crawl.id}, pages {lost})")
         yield [found[index] for index in some]
+
+
+def marks(crawl: Crawl) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """Return the statement for the digest and the fingerprints of each page that counts, and its parameters."""
+    return _MARKS, _limits(crawl)
 
 
 def digest_all(connection: sa.Connection, crawl: Crawl) -> bytes | None:
@@ -205,7 +217,7 @@ def join_digests(of_pages: Mapping[int, bytes | None]) -> bytes | None:
 
 
 def complete(connection: sa.Connection, crawl: Crawl) -> None:
-    """Store the bodies of a crawl's pages with them, where only the proof has them: the crawl is to be the proof."""
+    """Store with a crawl's pages what only the proof has of them: the crawl is to be the proof."""
     connection.execute(_COMPLETE, {"crawl": crawl.id})
 
 
@@ -278,12 +290,17 @@ _IS_COUNTED = sa.and_(
     pages.c.index.not_in(sa.bindparam("apart", expanding=True)),
 )
 _COUNTED = sa.select(pages.c.index).where(_IS_COUNTED).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+_MARKS = (
+    sa.select(pages.c.index, pages.c.digest, sa.func.coalesce(pages.c.fingerprints, _PROOF.c.fingerprints))
+    .outerjoin(_PROOF, _IS_SAME)
+    .where(_IS_COUNTED)
+)
 _DIGESTS = sa.select(pages.c.index, pages.c.digest).where(_IS_COUNTED)
-_BODY_OF_PROOF = sa.select(_PROOF.c.body).where(_IS_SAME)
 _COMPLETE = (
     sa.update(pages)
     .where(_HERE & pages.c.same_as.is_not(None))
-    .values(body=_BODY_OF_PROOF.scalar_subquery(), same_as=None)
+    .values({name: sa.select(_PROOF.c[name]).where(_IS_SAME).scalar_subquery() for name in ("body", "fingerprints")})
+    .values(same_as=None)
 )
 _HAS_OTHER_TOTAL = pages.c.total.is_not(None) & pages.c.total.is_distinct_from(sa.bindparam("seen_total"))
 _HAS_OTHER_VERSION = pages.c.version.is_distinct_from(sa.bindparam("seen_version"))

@@ -12,9 +12,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from ..database import Database
 from ..errors import Pruned
+from ..identity import digest_of, dump_document
 from ..ledger.crawls import Crawl
 from ..schema import changes, feed, locations
-from .tables import MIRRORS, Mirror, digest_of, dump_document
+from .tables import MIRRORS, Mirror
 
 _ROWS_AT_ONCE = 1000
 
@@ -147,7 +148,7 @@ def write_feed(
     """
     if not count:
         return
-    new = shown(connection, mirror, difference)
+    new = shown(connection.dialect.name, mirror, difference)
     columns = {
         "at": sa.literal(now, changes.c.at.type),
         "location_id": sa.literal(crawl.location_id),
@@ -162,11 +163,11 @@ def write_feed(
     connection.execute(sa.insert(changes).from_select(["seq", *columns], sa.select(seq, *columns.values())))
 
 
-def shown(connection: sa.Connection, mirror: Mirror, table: sa.FromClause) -> Any:
+def shown(dialect: str, mirror: Mirror, table: sa.FromClause) -> Any:
     """Return the JSON of a row as the feed shows it: the record, and how many where it stands for several."""
     if not mirror.is_counted:
         return table.c.record
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         copies = sa.func.jsonb_build_object(COPIES, table.c.copies)
         counted: Any = sa.cast(sa.cast(table.c.record, JSONB).op("||")(copies), sa.Text)
     else:

@@ -1,8 +1,12 @@
 """Publish: compare what a crawl read with the mirror, and apply the difference, its feed and its version as one."""
 
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 from apple.resources import Paging
@@ -16,10 +20,12 @@ from ..limits import allow
 from ..schema import crawls, streams
 from ..states import CrawlKind, Reason
 from .counts import note_full_look, note_looks
-from .difference import Difference, apply_difference, insert_new
+from .difference import Difference, adopt_fingerprints, apply_difference, insert_new
 from .feed import write_feed
+from .fingerprints import Fingerprints, can_join
 from .hold import Deletes, Judge, Verdict, judge_deletes
 from .outcome import Changes, Findings, stream_after
+from .rows import PageRows, write_rows
 from .stage import Stage, all_new
 from .tables import MIRRORS, Mirror
 
@@ -29,6 +35,12 @@ _SECONDS_A_PAGE = 0.2
 
 #: The joins of a publish fit into this; PostgreSQL's default sends them to disk.
 _WORK_MEMORY = "64MB"
+
+#: Where more records than these are unlike the mirror, all are compared: the places of each are held in memory.
+_MOST_UNLIKE = 100_000
+
+#: What drops the temporary tables of a publish.
+Drops = list[Callable[[], None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +62,7 @@ class Publisher:
         """Publish a settled crawl, once; return None if another publish of it is at work, or was."""
         seconds = _LEAST_SECONDS + _SECONDS_A_PAGE * (crawl.total or len(crawl.scopes))
         with self._database.write(2 * seconds) as connection:
-            allow(connection, seconds)
+            allow(connection, seconds, work_mem=_WORK_MEMORY)
             if not _claim(connection, crawl):
                 return None
             stream = lock_stream(connection, crawl.stream_id)
@@ -58,21 +70,20 @@ class Publisher:
 
 
 def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
-    if connection.dialect.name == "postgresql":
-        # A publish that takes longer than its message is delivered again: the second leaves, it never waits.
-        if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(crawl.stream_id))):
-            return False
-        connection.execute(sa.text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))
+    # A publish that takes longer than its message is delivered again: the second leaves, it never waits.
+    lock = sa.select(sa.func.pg_try_advisory_xact_lock(crawl.stream_id))
+    if connection.dialect.name == "postgresql" and not connection.scalar(lock):
+        return False
     return connection.execute(_PUBLISH, {"of": crawl.id}).one_or_none() is not None
 
 
 class _Publication:
     """One publish, inside its transaction.
 
-    `run` reads from top to bottom: stage the pages, unless they are the very ones that the mirror was made of; decide
-    how much they prove, change the mirror and write the feed, note the outcome. How much they prove is the point: only
-    pages that are all of one version, that show no record twice, and that have as many records as Apple counts may
-    delete what they do not show, or move a version.
+    `run` tries the cheap ways first, each of which leaves what it cannot prove to the next: the pages are the very ones
+    that the mirror was made of; the mirror is empty; few records differ; all are compared. How much the pages prove is
+    the point: only pages that are all of one version, that show no record twice, and that have as many records as Apple
+    counts may delete what they do not show, or move a version.
     """
 
     def __init__(self, connection: sa.Connection, crawl: Crawl, stream: Stream, clock: Clock) -> None:
@@ -84,33 +95,23 @@ class _Publication:
         self._stage = Stage(connection, self._mirror)
 
     def run(self, judge: Judge) -> Published:
-        if self._is_proved():
-            found, digest = self._unchanged(is_proved=True), self._stream.proof_digest
-        else:
-            self._stage.fill(self._crawl)
-            is_consistent = self._are_pages_consistent()  # of what was staged: a late page is seen by one or by both
-            if is_consistent and self._is_full and self._is_same():
-                found = self._unchanged(is_proved=False)
-            else:
-                found = self._compare(judge, is_consistent=is_consistent)
-            digest = join_digests(self._stage.digests)
-            self._stage.drop()
-        self._note(replace(found, proof_digest=digest))
+        found = self._prove() or self._load() or self._compare_fingerprints(judge) or self._compare(judge)
+        self._note(found)
         return Published(changes=found.changes, held=found.held)
 
-    def _is_proved(self) -> bool:
-        """Return whether a full crawl has the very pages that the mirror was made of, so that nothing is compared."""
+    def _prove(self) -> Findings | None:
+        """Return that nothing changed, if a full crawl has the very pages that the mirror was made of."""
         known = self._stream.proof_digest
         if not self._is_full or known is None or digest_all(self._connection, self._crawl) != known:
-            return False
-        if not self._are_pages_consistent():
-            return False
+            return None
         # The legacy service may count a record that no batch showed.
-        return self._mirror.resource.paging is not Paging.BATCH or self._is_counted(self._stream.records)
+        if not self._are_pages_consistent() or not self._is_counted(self._stream.records):
+            return None
+        return replace(self._unchanged(), is_proved=True, proof_digest=known)
 
-    def _unchanged(self, *, is_proved: bool) -> Findings:
+    def _unchanged(self) -> Findings:
         nothing = Changes()
-        return Findings(is_consistent=True, changes=nothing, records=self._records(nothing), is_proved=is_proved)
+        return Findings(is_consistent=True, changes=nothing, records=self._records(nothing))
 
     @property
     def _is_full(self) -> bool:
@@ -121,75 +122,125 @@ class _Publication:
             return False
         return self._crawl.kind is CrawlKind.SPOT or is_consistent(self._connection, self._crawl)
 
-    def _compare(self, judge: Judge, *, is_consistent: bool) -> Findings:
+    def _load(self) -> Findings | None:
+        """Fill an empty mirror, where there is nothing to compare with; return None if a key came twice."""
+        if not self._is_keyed or self._mirror.resource.paging is Paging.BATCH or not self._is_first():
+            return None
+        rows = PageRows(self._connection, self._mirror, self._crawl)
+        table, here = self._mirror.table, self._stream.location_id
+        try:
+            with self._connection.begin_nested():
+                for block in rows.blocks():
+                    # In the order of the key, a page of its index is written once a block.
+                    own = ((here, *row) for row in block)
+                    write_rows(self._connection, table.name, ("location_id", *self._mirror.columns), own)
+        except (psycopg.errors.UniqueViolation, sqlite3.IntegrityError):
+            return None
+        is_consistent = self._are_pages_consistent()  # of what was read: a late page is seen by one or by both
+        new = all_new(sa.select(table).where(table.c.location_id == here).subquery())
+        return replace(self._new(rows.count, new, is_consistent=is_consistent), proof_digest=join_digests(rows.digests))
+
+    def _compare_fingerprints(self, judge: Judge) -> Findings | None:
+        """Change the mirror by the records that are unlike; None where that does not prove everything."""
+        if not self._is_full or not self._is_keyed or not can_join(self._connection.dialect):
+            return None
+        with _afterwards() as drops:
+            read = Fingerprints(self._connection, self._mirror, self._stream.location_id)
+            drops.append(read.drop)
+            if not read.fill(self._crawl) or not self._are_pages_consistent() or not self._is_counted(read.count):
+                return None
+            new, gone = read.compare()
+            if new > _MOST_UNLIKE or read.count - new != self._before() - gone:  # a record was shown twice
+                return None
+            found = self._change_unlike(read, (new, gone), judge, drops) if new or gone else self._unchanged()
+            return found and replace(found, proof_digest=join_digests(read.digests))
+
+    def _change_unlike(
+        self, read: Fingerprints, unlike: tuple[int, int], judge: Judge, drops: Drops
+    ) -> Findings | None:
+        """Change the mirror by what is unlike; return None unless that is each new record and each row that is gone."""
+        places = read.places()
+        drops.append(self._stage.drop)
+        self._stage.fill(self._crawl, places)
         self._stage.unify()
-        is_consistent = is_consistent and not self._stage.repeated
-        if self._is_full and self._mirror.resource.paging is Paging.BATCH:
-            is_consistent = is_consistent and self._is_counted(self._staged())
-        retired = 0
-        if self._mirror.is_counted and not (is_consistent and self._is_full):
-            # Retired users have no key: only a consistent full crawl can count them.
-            retired = self._stage.drop_retired()
-        if self._is_first():
-            changes, verdict, held = self._load(), Verdict(may_delete=True), 0
-        else:
-            changes, verdict, held = self._change(judge, is_consistent=is_consistent)
-        return Findings(
-            is_consistent=is_consistent,
-            changes=changes,
-            records=self._records(changes),
-            held=held,
-            digest=verdict.digest,
-            retired=retired,
+        if self._stage.repeated or self._stage.digests != {page: read.digests[page] for page in places}:
+            return None  # a record is shown with two contents, or a late page has taken the place of another
+        difference = Difference(self._connection, self._mirror, self._stream.location_id)
+        drops.append(difference.drop)
+        difference.compare_unlike()
+        inserted, updated, deleted = (difference.counts().get(op, 0) for op in ("insert", "update", "delete"))
+        if (inserted + updated, updated + deleted) != unlike:
+            return None
+        return self._apply(difference, judge, is_consistent=True)
+
+    def _compare(self, judge: Judge) -> Findings:
+        """Change the mirror by all records, compared one by one."""
+        stage = self._stage
+        with _afterwards() as drops:
+            drops.append(stage.drop)
+            stage.fill(self._crawl)
+            is_consistent = self._are_pages_consistent()  # of what was staged: a late page is seen by one or by both
+            stage.unify()
+            is_consistent = is_consistent and not stage.repeated
+            if self._is_full:
+                is_consistent = is_consistent and self._is_counted(self._staged())
+            retired = 0
+            if self._mirror.is_counted and not (is_consistent and self._is_full):
+                # Retired users have no key: only a consistent full crawl can count them.
+                retired = stage.drop_retired()
+            if self._is_first():
+                found = self._insert_all(is_consistent=is_consistent)
+            else:
+                difference = Difference(self._connection, self._mirror, self._stream.location_id)
+                drops.append(difference.drop)
+                difference.compare(stage, self._complete(is_consistent=is_consistent))
+                found = self._apply(difference, judge, is_consistent=is_consistent)
+            if self._is_full and self._is_keyed:
+                adopt_fingerprints(self._connection, self._mirror, self._stream.location_id, stage.table)
+            return replace(found, retired=retired, proof_digest=join_digests(stage.digests))
+
+    def _insert_all(self, *, is_consistent: bool) -> Findings:
+        """Fill an empty mirror from the stage."""
+        new, count = all_new(self._stage.table), self._staged()
+        insert_new(self._connection, self._mirror, self._stream.location_id, new)
+        return self._new(count, new, is_consistent=is_consistent)
+
+    def _new(self, count: int, new: sa.FromClause, *, is_consistent: bool) -> Findings:
+        """Write the feed of a mirror that was empty."""
+        write_feed(self._connection, self._mirror, self._crawl, new, count, self._clock.now())
+        records = count if self._is_keyed else self._count()
+        return Findings(is_consistent=is_consistent, changes=Changes(inserted=count), records=records)
+
+    def _apply(self, difference: Difference, judge: Judge, *, is_consistent: bool) -> Findings:
+        """Change the mirror by a difference, but for deletes that are held, and write the feed."""
+        verdict, held = self._judge(difference, judge)
+        counts = difference.counts()
+        apply_difference(self._connection, self._mirror, self._stream.location_id, difference.table)
+        now = self._clock.now()
+        write_feed(self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()), now)
+        changes = Changes(
+            inserted=counts.get("insert", 0), updated=counts.get("update", 0), deleted=counts.get("delete", 0)
         )
+        records = self._records(changes)
+        return Findings(is_consistent=is_consistent, changes=changes, records=records, held=held, digest=verdict.digest)
+
+    @property
+    def _is_keyed(self) -> bool:
+        return not self._mirror.is_counted
 
     def _is_counted(self, read: int) -> bool:
-        """Return whether as many records were read as the legacy service counts, or it counts none."""
+        """Return whether as many records were read as the legacy service counts, or nobody counts any."""
+        if self._mirror.resource.paging is not Paging.BATCH:
+            return True
         counted = counted_in_all(self._connection, self._crawl)
         return counted is None or counted == read
 
     def _staged(self) -> int:
         return self._connection.scalar(sa.select(sa.func.count()).select_from(self._stage.table)) or 0
 
-    def _is_same(self) -> bool:
-        """Return whether the mirror holds exactly what was read, by two sums over 64-bit hashes of the records.
-
-        A sum does not depend on the order, and it differs if one record came twice in the place of another. It saves
-        the comparison if nothing changed, which is a third of the time.
-        """
-        if self._connection.dialect.name != "postgresql" or self._mirror.is_counted:
-            return False
-        table = self._mirror.table
-        here = table.c.location_id == self._stream.location_id
-        staged = self._connection.execute(_sums(self._stage.table.c.record)).one()
-        return staged == self._connection.execute(_sums(table.c.record).where(here)).one()
-
     def _is_first(self) -> bool:
         here = self._mirror.table.c.location_id == self._stream.location_id
         return not self._connection.scalar(sa.select(sa.exists().where(here)))
-
-    def _load(self) -> Changes:
-        """Fill an empty mirror: everything is new, and there is nothing to compare it with."""
-        new = all_new(self._stage.table)
-        insert_new(self._connection, self._mirror, self._stream.location_id, new)
-        count = self._staged()
-        write_feed(self._connection, self._mirror, self._crawl, new, count, self._clock.now())
-        return Changes(inserted=count)
-
-    def _change(self, judge: Judge, *, is_consistent: bool) -> tuple[Changes, Verdict, int]:
-        """Change a mirror that holds something; return the changes, the verdict on deletes, and how many are held."""
-        difference = Difference(self._connection, self._mirror, self._stream.location_id)
-        difference.compare(self._stage, self._complete(is_consistent=is_consistent))
-        verdict, held = self._judge(difference, judge)
-        counts = difference.counts()
-        apply_difference(self._connection, self._mirror, self._stream.location_id, difference.table)
-        now = self._clock.now()
-        write_feed(self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()), now)
-        difference.drop()
-        changes = Changes(
-            inserted=counts.get("insert", 0), updated=counts.get("update", 0), deleted=counts.get("delete", 0)
-        )
-        return changes, verdict, held
 
     def _complete(self, *, is_consistent: bool) -> Any:
         """Return the condition for rows of the mirror that are gone if they were not read; None if none are."""
@@ -248,9 +299,13 @@ class _Publication:
         return int(self._connection.scalar(sa.select(number).select_from(table).where(mine)) or 0)
 
 
-def _sums(record: Any) -> Any:
-    hashes = (sa.func.hashtextextended(record, seed) for seed in (0, 1))
-    return sa.select(sa.func.count(), *(sa.func.sum(one) for one in hashes))
+@contextmanager
+def _afterwards() -> Iterator[Drops]:
+    """Yield the list of the tables to drop at the end; after an error the transaction is over, and they with it."""
+    drops: Drops = []
+    yield drops
+    for drop in reversed(drops):
+        drop()
 
 
 #: Frequent statements are built once; parameters that are named like columns are their new values.

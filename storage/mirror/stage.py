@@ -6,14 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from apple.answers import unpack
-from apple.client import BODY_LIMIT_BYTES
-from apple.pages import read_page
-from apple.questions import Question
 from apple.resources import Paging
 
-from ..ledger.crawls import PAGES_A_SCOPE, Crawl
-from ..ledger.pages import AGAIN, Body, bodies
+from ..ledger.crawls import Crawl
+from .rows import PageRows, Places, write_rows
 from .tables import MIRRORS, Mirror, Row
 
 #: Where a staged record stood in the order of fetching: of two with one key, the one fetched last wins.
@@ -26,20 +22,21 @@ class Stage:
     def __init__(self, connection: sa.Connection, mirror: Mirror) -> None:
         self._connection = connection
         self._mirror = mirror
-        self.table = _stage_of(mirror.resource.name)
-        self.rows = 0
+        self.table = stage_of(mirror.resource.name)
         #: Records that came more than once, though their key allows only one: the pages were of different moments.
         self.repeated = 0
         #: What identifies the records of each page that was staged.
         self.digests: dict[int, bytes | None] = {}
         self._first_page = (0, 0)
 
-    def fill(self, crawl: Crawl) -> None:
-        """Load the stored pages of a crawl."""
+    def fill(self, crawl: Crawl, places: Places | None = None) -> None:
+        """Load the stored pages of a crawl, or of some of them the records at these places."""
         self.table.create(self._connection, checkfirst=False)
-        for some in bodies(self._connection, crawl):  # all read before any is written: one connection
-            self.digests |= {one.index: one.digest for one in some}
-            self._copy(self._number(self._read(some)))
+        rows = PageRows(self._connection, self._mirror, crawl, places)
+        names = [column.name for column in self.table.columns]
+        for block in rows.blocks():
+            write_rows(self._connection, self.table.name, names, _number(block, rows.count))
+        self.digests, self._first_page = rows.digests, rows.first_page
         self._ready()
 
     def unify(self) -> None:
@@ -67,30 +64,6 @@ class Stage:
         """Drop the table."""
         self.table.drop(self._connection, checkfirst=False)
 
-    def _read(self, some: list[Body]) -> Iterator[Row]:
-        for one in some:
-            page = read_page(_asked(self._mirror, one.index), unpack(one.packed, BODY_LIMIT_BYTES))
-            if page.records is not None:
-                if one.index in {0, AGAIN}:
-                    self._first_page = (self.rows + 1, self.rows + len(page.records))
-                yield from self._mirror.make_rows(page.records)
-
-    def _number(self, rows: Iterable[Row]) -> Iterator[Row]:
-        for row in rows:
-            self.rows += 1
-            yield (*row, self.rows)
-
-    def _copy(self, rows: Iterator[Row]) -> None:
-        names = ", ".join(column.name for column in self.table.columns)
-        driver: Any = self._connection.connection.driver_connection
-        if self._connection.dialect.name == "postgresql":
-            with driver.cursor() as cursor, cursor.copy(f"COPY stage ({names}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        else:
-            marks = ", ".join("?" * len(self.table.columns))
-            driver.executemany(f"INSERT INTO stage ({names}) VALUES ({marks})", rows)  # noqa: S608 - names are ours
-
     def _ready(self) -> None:
         """Prepare the table for the comparison: PostgreSQL needs statistics, SQLite an index."""
         if self._connection.dialect.name != "postgresql":
@@ -110,21 +83,17 @@ class Stage:
         self._connection.execute(sa.delete(self.table).where(later))
 
 
-def _asked(mirror: Mirror, index: int) -> Question:
-    """Return the question that a stored page answers, as far as parsing the page depends on it."""
-    if index == AGAIN:
-        return Question(resource=mirror.resource)
-    cursor = "" if index and mirror.resource.paging is not Paging.INDEX else None
-    return Question(resource=mirror.resource, index=index % PAGES_A_SCOPE, cursor=cursor)
+def _number(rows: Iterator[Row], before: int) -> Iterator[Row]:
+    return ((*row, position) for position, row in enumerate(rows, before + 1))
 
 
-def all_new(stage: sa.Table) -> sa.FromClause:
-    """Return a stage as a difference from an empty mirror."""
-    return sa.select(*stage.c, sa.literal("insert").label("op"), sa.null().label("before")).subquery("difference")
+def all_new(rows: sa.FromClause) -> sa.FromClause:
+    """Return rows as a difference from an empty mirror."""
+    return sa.select(*rows.c, sa.literal("insert").label("op"), sa.null().label("before")).subquery("difference")
 
 
 @cache
-def _stage_of(resource: str) -> sa.Table:
+def stage_of(resource: str) -> sa.Table:
     """Return the description of a stage, built once a process: its statements are then compiled once as well."""
     return temporary("stage", MIRRORS[resource], sa.Column(POSITION, sa.Integer))
 

@@ -1,10 +1,9 @@
 """The mirror's tables: one a resource, with a typed column a known field and the rest in `extra`.
 
 Each row also carries `record`, the whole of it as Apple names things: what the feed and an export show, and the one
-column that tells whether anything differs.
+column that tells whether anything differs. A row with a key at Apple has the record's fingerprint beside it.
 """
 
-import hashlib
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from apple.records import AdamNumber, Records, User, apple_names
 from apple.resources import RESOURCES, Resource
 
+from ..identity import digest_of, dump_document, encode_records, fingerprints
 from ..schema import metadata
 from ..sql import Carried, Document, Identity, Key
 
@@ -51,7 +51,7 @@ class Mirror:
     def columns(self) -> tuple[str, ...]:
         """Name the columns of a row, in the order in which `make_rows` gives them."""
         own = tuple(name for name in self.fields if name not in self.key)
-        return (*self.key, *own, "extra", "record", *(("copies",) if self.is_counted else ()))
+        return (*self.key, *own, "extra", "record", "copies" if self.is_counted else "fingerprint")
 
 
 def _plain(annotation: Any) -> Any:
@@ -77,6 +77,7 @@ def _keyed(resource: Resource) -> Mirror:
         *(sa.Column(name, _type(annotations[name])) for name in own),
         sa.Column("extra", Document),
         sa.Column("record", Carried, nullable=False),
+        sa.Column("fingerprint", sa.BigInteger),  # null until the first full crawl with a version that knows it
     )
     written = {name: write for name in own if (write := _WRITTEN.get(_plain(annotations[name]))) is not None}
     has_numbers = any(_plain(annotations[name]) is not str for name in resource.key)
@@ -98,11 +99,14 @@ class _KeyedRows:
     def __call__(self, records: Records) -> Iterator[Row]:
         pick = operator.attrgetter(*self.key, *self.own)
         width = len(self.key)
-        for position, (text, values) in enumerate(zip(_texts(records), map(pick, records.known), strict=True)):
-            extra = records.unknown.get(position)
+        lines = encode_records(records)
+        marked = zip(lines, fingerprints(lines), map(pick, records.known), strict=True)
+        for position, (line, mark, values) in enumerate(marked):
+            extra = dump_document(records.unknown.get(position))
             own = self._write(values[width:]) if self.written else values[width:]
             key = tuple(map(str, values[:width])) if self.has_numbers else values[:width]
-            yield (*(key if None not in key else (part or "" for part in key)), *own, dump_document(extra), text)
+            key = key if None not in key else tuple(part or "" for part in key)
+            yield (*key, *own, extra, line.decode(), mark)
 
     def _write(self, own: Row) -> Row:
         pairs = zip(self.own, own, strict=True)
@@ -127,8 +131,8 @@ def _users(resource: Resource) -> Mirror:
 
 
 def _user_rows(records: Records) -> Iterator[Row]:
-    for position, (text, user) in enumerate(zip(_texts(records), records.known, strict=True)):
-        extra = records.unknown.get(position)
+    for position, (line, user) in enumerate(zip(encode_records(records), records.known, strict=True)):
+        text, extra = line.decode(), records.unknown.get(position)
         yield (*_standing(user, text), *msgspec.structs.astuple(user), dump_document(extra), text, 1)
 
 
@@ -136,35 +140,6 @@ def _standing(user: User, text: str) -> tuple[str, str]:
     if user.is_active and user.client_user_id:
         return "active", user.client_user_id
     return "retired", digest_of(text)
-
-
-def digest_records(records: Records) -> bytes:
-    """Return a digest of the records of a page, in their order; two pages with one digest have the same records."""
-    digest = hashlib.blake2b(_encoder.encode_lines(records.known), digest_size=16)
-    for position, extra in sorted(records.unknown.items()):
-        digest.update(_encoder.encode([position, extra]))
-    return digest.digest()
-
-
-def digest_of(text: str) -> str:
-    """Return a digest of a whole record, which identifies one that Apple gives no identity."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-_encoder = msgspec.json.Encoder(order="sorted")
-
-
-def dump_document(value: Any) -> str | None:
-    """Write a value as JSON; always the same text for the same value."""
-    return None if value is None else _encoder.encode(value).decode()
-
-
-def _texts(records: Records) -> list[str]:
-    """Return each record as JSON under Apple's names, with its unknown fields."""
-    texts = _encoder.encode_lines(records.known).decode().split("\n")[:-1]
-    for position, extra in records.unknown.items():
-        texts[position] = _encoder.encode(msgspec.to_builtins(records.known[position]) | extra).decode()
-    return texts
 
 
 _WRITTEN: dict[Any, Callable[[Any], str | None]] = {

@@ -18,7 +18,6 @@ from storage.ledger.syncs import Opened, Wanted
 from storage.locations import Location
 from storage.mirror.hold import Judge, Verdict
 from storage.mirror.publication import Published
-from storage.mirror.tables import digest_records
 from storage.sealer import Sealer, make_key
 from storage.states import PageOutcome
 from storage.store import Store
@@ -90,7 +89,7 @@ class FilledStore(Store):
             fact = PageFact(index=index, round=0, outcome=PageOutcome.STORED, version=version, records=len(records))
             page = read_page(Question(resource=RESOURCES[resource], index=index), body)
             job = self.pages.job(crawl_id, index)
-            self.pages.store(crawl_id, fact, job.content(digest_records(page.records or Records()), pack(body)))
+            self.pages.store(crawl_id, fact, job.content(page.records or Records(), pack(body)))
 
     def publish(self, crawl: Crawl, judge: Judge = let_through) -> Published | None:
         """Publish a crawl."""

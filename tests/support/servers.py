@@ -107,8 +107,11 @@ def _redis_binary() -> str:
 
 
 @contextlib.contextmanager
-def postgresql_server() -> Iterator[str]:
-    """Run a PostgreSQL server for the length of the block, and yield the URL of a database in it."""
+def postgresql_server(*, is_durable: bool = False) -> Iterator[str]:
+    """Run a PostgreSQL server for the length of the block, and yield the URL of a database in it.
+
+    Tests need none that survives a power failure; a benchmark takes one as it is installed.
+    """
     with tempfile.TemporaryDirectory(prefix="pageturner-pg-") as folder:
         binaries = _postgresql_binaries(Path(folder))
         data, port = Path(folder) / "data", free_port()
@@ -120,7 +123,8 @@ def postgresql_server() -> Iterator[str]:
             capture_output=True,
             **identity,
         )
-        settings = ["fsync=off", f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
+        settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
+        settings += [] if is_durable else ["fsync=off"]
         options = [part for setting in settings for part in ("-c", setting)]
         child = subprocess.Popen(
             [binaries / "postgres", "-D", data, *options],

@@ -7,7 +7,8 @@ import pytest
 
 from apple.records import sort_fields
 from apple.resources import RESOURCES
-from storage.mirror.tables import MIRRORS, digest_of, dump_document
+from storage.identity import digest_of, dump_document
+from storage.mirror.tables import MIRRORS
 
 
 def rows(resource: str, *records: dict[str, object]) -> list[dict[str, object]]:

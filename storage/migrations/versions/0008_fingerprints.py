@@ -1,0 +1,34 @@
+"""Fingerprints of records, in the mirror and with the pages; the key of assignments begins with what tells most apart.
+
+The fingerprints of rows that are there already are filled in by the next publish that compares all of them.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from storage.sql import Numbers
+
+revision = "0008"
+down_revision = "0007"
+
+_KEYED = (
+    "mirror_assets",
+    "mirror_assignments",
+    "mirror_licenses",
+    "mirror_subscriptions",
+    "mirror_subscription_assignments",
+    "mirror_subscription_admins",
+    "mirror_legacy_users",
+    "mirror_legacy_assets",
+)
+
+_KEY = ["location_id", "serial_number", "client_user_id", "adam_id", "pricing_param"]
+
+
+def upgrade() -> None:
+    op.add_column("pages", sa.Column("fingerprints", Numbers, nullable=True))
+    for table in _KEYED:
+        op.add_column(table, sa.Column("fingerprint", sa.BigInteger(), nullable=True))
+    with op.batch_alter_table("mirror_assignments") as assignments:
+        assignments.drop_constraint("mirror_assignments_pkey", type_="primary")
+        assignments.create_primary_key("mirror_assignments_pkey", _KEY)
