@@ -3,6 +3,7 @@
 It is imported when it is asked for: a command that only reads the database does without Celery.
 """
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,10 +12,14 @@ if TYPE_CHECKING:
 __all__ = ["app", "registered_app"]
 
 
+@cache
 def registered_app() -> "Celery":
     """Return the application, with every task registered and every signal of Celery connected."""
-    from . import chores, crawl, logs, pump, sentry  # noqa: F401 - importing them is what registers
-    from .application import app
+    from .garbage import lasting
+
+    with lasting():
+        from . import chores, crawl, logs, pump, sentry  # noqa: F401 - importing them is what registers
+        from .application import app
 
     return app
 

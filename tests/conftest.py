@@ -13,6 +13,7 @@ from orchestration.gate.redis_memory import RedisMemory
 from storage.database import Database, open_database
 
 from .support.cluster import Cluster, running_cluster
+from .support.forks import close_forks
 from .support.processes import Apple, running_simulator
 from .support.servers import drop_database, make_database, open_gates, postgresql_server, redis_server
 
@@ -89,6 +90,13 @@ def simulate() -> Iterator[Callable[..., Apple]]:
     """Start simulators; they end with the test."""
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(running_simulator(*options))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    """End the process that forks commands with the session."""
+    yield
+    close_forks()
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from storage.mirror.feed import Change, Feed
 from storage.sealer import Sealer, make_key
 
 from .filled_store import FilledStore
+from .forks import forks
 from .processes import COMMAND, LATENCY_MS, Apple, running_simulator, running_workers
 from .servers import make_database, open_gates, postgresql_server, redis_server
 
@@ -51,15 +52,7 @@ class Cluster:
 
     def run(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, whatever that is."""
-        return subprocess.run(
-            [COMMAND, *arguments],
-            env=self.env | more,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        return forks().run(list(arguments), self.env | more, _PATIENCE_SECONDS)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command."""
