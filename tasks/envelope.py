@@ -19,9 +19,9 @@ from celery.utils.saferepr import saferepr
 from kombu.utils.json import dumps, loads
 
 from orchestration.gate import Message
-from settings import read_settings
 
 from .broker import capturing
+from .services import services
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ _last = threading.local()
 
 def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any = None) -> Message:
     """Return the message of a gated task as it waits at its gate."""
-    if not read_settings().is_redis_broker:
+    if not services().settings.is_redis_broker:
         payload = dumps({"task": task.name, "args": args, "kwargs": kwargs, "options": options})
         return Message(id=task_id, payload=payload)
     envelope: _Envelope | None = getattr(_last, "envelope", None)
