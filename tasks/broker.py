@@ -40,14 +40,14 @@ class Channel(redis.Channel):
     """A channel of Redis."""
 
     #: The client for what is not read from a queue, and its pool: kombu would make one for each message.
-    _client: tuple[Any, Any] | None = None
+    _shared: tuple[Any, Any] | None = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's signature
         if asynchronous:
             return super()._create_client(asynchronous)
-        if self._client is None or self._client[0] is not self.pool:  # it was closed, and opened anew
-            self._client = self.pool, super()._create_client()
-        return self._client[1]
+        if self._shared is None or self._shared[0] is not self.pool:  # it was closed, and opened anew
+            self._shared = self.pool, super()._create_client()
+        return self._shared[1]
 
     def _put(self, queue: str, message: dict[str, Any], **more: Any) -> None:
         kept: list[tuple[str, dict[str, Any]]] | None = getattr(_kept, "messages", None)
