@@ -11,7 +11,6 @@ usage: python bench/beside.py [--write] [--rounds 3] [--only NAME,NAME] [LATENCY
 """
 
 import argparse
-import contextlib
 import json
 import math
 import os
@@ -27,11 +26,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from meters import cpu_of, peak_of, server_cpu, spun
 from pictures import bars
 
 from storage.sealer import make_key
@@ -43,9 +42,6 @@ PAGES, PAGE_SIZE = 353, 549
 RECORDS = PAGES * PAGE_SIZE
 FOLDER = ROOT / "bench" / ".peers"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
-
-#: A loop as long as this is timed before each run.
-_SPINS = 1_000_000
 
 _READ = """
     SELECT extract(epoch FROM max(p.fetched_at) - c.opened_at), extract(epoch FROM c.ended_at - max(p.fetched_at))
@@ -207,7 +203,7 @@ def ours(ground: Ground, database: str) -> Iterator[Figures]:
                     cpu=figures.cpu + of_workers,
                     workers_cpu=of_workers,
                     server_cpu=figures.server_cpu,
-                    peak=max(peak_of(worker) for worker in workers),
+                    peak=max(peak_of(worker.pid) for worker in workers),
                     spin=spin,
                     reading=float(reading),
                     tail=float(tail),
@@ -260,36 +256,6 @@ def server_version() -> str:
     """Return the version of PostgreSQL."""
     with postgresql_server() as server, psycopg.connect(server) as connection:
         return f"PostgreSQL {connection.info.server_version // 10_000}.{connection.info.server_version % 10_000}"
-
-
-def server_cpu() -> float:
-    """Return the CPU seconds of PostgreSQL, with its processes that have ended."""
-    total = 0.0
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if one.name() == "postgres":
-                times = one.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-    return total
-
-
-def cpu_of(workers: list["subprocess.Popen[bytes]"]) -> float:
-    """Return the CPU seconds of the workers."""
-    return sum(sum(psutil.Process(worker.pid).cpu_times()[:2]) for worker in workers)
-
-
-def peak_of(worker: "subprocess.Popen[bytes]") -> float:
-    """Return the largest memory that a worker had, in megabytes."""
-    lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
-    return max(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-
-
-def spun() -> float:
-    """Return how many milliseconds a fixed loop takes."""
-    begun = time.perf_counter()
-    for _ in range(_SPINS):
-        pass
-    return (time.perf_counter() - begun) * 1000
 
 
 def python_of(peer: Peer) -> Path:

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from meters import cpu_of, peak_of
 
 from storage.sealer import make_key
 from tests.support.processes import running_simulator, running_workers
@@ -49,7 +50,7 @@ class Bench:
     def sync(self, what: str) -> None:
         """Sync once and print what it took."""
         self.apple.forget_traffic()
-        before = self._cpu()
+        before = cpu_of(self.workers)
         subprocess.run(_command("sync", "--full"), env=self.env, check=True, capture_output=True)
         with psycopg.connect(self.env["PAGETURNER_DATABASE_URL"]) as connection:
             reading, tail, pages, changes = connection.execute(_LAST).fetchone() or (0, 0, 0, 0)
@@ -59,8 +60,8 @@ class Bench:
             "last page stored / ideal": f"{float(reading) / ideal:.3f}",
             "publish tail s": f"{float(tail):.2f}",
             "pages/s": f"{pages / float(reading):.0f}",
-            "worker CPU s": f"{self._cpu() - before:.2f}",
-            "peak MB": f"{self._peak():.0f}",
+            "worker CPU s": f"{cpu_of(self.workers) - before:.2f}",
+            "peak MB": f"{max(peak_of(worker.pid) for worker in self.workers):.0f}",
             "most in flight": traffic["most_in_flight"],
             "refused": traffic["refused"],
             "changes": changes,
@@ -68,16 +69,6 @@ class Bench:
         print(
             f"{self.latency * 1000:4.0f} ms  {what:13}", "  ".join(f"{name} {value}" for name, value in figures.items())
         )
-
-    def _processes(self) -> list[psutil.Process]:
-        return [psutil.Process(worker.pid) for worker in self.workers]
-
-    def _cpu(self) -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in self._processes())
-
-    def _peak(self) -> float:
-        lines = [Path(f"/proc/{worker.pid}/status").read_text().splitlines() for worker in self.workers]
-        return max(int(line.split()[1]) for some in lines for line in some if line.startswith("VmHWM")) / 1024
 
 
 def measure(latency: float) -> None:

@@ -4,8 +4,9 @@ neighbours: 4 locations of 400 pages are begun first, then 100 of 1 to 3 pages. 
 the moment they are added until the mirror has them, and what the workers' slots did: a slot that waits for a permit
 would be one that does nothing while others have work.
 
-thousand: 1,000 locations of 1 to 5 pages, three rounds. Prints pages a second and the memory of broker, workers and
-database after each round; the second and third have nothing to add to it.
+thousand: 1,000 locations of 1 to 5 pages, four rounds. Prints pages and locations a second, the memory of broker,
+workers and database after each round, and what the workers and PostgreSQL spent on a location; the second and third
+read everything again, in which nothing has changed, and the fourth only looks whether anything has.
 
 Both run on two worker processes and a beat, and count at the simulator that no location ever had six in flight.
 
@@ -28,6 +29,8 @@ import psycopg
 from redis import Redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from meters import cpu_of, server_cpu
 
 from entrypoints.embedded import processes
 from orchestration.metrics import MetricsStore
@@ -99,6 +102,10 @@ class Bench:
     def most_in_flight(self, uids: list[str]) -> int:
         """Return how many requests any location ever had in flight."""
         return max(int(self.cluster.apple.traffic(uid)["most_in_flight"]) for uid in uids)
+
+    def cpu(self) -> dict[str, float]:
+        """Return the CPU seconds that each part has used."""
+        return {"workers": cpu_of(self.workers), "database": server_cpu()}
 
     def memory(self) -> dict[str, float]:
         """Return how much memory each part uses, in MB: what is its own, and its part of what is shared."""
@@ -175,11 +182,14 @@ def thousand(count: int) -> None:
         for uid in uids:
             bench.grow(uid, dice.randint(1, 5))
         print(f"{count} locations")
-        for number in (1, 2, 3):
+        for number in (1, 2, 3, 4):
+            spent = bench.cpu()
             last = bench.ask("SELECT coalesce(max(id), 0) FROM crawls")[0][0]
             begun = time.monotonic()
             if number == 1:
                 bench.keep(uids)
+            elif number == 4:  # noqa: PLR2004 - the last
+                bench.ask("UPDATE streams SET due_at = now() RETURNING id")
             else:
                 bench.ask(
                     "UPDATE streams SET due_at = now(), full_wanted = 'asked for', full_after = NULL RETURNING id"
@@ -188,8 +198,12 @@ def thousand(count: int) -> None:
             wall = time.monotonic() - begun
             pages = bench.ask("SELECT count(*) FROM pages WHERE crawl_id > %s", last)[0][0]
             memory = "  ".join(f"{name} {size:.0f} MB" for name, size in bench.memory().items())
-            speed = f"{pages} pages, {pages / wall:.0f} pages/s"
-            print(f"  round {number}: all in step after {wall:.1f} s, {speed}   {memory}")
+            speed = f"{pages} pages, {pages / wall:.0f} pages/s, {count / wall:.0f} locations/s"
+            of_each = "  ".join(
+                f"{name} {(after - before) / count * 1000:.0f} ms"
+                for (name, after), before in zip(bench.cpu().items(), spent.values(), strict=True)
+            )
+            print(f"  round {number}: all in step after {wall:.1f} s, {speed}   {memory}   CPU a location: {of_each}")
         print(f"  most in flight of any: {bench.most_in_flight(uids)}")
 
 

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
-import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from meters import peak_of, server_cpu, spun
 
 from apple.answers import pack
 from apple.pages import read_page
@@ -79,31 +80,16 @@ def crawl(store: FilledStore, pages: Iterable[list[Assignment]], version: str) -
     assert opened is not None
     settled = store.crawls.settle(opened, is_consistent=True, version=version, total=total)
     assert settled is not None
-    spun, own, servers, begun = spin(), time.process_time(), server_cpu(), time.perf_counter()
+    loop, own, servers, begun = spun(), time.process_time(), server_cpu(), time.perf_counter()
     published = store.publish(settled)
     assert published is not None
     took, own, servers = time.perf_counter() - begun, time.process_time() - own, server_cpu() - servers
     changes = f"{published.changes.inserted} {published.changes.updated} {published.changes.deleted}"
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(
-        f"{version:12} {took:7.2f} s   CPU {own:6.2f} s here {servers:6.2f} s PostgreSQL   spin {spun:.3f}"
-        f"   peak {int(peak.split()[1]) // 1024} MB   {changes}",
+        f"{version:12} {took:7.2f} s   CPU {own:6.2f} s here {servers:6.2f} s PostgreSQL   spin {loop:.0f} ms"
+        f"   peak {peak_of('self'):.0f} MB   {changes}",
         flush=True,
     )
-
-
-def spin() -> float:
-    """Return how long a fixed loop takes."""
-    begun = time.perf_counter()
-    for _ in range(1_000_000):
-        pass
-    return time.perf_counter() - begun
-
-
-def server_cpu() -> float:
-    """Return the CPU seconds of all processes of PostgreSQL."""
-    times = (one.cpu_times() for one in psutil.process_iter() if one.name() == "postgres")
-    return sum(one.user + one.system for one in times)
 
 
 def main(size: int) -> None:
