@@ -24,7 +24,7 @@ def look(services: "Services", max_age: timedelta | None = None) -> Overview:
 
 
 def look_closely(services: "Services") -> Overview:
-    """Judge everything, with the crawls under way and the counts that disagree: a query for each location."""
+    """Judge everything, with the crawls under way and the counts that disagree."""
     return _look(services, None, is_whole=True)
 
 
@@ -40,11 +40,12 @@ def _look(services: "Services", max_age: timedelta | None, *, is_whole: bool) ->
     ticked_at = services.store.chores.last().get("tick")
     streams, closings = services.store.streams.by_location(), services.store.closings.standing()
     reports = _under_way(services) if is_whole else {}
+    disagreeing = services.store.counts.looked_into() if is_whole else set()
     scheduler = of_scheduler(ticked_at, now)
     views = []
     for one in services.store.locations.watched():
         verdicts = judge_streams(one, streams.get(one.id, []), services.needs.intervals, now, max_age)
-        counts = services.store.counts.known(one.id) if is_whole else ()
+        counts = services.store.counts.known(one.id) if one.id in disagreeing else ()
         seen = LocationFacts(reports=reports.get(one.uid, {}), counts=counts, closing=closings.get(one.uid))
         views.append(advised_view(view(one, verdicts, now, seen, is_scheduler_running=scheduler.words is None)))
     return Overview(

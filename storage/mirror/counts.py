@@ -98,6 +98,11 @@ class Counts:
         """Return the disagreements that were looked into, and did not end."""
         return [one for one in self.differing(location_id) if one.last is not None and one.last.attempts]
 
+    def looked_into(self) -> set[int]:
+        """Return the locations that have any such: few, and counting those of a location is a pass over its rows."""
+        with self._database.once() as connection:
+            return set(connection.scalars(_LOOKED_INTO))
+
 
 def _rows(location_id: int, noted: Sequence[Disagreement]) -> list[dict[str, Any]]:
     return [{**_names(location_id, one), **vars(one.last)} for one in noted if one.last is not None]
@@ -188,4 +193,5 @@ _STILL = _DIFFERING.order_by(None).subquery()
 _OF_LOCATION = disagreements.c.location_id == _HERE
 _FORGET_AGREEING = sa.delete(disagreements).where(_OF_LOCATION & ~sa.exists().where(_same_asset(disagreements, _STILL)))
 _IS_DUE = sa.select(sa.exists().where(_OF_LOCATION & (disagreements.c.again_at <= sa.bindparam("now"))))
+_LOOKED_INTO = sa.select(disagreements.c.location_id).where(disagreements.c.attempts > 0).distinct()
 _COMPARED = sa.select(comparisons.c.assets, comparisons.c.assignments).where(comparisons.c.location_id == _HERE)

@@ -163,6 +163,7 @@ def test_counts(store: FilledStore):
     look = Look(counted=2, listed=1, attempts=1, again_at=LONG_AGO)
     counts.note(location.id, [Disagreement(**{**vars(one), "last": look})])
     assert counts.known(location.id)[0].last == look
+    assert counts.looked_into() == {location.id}
     store.publish(
         store.read(assets, [{"adamId": "1", "pricingParam": "STDQ", "assignedCount": 1}, unknown], version="v2")
     )
