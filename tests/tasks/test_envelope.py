@@ -187,3 +187,26 @@ def test_who_publishes(env, broker, queue):
     done = subprocess.run(command, env=env | more, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == queue
+
+
+_SEALED = """
+from pydantic_settings import BaseSettings
+from tasks import app
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+
+def read(*_, **__):
+    raise AssertionError("the settings were read again")
+
+BaseSettings.__init__ = read
+for number in (1, 2):
+    app.tasks["pageturner.sync"].apply_async((str(number),), task_id=f"sync.{number}")
+"""
+
+
+def test_sending_reads_no_settings(env):
+    """Reading the settings takes milliseconds: a process does it once, and not for each message."""
+    command = [sys.executable, "-c", _SEALED]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
