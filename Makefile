@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage installation lint check fuzz soak bench lock clean
+.PHONY: help demo test coverage installation lint check fuzz soak bench peers lock clean
 
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ soak: $(VENV)/.dev ## play seeded lives of the core on all cores, without end: F
 bench: $(VENV)/.dev ## measure a crawl against the ideal, and small locations beside big ones: minutes
 	@$(BIN)/python bench/crawl.py
 	@$(BIN)/python bench/many.py neighbours
+
+peers: $(VENV)/.dev ## measure a crawl beside its peers, and write docs/benchmarks.md: twenty minutes
+	@$(BIN)/python bench/beside.py --write
 
 lock: $(VENV)/.run ## resolve the dependencies anew
 	@$(PIP) install uv

@@ -5,7 +5,7 @@ from html import escape
 
 #: Readable on white and on black.
 _COLOURS = ("#3b82c4", "#e08a2e")
-_WIDTH, _LABEL, _LINE, _TOP = 860, 330, 26, 64
+_WIDTH, _LABEL, _LINE, _TOP = 920, 390, 26, 64
 
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
