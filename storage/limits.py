@@ -71,11 +71,18 @@ def prepare_session(driver: Any, _: Any) -> None:
     driver.autocommit = False
 
 
-def allow(connection: sa.Connection, seconds: float, **settings: str) -> None:
+def allow(connection: sa.Connection, seconds: float) -> None:
     """Set the limits of the transaction under way: this long for each statement, half of it for each lock."""
     if connection.dialect.name == "postgresql":
-        settings |= {"statement_timeout": f"{seconds:.0f}s", "lock_timeout": f"{seconds / 2:.0f}s"}
-        connection.execute(sa.select(*(sa.func.set_config(name, value, sa.true()) for name, value in settings.items())))
+        limits = {"statement_timeout": seconds, "lock_timeout": seconds / 2}
+        settings = (sa.func.set_config(name, f"{limit:.0f}s", sa.true()) for name, limit in limits.items())
+        connection.execute(sa.select(*settings))
+
+
+def limit_memory(connection: sa.Connection, size: str) -> None:
+    """Set how much memory a sort or a join of the transaction under way may take before it is done in parts."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.set_config("work_mem", size, sa.true())))
 
 
 def allow_pauses(connection: sa.Connection) -> None:

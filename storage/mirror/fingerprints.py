@@ -10,9 +10,13 @@ import sqlalchemy as sa
 
 from ..ledger.crawls import Crawl
 from ..ledger.pages import marks
+from ..limits import limit_memory
 from ..sql import Numbers
 from .rows import Places
 from .tables import MIRRORS, Mirror
+
+#: A part of the join that fits into the processor's cache is joined twice as fast as a whole that does not.
+_JOIN_MEMORY = "1MB"
 
 #: SQLite has had FULL JOIN since then.
 _FULL_JOIN_SINCE = (3, 39)
@@ -49,6 +53,7 @@ class Fingerprints:
 
     def compare(self) -> tuple[int, int]:
         """Find what is unlike; return how many records are new, and how many rows are gone."""
+        limit_memory(self._connection, _JOIN_MEMORY)
         self._connection.execute(_finding(self._mirror.resource.name, self._connection.dialect.name), self._here)
         page = UNLIKE.c.page
         new, both = self._connection.execute(sa.select(sa.func.count(page), sa.func.count())).one()

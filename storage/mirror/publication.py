@@ -16,7 +16,7 @@ from ..database import Database
 from ..ledger.crawls import PUBLISH, Crawl, moving
 from ..ledger.pages import complete, counted_in_all, digest_all, is_consistent, join_digests
 from ..ledger.streams import Stream, lock_stream
-from ..limits import allow
+from ..limits import allow, limit_memory
 from ..schema import crawls, streams
 from ..states import CrawlKind, Reason
 from .counts import note_full_look, note_looks
@@ -62,7 +62,7 @@ class Publisher:
         """Publish a settled crawl, once; return None if another publish of it is at work, or was."""
         seconds = _LEAST_SECONDS + _SECONDS_A_PAGE * (crawl.total or len(crawl.scopes))
         with self._database.write(2 * seconds) as connection:
-            allow(connection, seconds, work_mem=_WORK_MEMORY)
+            allow(connection, seconds)
             if not _claim(connection, crawl):
                 return None
             stream = lock_stream(connection, crawl.stream_id)
@@ -150,6 +150,7 @@ class _Publication:
             if not read.fill(self._crawl) or not self._are_pages_consistent() or not self._is_counted(read.count):
                 return None
             new, gone = read.compare()
+            limit_memory(self._connection, _WORK_MEMORY)
             if new > _MOST_UNLIKE or read.count - new != self._before() - gone:  # a record was shown twice
                 return None
             found = self._change_unlike(read, (new, gone), judge, drops) if new or gone else self._unchanged()
@@ -176,6 +177,7 @@ class _Publication:
     def _compare(self, judge: Judge) -> Findings:
         """Change the mirror by all records, compared one by one."""
         stage = self._stage
+        limit_memory(self._connection, _WORK_MEMORY)
         with _afterwards() as drops:
             drops.append(stage.drop)
             stage.fill(self._crawl)

@@ -12,6 +12,9 @@ from tests.support.site import await_under_way, kill
 
 LATENCY = 200
 
+#: A host takes twice as many messages as it has threads: one host alone cannot take the seven that are let through.
+THREADS = 3
+
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
@@ -25,7 +28,9 @@ def hosts(tmp_path_factory):
         for number in range(2):
             env = cluster.env | {"PAGETURNER_HOME": str(home / f"host-{number}")}
             log = home / f"host-{number}.log"
-            workers += stack.enter_context(running_workers(env, processes_=1, log=log, log_level="DEBUG"))
+            workers += stack.enter_context(
+                running_workers(env, processes_=1, threads=THREADS, log=log, log_level="DEBUG")
+            )
         cluster.workers = workers
         yield cluster
 
