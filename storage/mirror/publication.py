@@ -39,6 +39,9 @@ _WORK_MEMORY = "64MB"
 #: Where more records than these are unlike the mirror, all are compared: the places of each are held in memory.
 _MOST_UNLIKE = 100_000
 
+#: After so many new rows PostgreSQL counts them: until it has, it plans the next publish badly.
+_MANY = 500_000
+
 #: What drops the temporary tables of a publish.
 Drops = list[Callable[[], None]]
 
@@ -136,6 +139,8 @@ class _Publication:
                     write_rows(self._connection, table.name, ("location_id", *self._mirror.columns), own)
         except (psycopg.errors.UniqueViolation, sqlite3.IntegrityError):
             return None
+        if rows.count >= _MANY and self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"ANALYZE {table.name}")
         is_consistent = self._are_pages_consistent()  # of what was read: a late page is seen by one or by both
         new = all_new(sa.select(table).where(table.c.location_id == here).subquery())
         return replace(self._new(rows.count, new, is_consistent=is_consistent), proof_digest=join_digests(rows.digests))
@@ -169,7 +174,8 @@ class _Publication:
         difference = Difference(self._connection, self._mirror, self._stream.location_id)
         drops.append(difference.drop)
         difference.compare_unlike()
-        inserted, updated, deleted = (difference.counts().get(op, 0) for op in ("insert", "update", "delete"))
+        counts = difference.counts()
+        inserted, updated, deleted = (counts.get(op, 0) for op in ("insert", "update", "delete"))
         if (inserted + updated, updated + deleted) != unlike:
             return None
         return self._apply(difference, judge, is_consistent=True)

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apple.answers import pack
-from storage.database import Database
+from storage.database import Database, open_database
 from storage.mirror import publication
 from storage.mirror.tables import MIRRORS
 from storage.schema import pages
@@ -118,6 +118,17 @@ def test_a_first_load_that_shows_a_record_twice(store: FilledStore, database: Da
     assert store.mirror(stream) == sorted([last, TWO], key=str)
     assert whole == ["assignments"]
     assert proof_of(database, stream) is None
+
+
+def test_a_large_load_is_counted(copied_database, monkeypatch):
+    """PostgreSQL knows the size of a mirror right after a large first load, and not only when it comes by."""
+    monkeypatch.setattr(publication, "_MANY", 3)
+    database = open_database(copied_database)
+    first_load(make_store(database))
+    with database.read() as connection:
+        size = sa.text("SELECT reltuples FROM pg_class WHERE relname = 'mirror_assignments'")
+        assert connection.scalar(size) == 3
+    database.close()
 
 
 _LISTS = st.lists(
