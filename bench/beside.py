@@ -309,7 +309,8 @@ def write(
     """Put what was measured into the document, between its two marks, and draw it."""
     today = datetime.now(tz=UTC).date()
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}, {server_version()}"
-    lines = [f"Measured on {today}: {machine}; {', '.join(versions.values())}. Medians of {rounds} rounds.", ""]
+    peers = ", ".join(sorted({one for of_peer in versions.values() for one in of_peer.split(", ")}))
+    lines = [f"Measured on {today}: {machine}; {peers}. Medians of {rounds} rounds.", ""]
     for milliseconds, found in measured:
         picture = DOCUMENT.parent / "benchmarks" / f"cpu-{milliseconds}.svg"
         picture.parent.mkdir(exist_ok=True)
