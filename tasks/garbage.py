@@ -23,7 +23,9 @@ def collect_rarely() -> None:
 def lasting() -> Iterator[None]:
     """Import within the block what lasts as long as the process: it is never looked through."""
     gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
     atexit.register(gc.freeze)

@@ -95,6 +95,8 @@ class PageJob:
     #: The stream's proof, and the digest of its page of this index; None if it has no such page.
     proof_id: int | None = None
     proof_digest: bytes | None = None
+    #: Whether a publish may compare the page by fingerprints.
+    has_fingerprints: bool = False
 
     def content(self, records: Records, body: bytes) -> "Content":
         """Return what to store of an answer: not its body again, if the proof has a page of the same records."""
@@ -103,7 +105,8 @@ class PageJob:
         digest = digest_records(records)
         if digest == self.proof_digest:
             return Content(digest=digest, same_as=self.proof_id)
-        return Content(body=body, digest=digest, fingerprints=fingerprints(encode_records(records)))
+        marked = fingerprints(encode_records(records)) if self.has_fingerprints else None
+        return Content(body=body, digest=digest, fingerprints=marked)
 
 
 class Pages:
@@ -116,14 +119,16 @@ class Pages:
     def job(self, crawl_id: int, index: int) -> PageJob:
         """Return everything that fetching a page needs, by one statement."""
         [row] = self._database.fetch(_JOB, {"crawl": crawl_id, "place": index})
-        location, sealed = make_location(row), row[locations.c.sealed_token]
+        location, sealed, crawl = make_location(row), row[locations.c.sealed_token], make_crawl(row)
+        is_compared = bool(RESOURCES[crawl.resource].key) and index not in {CHECK, BASE}
         return PageJob(
-            crawl=make_crawl(row),
+            crawl=crawl,
             location=location,
             token=None if sealed is None else location.token(self._sealer.open(sealed)),
             page=None if row[pages.c.index] is None else make_fact(row),
             proof_id=row[streams.c.proof_id],
             proof_digest=row[_PROOF.c.digest],
+            has_fingerprints=is_compared and self._database.is_postgresql,
         )
 
     def store(self, crawl_id: int, fact: PageFact, content: Content | None = None) -> bool:

@@ -34,8 +34,8 @@ class Difference:
     def compare_unlike(self) -> None:
         """Fill the table from the stage and the rows that are unlike, where all others are the same on both sides."""
         self.table.create(self._connection, checkfirst=False)
-        self._keep(_changed_unlike(*self._which))
-        self._keep(_gone_unlike(*self._which))
+        self._keep(_changed_unlike(self._mirror.resource.name))
+        self._keep(_gone_unlike(self._mirror.resource.name))
 
     def counts(self) -> dict[str, int]:
         """Count the rows by operation."""
@@ -127,34 +127,31 @@ def _gone(resource: str, dialect: str) -> sa.Select[Any]:
     return gone.select_from(kept.outerjoin(staged, same)).where(is_gone)
 
 
-def _looked_up(mirror: Mirror, rows: sa.Table, same: Any, dialect: str, *, is_outer: bool) -> tuple[Any, Any]:
+def _looked_up(mirror: Mirror, rows: sa.Table, same: Any, *, is_outer: bool) -> tuple[Any, Any]:
     """Return rows beside those of the mirror that are the same, each found for itself, and the latter.
 
     They are few, but PostgreSQL does not know that, and would rather read the whole location.
     """
-    if dialect != "postgresql":
-        return rows.join(mirror.table, same, isouter=is_outer), mirror.table
     kept = sa.select(mirror.table).where(same).limit(1).correlate(rows).lateral("kept")
     return rows.join(kept, sa.true(), isouter=is_outer), kept
 
 
 @cache
-def _changed_unlike(resource: str, dialect: str) -> sa.Select[Any]:
+def _changed_unlike(resource: str) -> sa.Select[Any]:
     """Return the statement for the staged records: each is new, or another than in the mirror."""
     mirror, staged = MIRRORS[resource], stage_of(resource)
     same = (mirror.table.c.location_id == _HERE) & _same(mirror.table, staged, mirror.key)
-    beside, kept = _looked_up(mirror, staged, same, dialect, is_outer=True)
+    beside, kept = _looked_up(mirror, staged, same, is_outer=True)
     op = sa.case((kept.c.location_id.is_(None), "insert"), else_="update")
     changed = sa.select(*(staged.c[name] for name in mirror.columns), op, kept.c.record, sa.literal(0))
     return changed.select_from(beside).where(staged.c.record.is_distinct_from(kept.c.record))
 
 
 @cache
-def _gone_unlike(resource: str, dialect: str) -> sa.Select[Any]:
+def _gone_unlike(resource: str) -> sa.Select[Any]:
     """Return the statement for the rows of the mirror that nothing was like, and that no staged record replaces."""
     mirror, staged = MIRRORS[resource], stage_of(resource)
-    same = row_id(mirror.table, dialect) == UNLIKE.c.row_id
-    beside, kept = _looked_up(mirror, UNLIKE, same, dialect, is_outer=False)
+    beside, kept = _looked_up(mirror, UNLIKE, row_id(mirror.table) == UNLIKE.c.row_id, is_outer=False)
     gone = sa.select(*(kept.c[name] for name in mirror.columns), sa.literal("delete"), kept.c.record, sa.literal(1))
     replaced = sa.select(*(staged.c[name] for name in mirror.key))
     key = sa.tuple_(*(kept.c[name] for name in mirror.key))
@@ -174,10 +171,10 @@ def apply_difference(connection: sa.Connection, mirror: Mirror, location_id: int
 
 
 def adopt_fingerprints(connection: sa.Connection, mirror: Mirror, location_id: int, stage: sa.Table) -> None:
-    """Give rows of an older version the fingerprints of the records that they were found equal to."""
+    """Give rows that an older version wrote the fingerprints of the records that they were found equal to."""
     table = mirror.table
     theirs = [table.c[name] == stage.c[name] for name in mirror.key]
-    lacks = table.c.fingerprint.is_(None) & (table.c.record == stage.c.record)
+    lacks = table.c.fingerprint.is_distinct_from(stage.c.fingerprint) & (table.c.record == stage.c.record)
     adopt = sa.update(table).values(fingerprint=stage.c.fingerprint)
     connection.execute(adopt.where(table.c.location_id == location_id, lacks, *theirs))
 

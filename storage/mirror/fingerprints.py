@@ -1,6 +1,7 @@
 """Fingerprints: which records of a reading the mirror has not, and which rows of the mirror it does not show.
 
-Both sides are some bytes a record, so that nothing else of what is the same on both is read, decoded or staged.
+Both sides are some bytes a record, so that nothing else of what is the same on both is read, decoded or staged. Only
+PostgreSQL compares so: SQLite would look through the whole mirror for each record.
 """
 
 from functools import cache
@@ -17,14 +18,6 @@ from .tables import MIRRORS, Mirror
 
 #: A part of the join that fits into the processor's cache is joined twice as fast as a whole that does not.
 _JOIN_MEMORY = "1MB"
-
-#: SQLite has had FULL JOIN since then.
-_FULL_JOIN_SINCE = (3, 39)
-
-
-def can_join(dialect: sa.Dialect) -> bool:
-    """Return whether the database can compare both sides at once."""
-    return dialect.name == "postgresql" or (dialect.server_version_info or ()) >= _FULL_JOIN_SINCE
 
 
 class Fingerprints:
@@ -44,8 +37,8 @@ class Fingerprints:
             table.create(self._connection, checkfirst=False)
         shown, limits = marks(crawl)
         self._connection.execute(sa.insert(_READ).from_select(_READ.columns.keys(), shown), limits)
-        length = sa.func.cardinality if self._is_postgresql else sa.func.json_array_length
-        rows = self._connection.execute(sa.select(_READ.c.index, _READ.c.digest, length(_READ.c.fingerprints))).all()
+        length = sa.func.cardinality(_READ.c.fingerprints)
+        rows = self._connection.execute(sa.select(_READ.c.index, _READ.c.digest, length)).all()
         self.digests = {index: digest for index, digest, _ in rows}
         lengths = [number for _, _, number in rows]
         self.count = sum(number or 0 for number in lengths)
@@ -54,7 +47,7 @@ class Fingerprints:
     def compare(self) -> tuple[int, int]:
         """Find what is unlike; return how many records are new, and how many rows are gone."""
         limit_memory(self._connection, _JOIN_MEMORY)
-        self._connection.execute(_finding(self._mirror.resource.name, self._connection.dialect.name), self._here)
+        self._connection.execute(_finding(self._mirror.resource.name), self._here)
         page = UNLIKE.c.page
         new, both = self._connection.execute(sa.select(sa.func.count(page), sa.func.count())).one()
         return new, both - new
@@ -71,10 +64,6 @@ class Fingerprints:
         """Drop the tables."""
         for table in (_READ, UNLIKE):
             table.drop(self._connection, checkfirst=False)
-
-    @property
-    def _is_postgresql(self) -> bool:
-        return self._connection.dialect.name == "postgresql"
 
 
 _READ = sa.Table(
@@ -103,31 +92,26 @@ UNLIKE = sa.Table(
     sa.MetaData(),
     sa.Column("page", sa.Integer),
     sa.Column("place", sa.Integer),
-    sa.Column("row_id", sa.Integer().with_variant(_RowId(), "postgresql")),
+    sa.Column("row_id", _RowId),
     prefixes=["TEMPORARY"],
 )
 
 
-def row_id(table: sa.Table, dialect: str) -> Any:
-    """Return what identifies a row of a table within a transaction, in the database's own way."""
-    return sa.literal_column(f"{table.name}.{'ctid' if dialect == 'postgresql' else 'rowid'}")
+def row_id(table: sa.Table) -> Any:
+    """Return where a row of a table is kept."""
+    return sa.literal_column(f"{table.name}.ctid")
 
 
 @cache
-def _finding(resource: str, dialect: str) -> sa.Insert:
+def _finding(resource: str) -> sa.Insert:
     """Return the statement that finds what is unlike: one join of both sides by their fingerprints."""
     mirror = MIRRORS[resource].table
-    place: Any
-    if dialect == "postgresql":
-        each = sa.func.unnest(_READ.c.fingerprints).table_valued("value", with_ordinality="ordinal", name="each")
-        each = each.render_derived()
-        place = each.c.ordinal - 1
-    else:
-        each = sa.func.json_each(_READ.c.fingerprints).table_valued("key", "value", name="each")
-        place = each.c.key
+    each: Any = sa.func.unnest(_READ.c.fingerprints).table_valued("value", with_ordinality="ordinal", name="each")
+    each = each.render_derived()
+    place = each.c.ordinal - 1
     read = sa.select(_READ.c.index.label("page"), place.label("place"), each.c.value.label("fingerprint"))
     shown = read.select_from(_READ.join(each, sa.true())).subquery("shown")
-    kept = sa.select(row_id(mirror, dialect).label("row_id"), mirror.c.fingerprint)
+    kept = sa.select(row_id(mirror).label("row_id"), mirror.c.fingerprint)
     had = kept.where(mirror.c.location_id == sa.bindparam("here")).subquery("had")
     rows = (
         sa.select(shown.c.page, shown.c.place, had.c.row_id)

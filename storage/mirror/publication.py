@@ -22,7 +22,7 @@ from ..states import CrawlKind, Reason
 from .counts import note_full_look, note_looks
 from .difference import Difference, adopt_fingerprints, apply_difference, insert_new
 from .feed import write_feed
-from .fingerprints import Fingerprints, can_join
+from .fingerprints import Fingerprints
 from .hold import Deletes, Judge, Verdict, judge_deletes
 from .outcome import Changes, Findings, stream_after
 from .rows import PageRows, write_rows
@@ -139,15 +139,15 @@ class _Publication:
                     write_rows(self._connection, table.name, ("location_id", *self._mirror.columns), own)
         except (psycopg.errors.UniqueViolation, sqlite3.IntegrityError):
             return None
-        if rows.count >= _MANY and self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"ANALYZE {table.name}")
+        if rows.count >= _MANY and self._is_postgresql:  # unless a vacuum of the table is at work, which is long
+            self._connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {table.name}")
         is_consistent = self._are_pages_consistent()  # of what was read: a late page is seen by one or by both
         new = all_new(sa.select(table).where(table.c.location_id == here).subquery())
         return replace(self._new(rows.count, new, is_consistent=is_consistent), proof_digest=join_digests(rows.digests))
 
     def _compare_fingerprints(self, judge: Judge) -> Findings | None:
         """Change the mirror by the records that are unlike; None where that does not prove everything."""
-        if not self._is_full or not self._is_keyed or not can_join(self._connection.dialect):
+        if not self._is_full or not self._is_keyed or not self._is_postgresql:
             return None
         with _afterwards() as drops:
             read = Fingerprints(self._connection, self._mirror, self._stream.location_id)
@@ -203,7 +203,7 @@ class _Publication:
                 drops.append(difference.drop)
                 difference.compare(stage, self._complete(is_consistent=is_consistent))
                 found = self._apply(difference, judge, is_consistent=is_consistent)
-            if self._is_full and self._is_keyed:
+            if self._is_full and self._is_keyed and self._is_postgresql:
                 adopt_fingerprints(self._connection, self._mirror, self._stream.location_id, stage.table)
             return replace(found, retired=retired, proof_digest=join_digests(stage.digests))
 
@@ -231,6 +231,10 @@ class _Publication:
         )
         records = self._records(changes)
         return Findings(is_consistent=is_consistent, changes=changes, records=records, held=held, digest=verdict.digest)
+
+    @property
+    def _is_postgresql(self) -> bool:
+        return self._connection.dialect.name == "postgresql"
 
     @property
     def _is_keyed(self) -> bool:

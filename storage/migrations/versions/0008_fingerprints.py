@@ -1,6 +1,7 @@
 """Fingerprints of records, in the mirror and with the pages; the key of assignments begins with what tells most apart.
 
-The fingerprints of rows that are there already are filled in by the next publish that compares all of them.
+The rows of the mirror get theirs from the next publish that compares all of them, and the pages when they are stored
+anew: no stream has a proof until then, for a page that is the proof's would have none for ever.
 """
 
 import sqlalchemy as sa
@@ -32,3 +33,4 @@ def upgrade() -> None:
     with op.batch_alter_table("mirror_assignments") as assignments:
         assignments.drop_constraint("mirror_assignments_pkey", type_="primary")
         assignments.create_primary_key("mirror_assignments_pkey", _KEY)
+    op.execute("UPDATE streams SET proof_id = NULL, proof_digest = NULL")

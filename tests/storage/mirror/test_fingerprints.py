@@ -1,5 +1,7 @@
 """Fingerprints: where few records differ, they alone are read again; what does not prove itself is compared whole."""
 
+import contextlib
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +31,19 @@ def whole(monkeypatch):
 
     monkeypatch.setattr(publication._Publication, "_compare", note)
     return went
+
+
+@pytest.fixture
+def store(copied_database):
+    """A store on PostgreSQL, which alone compares by fingerprints."""
+    with contextlib.closing(open_database(copied_database)) as opened:
+        yield make_store(opened)
+
+
+@pytest.fixture
+def database(store: FilledStore) -> Database:
+    """Its database."""
+    return store.database
 
 
 def stored(database: Database) -> dict[str, int | None]:
@@ -120,15 +135,35 @@ def test_a_first_load_that_shows_a_record_twice(store: FilledStore, database: Da
     assert proof_of(database, stream) is None
 
 
-def test_a_large_load_is_counted(copied_database, monkeypatch):
+SIZE = sa.text("SELECT reltuples FROM pg_class WHERE relname = 'mirror_assignments'")
+
+
+def test_a_large_load_is_counted(store: FilledStore, monkeypatch):
     """PostgreSQL knows the size of a mirror right after a large first load, and not only when it comes by."""
     monkeypatch.setattr(publication, "_MANY", 3)
-    database = open_database(copied_database)
-    first_load(make_store(database))
-    with database.read() as connection:
-        size = sa.text("SELECT reltuples FROM pg_class WHERE relname = 'mirror_assignments'")
-        assert connection.scalar(size) == 3
-    database.close()
+    first_load(store)
+    with store.database.read() as connection:
+        assert connection.scalar(SIZE) == 3
+
+
+def test_a_large_load_during_a_vacuum(store: FilledStore, database: Database, monkeypatch):
+    """A load does not wait for a vacuum of the mirror's table, nor fail for one: then it is not counted."""
+    monkeypatch.setattr(publication, "_MANY", 3)
+    with database.write() as vacuum:
+        vacuum.exec_driver_sql("LOCK TABLE mirror_assignments IN SHARE UPDATE EXCLUSIVE MODE")
+        stream, _ = first_load(store)
+    assert store.mirror(stream) == [ONE, TWO, THREE]
+
+
+def test_an_older_worker_leaves_fingerprints(store: FilledStore, database: Database, whole):
+    """A row whose record was written without its fingerprint is found, given its own, and is no change."""
+    stream, _ = first_load(store)
+    with database.write() as connection:
+        connection.execute(sa.update(MIRROR).where(MIRROR.c.serial_number == "S1").values(fingerprint=7))
+    changes = store.publish(store.read(stream, [ONE, TWO], [THREE, FOUR])).changes
+    assert (changes.inserted, changes.updated, changes.deleted) == (1, 0, 0)
+    assert whole == ["assignments"]
+    assert 7 not in stored(database).values()
 
 
 _LISTS = st.lists(
@@ -145,9 +180,9 @@ _LISTS = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=_LISTS, then=_LISTS)
-def test_any_two_readings(copied_store, first, then):
+def test_any_two_readings(numbered_store, first, then):
     """Whatever the pages show, the mirror has it: exactly that if no key came twice, and else at least that."""
-    store, number = copied_store
+    store, number = numbered_store
     stream = store.stream(store.add(f"n{next(number)}", str(next(number))), "assignments")
     for lists in (first, then):
         before = {one["serialNumber"] for one in store.mirror(stream)}
@@ -161,10 +196,13 @@ def test_any_two_readings(copied_store, first, then):
         assert set(kept) == (set(keys) if len(set(keys)) == len(keys) else before | set(keys))
 
 
-@pytest.fixture
-def copied_store(database: Database):
-    """A store, and numbers for its locations."""
-    return make_store(database), iter(range(10_000))
+@pytest.fixture(params=["postgresql", "sqlite"])
+def numbered_store(request, tmp_path):
+    """A store on either database, and numbers for its locations."""
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    url = request.getfixturevalue("copied_database") if request.param == "postgresql" else url
+    with contextlib.closing(open_database(url)) as opened:
+        yield make_store(opened), iter(range(10_000))
 
 
 def test_a_body_is_what_is_staged(store: FilledStore, database: Database, whole):
