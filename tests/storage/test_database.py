@@ -1,5 +1,6 @@
 """The database: brought up to date by whoever comes first, and refused where it cannot be used."""
 
+import contextlib
 import os
 import subprocess
 
@@ -32,25 +33,29 @@ def test_the_newest_revision_is_known():
     assert tuple(one.revision for one in reversed(list(scripts.walk_revisions()))) == REVISIONS
 
 
+def at_revision(url: str, revision: str, *statements: str) -> None:
+    """Make a database of an older schema, with what these statements put into it."""
+    with contextlib.closing(Database(url)) as old, old.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", "storage:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
 def test_data_of_an_older_schema(postgresql_database, tmp_path):
     """A database of the first version keeps what it holds, and knows when everything was last read."""
     for url in (postgresql_database, f"sqlite:///{tmp_path / 'old.db'}"):
-        old = Database(url)
-        with old.write() as connection:
-            config = Config()
-            config.set_main_option("script_location", "storage:migrations")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "0001")
-            moment = "'2026-01-02 03:04:05'"
-            location = (
-                f"INSERT INTO locations (name, uid, token_expires, added_at) VALUES ('hq', '1', {moment}, {moment})"
-            )
-            columns = "location_id, resource, version, complete_version, published_at"
-            rows = f"INSERT INTO streams ({columns}) VALUES "
-            rows += f"(1, 'assets', 'v1', 'v1', {moment}), (1, 'users', 'v1', NULL, NULL)"
-            connection.exec_driver_sql(location)
-            connection.exec_driver_sql(rows)
-        old.close()
+        moment = "'2026-01-02 03:04:05'"
+        columns = "location_id, resource, version, complete_version, published_at"
+        at_revision(
+            url,
+            "0001",
+            f"INSERT INTO locations (name, uid, token_expires, added_at) VALUES ('hq', '1', {moment}, {moment})",
+            f"INSERT INTO streams ({columns}) VALUES (1, 'assets', 'v1', 'v1', {moment})",
+            "INSERT INTO streams (location_id, resource, version) VALUES (1, 'users', 'v1')",
+        )
         new = open_database(url)
         streams = Streams(new).watched(1)
         new.close()
@@ -58,6 +63,27 @@ def test_data_of_an_older_schema(postgresql_database, tmp_path):
             ("assets", streams[0].published_at),
             ("users", None),
         ]
+
+
+def test_assignments_of_an_older_schema(postgresql_database, tmp_path):
+    """The new key of assignments loses no row; no stream has a proof whose pages were stored without fingerprints."""
+    kept = "location_id, serial_number, client_user_id, adam_id, pricing_param"
+    rows = "(1, 'S1', '', '7', 'STDQ', '{}'), (1, '', 'anna', '7', 'STDQ', '{}'), (2, '', 'anna', '7', 'STDQ', '{}')"
+    moment = "'2026-01-02 03:04:05'"
+    for url in (postgresql_database, f"sqlite:///{tmp_path / 'old.db'}"):
+        at_revision(
+            url,
+            "0007",
+            f"INSERT INTO locations (name, uid, token_expires, added_at) VALUES ('hq', '1', {moment}, {moment})",
+            "INSERT INTO streams (location_id, resource, proof_id) VALUES (1, 'assignments', 3)",
+            f"INSERT INTO mirror_assignments ({kept}, record) VALUES {rows}",
+        )
+        with contextlib.closing(open_database(url)) as new, new.read() as connection:
+            found = connection.exec_driver_sql(f"SELECT {kept} FROM mirror_assignments ORDER BY 1, 2").all()
+            assert found == [(1, "", "anna", "7", "STDQ"), (1, "S1", "", "7", "STDQ"), (2, "", "anna", "7", "STDQ")]
+            assert connection.exec_driver_sql("SELECT proof_id FROM streams").scalar() is None
+            key = sa.inspect(connection).get_pk_constraint("mirror_assignments")["constrained_columns"]
+            assert ", ".join(key) == kept
 
 
 def test_a_newer_schema_is_refused(database: Database):
