@@ -25,7 +25,8 @@ from entrypoints.embedded.processes import ROOT
 
 from .processes import COMMAND
 
-_REQUEST_BYTES = 1 << 20
+#: Before each request comes its length, with the files that it is to write to.
+_LENGTH_BYTES = 4
 
 #: What commands import when they need it.
 _USED = (
@@ -45,7 +46,7 @@ class Forks:
     """The process that forks, as its parent sees it."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket, theirs = socket.socketpair()
         self._lock = threading.Lock()
         with theirs:
             command = [sys.executable, "-m", __name__, str(theirs.fileno())]
@@ -54,12 +55,13 @@ class Forks:
     def run(self, arguments: list[str], env: Mapping[str, str], seconds: float) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, whatever that is."""
         request = json.dumps({"arguments": arguments, "env": dict(env), "folder": str(Path.cwd())}).encode()
-        assert len(request) < _REQUEST_BYTES
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             mine, theirs = socket.socketpair()
             with mine:
                 with theirs, self._lock:
-                    socket.send_fds(self._socket, [request], [out.fileno(), err.fileno(), theirs.fileno()])
+                    files = [out.fileno(), err.fileno(), theirs.fileno()]
+                    socket.send_fds(self._socket, [len(request).to_bytes(_LENGTH_BYTES)], files)
+                    self._socket.sendall(request)
                 mine.settimeout(seconds)
                 status = _await(mine, [COMMAND, *arguments], seconds)
             out.seek(0)
@@ -107,10 +109,11 @@ class _Server:
 
     def serve(self) -> None:
         while True:
-            request, files, _, _ = socket.recv_fds(self._requests, _REQUEST_BYTES, 3)
-            if not request:
+            length, files, _, _ = socket.recv_fds(self._requests, _LENGTH_BYTES, 3)
+            if not length:
                 return
             *streams, answers = files
+            request = self._requests.recv(int.from_bytes(length), socket.MSG_WAITALL)
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # until the fork is known
             pid = os.fork()
             if not pid:
