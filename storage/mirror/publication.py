@@ -134,7 +134,6 @@ class _Publication:
         try:
             with self._connection.begin_nested():
                 for block in rows.blocks():
-                    # In the order of the key, a page of its index is written once a block.
                     own = ((here, *row) for row in block)
                     write_rows(self._connection, table.name, ("location_id", *self._mirror.columns), own)
         except (psycopg.errors.UniqueViolation, sqlite3.IntegrityError):

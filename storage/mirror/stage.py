@@ -49,6 +49,7 @@ class Stage:
         groups = sa.select(*key, sa.func.count().label("n"), last, again_by_rule.label("by_rule"))
         repeated = groups.group_by(*key).having(sa.func.count() > 1).subquery()
         again = self._connection.execute(sa.select(repeated)).all()
+        self.repeated = 0  # it may have been filled before, by fewer records
         if not again:
             return
         if self._mirror.is_counted:
