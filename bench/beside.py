@@ -12,7 +12,6 @@ usage: python bench/beside.py [--write] [--rounds 3] [--only NAME,NAME] [LATENCY
 
 import argparse
 import json
-import math
 import os
 import platform
 import statistics
@@ -21,77 +20,74 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from crawl import ASSIGNMENTS, LAST, SIZE, ideal_of, installation, is_exact
 from meters import cpu_of, peak_of, server_cpu, spun
 from pictures import bars
 
-from storage.sealer import make_key
-from tests.support.processes import COMMAND, Apple, running_simulator, running_workers
-from tests.support.servers import make_database, postgresql_server, redis_server
+from orchestration.gate.memory import IN_FLIGHT_LIMIT
+from tests.support.processes import COMMAND, Apple, running_simulator
+from tests.support.servers import make_database, postgresql_server
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES, PAGE_SIZE = 353, 549
-RECORDS = PAGES * PAGE_SIZE
 FOLDER = ROOT / "bench" / ".peers"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
-
-_READ = """
-    SELECT extract(epoch FROM max(p.fetched_at) - c.opened_at), extract(epoch FROM c.ended_at - max(p.fetched_at))
-    FROM crawls c JOIN pages p ON p.crawl_id = c.id GROUP BY c.id ORDER BY c.id DESC LIMIT 1
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """What we are compared with: how it is installed and run, and what it gives."""
+    """What we are compared with: how it is installed, and where it keeps what it read."""
 
     name: str
     label: str
     requirements: tuple[str, ...]
-    gives: str
-    #: Too slow to be measured at every latency.
+    #: Where it keeps the records.
+    table: str
+    #: Too slow to be measured more than once, and at more than one latency.
     is_sequential: bool = False
 
 
 PEERS = (
     Peer(
         name="script",
+        table="mirror",
         label="requests, five threads, exact difference",
         requirements=("requests", "psycopg[binary]"),
-        gives="events and deletes; no limit of Apple's, nothing survives a crash",
     ),
     Peer(
         name="spider",
+        table="mirror",
         label="Scrapy, an item a page",
         requirements=("scrapy", "psycopg[binary]"),
-        gives="upserts; no events, no deletes",
     ),
     Peer(
         name="dlt_parallel",
+        table="bench.assignments",
         label="dlt, parallel by hand",
         requirements=("dlt[postgres]", "requests"),
-        gives="upserts; no events, no deletes",
     ),
     Peer(
         name="dlt_stock",
+        table="bench.assignments",
         label="dlt, its REST source",
         requirements=("dlt[postgres]",),
-        gives="upserts; one page after the other",
         is_sequential=True,
     ),
     Peer(
         name="tap",
+        table="bench.assignments",
         label="Singer: a tap and a target",
         requirements=("singer-sdk", "meltanolabs-target-postgres"),
-        gives="upserts; one page after the other",
         is_sequential=True,
     ),
 )
@@ -114,23 +110,6 @@ class Figures:
     workers_cpu: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ground:
-    """What all contenders run on."""
-
-    apple: Apple
-    server: str
-    latency: float
-
-    @property
-    def ideal(self) -> float:
-        """One page to learn how many there are, then five at a time."""
-        return self.latency * (1 + math.ceil((PAGES - 1) / 5))
-
-
-Contender = Callable[[], Iterator[Figures]]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure Pageturner beside its peers.")
     parser.add_argument("latency", nargs="*", type=int, default=[20, 50, 200])
@@ -142,7 +121,7 @@ def main() -> None:
     versions = {peer.name: install(peer) for peer in peers}
     tables, pictures = [], []
     for milliseconds in chosen.latency:
-        found = measure(milliseconds / 1000, peers, chosen.rounds, is_middle=milliseconds == chosen.latency[0])
+        found = measure(milliseconds / 1000, peers, chosen.rounds, is_first=milliseconds == chosen.latency[0])
         tables.append(table(milliseconds, found))
         pictures.append((milliseconds, found))
         print(tables[-1], flush=True)
@@ -150,20 +129,18 @@ def main() -> None:
         write(tables, pictures, versions, chosen.rounds)
 
 
-def measure(latency: float, peers: list[Peer], rounds: int, *, is_middle: bool) -> dict[str, list[Figures]]:
+def measure(latency: float, peers: list[Peer], rounds: int, *, is_first: bool) -> dict[str, list[Figures]]:
     """Run every contender in turn, several times; return the figures by contender and what it did."""
-    size = ["--assets", "60", "--assignments", str(RECORDS), "--users", "0", "--page-size", str(PAGE_SIZE)]
     found: dict[str, list[Figures]] = defaultdict(list)
     with (
         postgresql_server(is_durable=True) as server,
-        running_simulator("--latency", str(latency * 1000), *size) as apple,
+        running_simulator("--latency", str(latency * 1000), *SIZE) as apple,
     ):
-        ground = Ground(apple=apple, server=server, latency=latency)
         for number in range(rounds):
-            run("Pageturner", ours(ground, f"ours{number}"), found)
+            run("Pageturner", ours(apple, make_database(server, f"ours{number}")), found)
             for peer in peers:
-                if not peer.is_sequential or (is_middle and number == 0):
-                    run(peer.label, theirs(peer, ground, f"{peer.name}{number}"), found)
+                if not peer.is_sequential or (is_first and number == 0):
+                    run(peer.label, theirs(peer, apple, make_database(server, f"{peer.name}{number}")), found)
     return found
 
 
@@ -176,51 +153,44 @@ def run(label: str, runs: Iterator[Figures], found: dict[str, list[Figures]]) ->
         found[f"{label}|{what}"].append(figures)
 
 
-def ours(ground: Ground, database: str) -> Iterator[Figures]:
-    """Sync with two worker processes, which run already, as they do."""
-    with tempfile.TemporaryDirectory() as home, redis_server() as redis:
-        env = {
-            **os.environ,
-            "PAGETURNER_HOME": home,
-            "PAGETURNER_REDIS_URL": redis,
-            "PAGETURNER_DATABASE_URL": make_database(ground.server, database),
-            "PAGETURNER_SECRET_KEYS": make_key(),
-            "PAGETURNER_APPLE_URL": ground.apple.origin,
-        }
-        token = Path(home) / "token"
-        token.write_text(ground.apple.token)
-        with running_workers(env, processes_=2, threads=8) as workers:
-            add = [COMMAND, "locations", "add", str(token), "--resources", "assignments"]
-            subprocess.run(add, env=env, check=True, capture_output=True)
-            for _ in range(2):
-                spin, busy = spun(), cpu_of(workers)
-                figures = timed([COMMAND, "sync", "--full"], env, spin)
-                of_workers = cpu_of(workers) - busy
-                with psycopg.connect(env["PAGETURNER_DATABASE_URL"]) as connection:
-                    reading, tail = connection.execute(_READ).fetchone() or (0, 0)
-                yield Figures(
-                    wall=figures.wall,
-                    cpu=figures.cpu + of_workers,
-                    workers_cpu=of_workers,
-                    server_cpu=figures.server_cpu,
-                    peak=max(peak_of(worker.pid) for worker in workers),
-                    spin=spin,
-                    reading=float(reading),
-                    tail=float(tail),
-                )
+def ours(apple: Apple, database: str) -> Iterator[Figures]:
+    """Sync with two worker processes, which run already, as they do; the mirror must be exact, with five in flight."""
+    apple.forget_traffic()
+    with installation(apple, database) as (env, workers):
+        for _ in range(2):
+            spin, busy = spun(), cpu_of(workers)
+            figures = timed([COMMAND, "sync", "--full"], env, spin)
+            of_workers = cpu_of(workers) - busy
+            with psycopg.connect(database) as connection:
+                reading, tail, *_ = connection.execute(LAST).fetchone() or (0, 0)
+            yield replace(
+                figures,
+                cpu=figures.cpu + of_workers,
+                workers_cpu=of_workers,
+                peak=max(peak_of(worker.pid) for worker in workers),
+                reading=float(reading),
+                tail=float(tail),
+            )
+        assert apple.traffic()["most_in_flight"] <= IN_FLIGHT_LIMIT
+        # In a process of its own: what this one has held counts as the peak of all that it starts.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+            assert apart.submit(is_exact, env, apple).result(), "the mirror differs from the truth"
 
 
-def theirs(peer: Peer, ground: Ground, database: str) -> Iterator[Figures]:
-    """Run a peer twice, on a database of its own."""
-    address = make_database(ground.server, database).replace("postgres@", "postgres:none@")  # dlt insists on one
+def theirs(peer: Peer, apple: Apple, database: str) -> Iterator[Figures]:
+    """Run a peer twice, on a database of its own; it must have every record."""
+    address = database.replace("postgres@", "postgres:none@")  # dlt insists on a password
     with tempfile.TemporaryDirectory() as home:
         env = {"HOME": home, "PATH": "/usr/bin:/bin"}
-        arguments = [ground.apple.origin, ground.apple.token, address]
+        arguments = [apple.origin, apple.token, address]
         command = [str(python_of(peer)), str(ROOT / "bench" / "peers" / f"{peer.name}.py"), *arguments]
         if peer.name == "tap":
             command = singer(peer, Path(home), *arguments)
         for _ in range(2):
             yield timed(command, env, spun(), folder=home)
+        with psycopg.connect(database) as connection:
+            [count] = connection.execute(f"SELECT count(*) FROM {peer.table}").fetchone() or (0,)
+        assert count == ASSIGNMENTS, f"{peer.name} has {count} records"
 
 
 def singer(peer: Peer, home: Path, origin: str, token: str, address: str) -> list[str]:
@@ -281,7 +251,7 @@ def median(some: list[Figures], name: str) -> float:
 
 def table(milliseconds: int, found: dict[str, list[Figures]]) -> str:
     """Write the figures of one latency as a table."""
-    ideal = milliseconds / 1000 * (1 + math.ceil((PAGES - 1) / 5))
+    ideal = ideal_of(milliseconds / 1000)
     lines = [
         f"**{milliseconds} ms an answer** (the ideal is {ideal:.2f} s)",
         "",
@@ -310,7 +280,8 @@ def write(
     today = datetime.now(tz=UTC).date()
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}, {server_version()}"
     peers = ", ".join(sorted({one for of_peer in versions.values() for one in of_peer.split(", ")}))
-    lines = [f"Measured on {today}: {machine}; {peers}. Medians of {rounds} rounds.", ""]
+    how = f"Medians of {rounds} rounds; of those who read one page after the other, one."
+    lines = [f"Measured on {today}: {machine}; {peers}. {how}", ""]
     for milliseconds, found in measured:
         picture = DOCUMENT.parent / "benchmarks" / f"cpu-{milliseconds}.svg"
         picture.parent.mkdir(exist_ok=True)

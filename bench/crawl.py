@@ -7,15 +7,16 @@ everything), and one with 1 % changed. Ratios are within one run; machines are n
 usage: python bench/crawl.py [LATENCY_MS ...]
 """
 
+import contextlib
 import json
 import math
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -24,14 +25,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from meters import cpu_of, peak_of
 
 from storage.sealer import make_key
-from tests.support.processes import running_simulator, running_workers
+from tests.support.processes import COMMAND, Apple, running_simulator, running_workers
 from tests.support.servers import make_database, postgresql_server, redis_server
 
 PAGES, PAGE_SIZE = 353, 549
 ASSIGNMENTS = PAGES * PAGE_SIZE
+SIZE = ["--assets", "60", "--assignments", str(ASSIGNMENTS), "--users", "0", "--page-size", str(PAGE_SIZE)]
 CHANGED = ASSIGNMENTS // 300  # a third each inserted, removed and put in another's place: 1 % in all
 
-_LAST = """
+LAST = """
     SELECT extract(epoch FROM max(p.fetched_at) - c.opened_at), extract(epoch FROM c.ended_at - max(p.fetched_at)),
            count(*), c.inserted + c.updated + c.deleted
     FROM crawls c JOIN pages p ON p.crawl_id = c.id GROUP BY c.id ORDER BY c.id DESC LIMIT 1
@@ -43,7 +45,7 @@ class Bench:
     """What one round of syncs runs on."""
 
     env: dict[str, str]
-    apple: Any
+    apple: Apple
     workers: list["subprocess.Popen[bytes]"]
     latency: float
 
@@ -51,10 +53,10 @@ class Bench:
         """Sync once and print what it took."""
         self.apple.forget_traffic()
         before = cpu_of(self.workers)
-        subprocess.run(_command("sync", "--full"), env=self.env, check=True, capture_output=True)
+        subprocess.run([COMMAND, "sync", "--full"], env=self.env, check=True, capture_output=True)
         with psycopg.connect(self.env["PAGETURNER_DATABASE_URL"]) as connection:
-            reading, tail, pages, changes = connection.execute(_LAST).fetchone() or (0, 0, 0, 0)
-        ideal = self.latency * (1 + math.ceil((pages - 1) / 5))
+            reading, tail, pages, changes = connection.execute(LAST).fetchone() or (0, 0, 0, 0)
+        ideal = ideal_of(self.latency, pages)
         traffic = self.apple.traffic()
         figures = {
             "last page stored / ideal": f"{float(reading) / ideal:.3f}",
@@ -71,44 +73,51 @@ class Bench:
         )
 
 
-def measure(latency: float) -> None:
-    size = ["--assets", "60", "--assignments", str(ASSIGNMENTS), "--users", "0", "--page-size", str(PAGE_SIZE)]
-    with (
-        tempfile.TemporaryDirectory() as home,
-        redis_server() as redis,
-        postgresql_server() as server,
-        running_simulator("--latency", str(latency * 1000), *size) as apple,
-    ):
+@contextlib.contextmanager
+def installation(apple: Apple, database: str) -> Iterator[tuple[dict[str, str], list["subprocess.Popen[bytes]"]]]:
+    """Run two worker processes with one location for the length of the block; yield their environment and them."""
+    with tempfile.TemporaryDirectory() as home, redis_server() as redis:
         env = {
             **os.environ,
             "PAGETURNER_HOME": home,
             "PAGETURNER_REDIS_URL": redis,
-            "PAGETURNER_DATABASE_URL": make_database(server, "bench"),
+            "PAGETURNER_DATABASE_URL": database,
             "PAGETURNER_SECRET_KEYS": make_key(),
             "PAGETURNER_APPLE_URL": apple.origin,
         }
         token = Path(home) / "token"
         token.write_text(apple.token)
-        add = _command("locations", "add", str(token), "--resources", "assignments")
         with running_workers(env, processes_=2, threads=8) as workers:
+            add = [COMMAND, "locations", "add", str(token), "--resources", "assignments"]
             subprocess.run(add, env=env, check=True, capture_output=True)
-            bench = Bench(env=env, apple=apple, workers=workers, latency=latency)
-            bench.sync("first load")
-            bench.sync("unchanged")
-            apple.change(resource="assignments", insert=CHANGED, remove=CHANGED, update=CHANGED, where="random")
-            bench.sync("1 % changed")
-            compare(env, apple)
+            yield env, workers
 
 
-def compare(env: dict[str, str], apple: Any) -> None:
-    exported = subprocess.run(_command("export", "assignments"), env=env, check=True, capture_output=True, text=True)
+def measure(latency: float) -> None:
+    with (
+        postgresql_server() as server,
+        running_simulator("--latency", str(latency * 1000), *SIZE) as apple,
+        installation(apple, make_database(server, "bench")) as (env, workers),
+    ):
+        bench = Bench(env=env, apple=apple, workers=workers, latency=latency)
+        bench.sync("first load")
+        bench.sync("unchanged")
+        apple.change(resource="assignments", insert=CHANGED, remove=CHANGED, update=CHANGED, where="random")
+        bench.sync("1 % changed")
+        print("the mirror equals the truth" if is_exact(env, apple) else "THE MIRROR DIFFERS FROM THE TRUTH")
+
+
+def ideal_of(latency: float, pages: int = PAGES) -> float:
+    """Return how long a list takes: one page to learn how many there are, then five at a time."""
+    return latency * (1 + math.ceil((pages - 1) / 5))
+
+
+def is_exact(env: dict[str, str], apple: Apple) -> bool:
+    """Return whether the mirror has exactly what Apple has."""
+    export = [COMMAND, "export", "assignments"]
+    exported = subprocess.run(export, env=env, check=True, capture_output=True, text=True)
     mirror = sorted(json.dumps(json.loads(line), sort_keys=True) for line in exported.stdout.splitlines())
-    truth = sorted(json.dumps(record, sort_keys=True) for record in apple.truth("assignments"))
-    print("the mirror equals the truth" if mirror == truth else "THE MIRROR DIFFERS FROM THE TRUTH")
-
-
-def _command(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("pageturner")), *arguments]
+    return mirror == sorted(json.dumps(record, sort_keys=True) for record in apple.truth("assignments"))
 
 
 if __name__ == "__main__":
