@@ -20,7 +20,7 @@ from kombu.utils.json import dumps, loads
 
 from orchestration.gate import Message
 
-from .broker import capturing
+from .broker import GATED, capturing
 from .services import services
 
 
@@ -109,6 +109,6 @@ def _make(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, A
 
 
 def _cut(message: dict[str, Any]) -> tuple[str, str]:
-    """Write a message without its delivery tag: each delivery has one of its own."""
+    """Write a message without the end of its delivery tag: each delivery has one of its own."""
     before, after = dumps(message).split(message["properties"]["delivery_tag"])
-    return before, after
+    return before + GATED, after
