@@ -22,6 +22,9 @@ class _Unheard(AsyncResult):
         """Subscribe to nothing."""
         return self
 
+    def __del__(self) -> None:
+        """Give nothing back: nothing was subscribed to."""
+
 
 class _Application(Celery):
     """Celery without results: what a task did is in the database."""

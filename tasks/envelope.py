@@ -10,9 +10,12 @@ was parked by a process of another broker.
 """
 
 import base64
+import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from celery import Task
 from celery.utils.saferepr import saferepr
@@ -28,16 +31,17 @@ from .services import services
 class _Envelope:
     """A message of a chord as Celery made it, to make the others from."""
 
+    task: str
     options: dict[str, Any]
-    task_id: str
     queue: str
-    message: dict[str, Any]
+    #: The message in JSON, and after each piece of it the name of the field that stands there.
+    pieces: Sequence[str]
     #: The last part of a body: what is to happen after the task, which is the same for the whole chord.
     embedded: str
 
     def fits(self, task: Task, options: dict[str, Any]) -> bool:
         """Return whether a message is of the same chord."""
-        if task.name != self.message["headers"]["task"] or not options.get("group_id"):
+        if task.name != self.task or not options.get("group_id"):
             return False
         return options.keys() == self.options.keys() and all(
             one is options[name] or (isinstance(one, str) and one == options[name])
@@ -45,19 +49,18 @@ class _Envelope:
             if name != "group_index"
         )
 
-    def parts(self, task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any]) -> tuple[str, str]:
-        """Return another message of the chord: what stands before its delivery tag, and what stands after it."""
-        root = self.message["headers"]["root_id"]
-        headers = self.message["headers"] | {
-            "id": task_id,
-            "group_index": options.get("group_index"),
-            "argsrepr": saferepr(args, task.app.amqp.argsrepr_maxsize, maxlevels=task.app.conf.task_repr_maxlevels),
-            "root_id": task_id if root == self.task_id else root,
-        }
+    def write(self, task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any]) -> str:
+        """Return another message of the chord, with a line break where the rest of its delivery tag belongs."""
         body = f"[{dumps(args)}, {dumps(kwargs or {})}, {self.embedded}]"
-        properties = self.message["properties"] | {"correlation_id": task_id}
-        body = base64.b64encode(body.encode()).decode()
-        return _cut(self.message | {"body": body, "headers": headers, "properties": properties})
+        words = saferepr(args, task.app.amqp.argsrepr_maxsize, maxlevels=task.app.conf.task_repr_maxlevels)
+        fields = {
+            "id": dumps(task_id),
+            "group_index": dumps(options.get("group_index")),
+            "argsrepr": dumps(words),
+            "body": dumps(base64.b64encode(body.encode()).decode()),
+            "tag": f'"{GATED}\n"',
+        }
+        return "".join(fields[part] if place % 2 else part for place, part in enumerate(self.pieces))
 
 
 #: The last message that Celery made in this thread.
@@ -72,8 +75,7 @@ def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, An
     envelope: _Envelope | None = getattr(_last, "envelope", None)
     if envelope is None or not envelope.fits(task, options):
         envelope = _last.envelope = _make(task, args, kwargs, task_id, options, producer)
-    before, after = envelope.parts(task, args, kwargs, task_id, options)
-    return Message(id=task_id, payload=f"{before}\n{after}", queue=envelope.queue)
+    return Message(id=task_id, payload=envelope.write(task, args, kwargs, task_id, options), queue=envelope.queue)
 
 
 def unseal(message: Message) -> dict[str, Any]:
@@ -98,17 +100,16 @@ def _make(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, A
     with capturing() as messages:
         Task.apply_async(task, args, kwargs, task_id=task_id, producer=producer, add_to_parent=False, **options)
     [(queue, message)] = messages
-    body = base64.b64decode(message["body"]).decode()
-    return _Envelope(
-        options=options,
-        task_id=task_id,
-        queue=queue,
-        message=message,
-        embedded=dumps(loads(body)[2]),
-    )
+    embedded = dumps(loads(base64.b64decode(message["body"]).decode())[2])
+    return _Envelope(task=task.name, options=options, queue=queue, pieces=_cut(message, task_id), embedded=embedded)
 
 
-def _cut(message: dict[str, Any]) -> tuple[str, str]:
-    """Write a message without the end of its delivery tag: each delivery has one of its own."""
-    before, after = dumps(message).split(message["properties"]["delivery_tag"])
-    return before + GATED, after
+def _cut(message: dict[str, Any], task_id: str) -> Sequence[str]:
+    """Cut a message at the fields that differ in each message of its chord."""
+    mark = uuid4().hex
+    own = {name: f"{mark}{name}" for name in ("id", "group_index", "argsrepr")}
+    if message["headers"]["root_id"] == task_id:  # each is the root of what follows from it
+        own["root_id"] = own["id"]
+    properties = message["properties"] | {"correlation_id": own["id"], "delivery_tag": f"{mark}tag"}
+    marked = message | {"body": f"{mark}body", "headers": message["headers"] | own, "properties": properties}
+    return re.split(f'"{mark}([a-z_]+)"', dumps(marked))

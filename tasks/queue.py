@@ -39,10 +39,11 @@ class CeleryQueue:
         from celery import chord
 
         from .crowd import crowded
+        from .parts import Part
 
         page, reconcile = self._tasks["pageturner.page"], self._tasks["pageturner.reconcile"]
         header = [
-            page.si(crawl.uid, crawl.id, crawl.round, index).set(task_id=message_id(crawl, index)) for index in indexes
+            Part.of(page, (crawl.uid, crawl.id, crawl.round, index), message_id(crawl, index)) for index in indexes
         ]
         body = reconcile.si(crawl.id).on_error(reconcile.si(crawl.id))
         with crowded():
