@@ -18,6 +18,12 @@ _environment = read_settings()
 class _Unheard(AsyncResult):
     """A result that is never waited for: a chord would subscribe to a channel for each of its parts, and keep it."""
 
+    def __init__(self, id: str, backend: Any = None, **_: Any) -> None:  # noqa: A002 - Celery's name
+        """Keep the id, and nothing to wait with."""
+        self.id = id
+        self.backend = backend
+        self.parent = None
+
     def then(self, *_: Any, **__: Any) -> Any:
         """Subscribe to nothing."""
         return self

@@ -10,6 +10,7 @@ was parked by a process of another broker.
 """
 
 import base64
+import json
 import re
 import threading
 from collections.abc import Sequence
@@ -51,13 +52,13 @@ class _Envelope:
 
     def write(self, task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any]) -> str:
         """Return another message of the chord, with a line break where the rest of its delivery tag belongs."""
-        body = f"[{dumps(args)}, {dumps(kwargs or {})}, {self.embedded}]"
+        body = f"[{dumps(args)}, {dumps(kwargs) if kwargs else '{}'}, {self.embedded}]"
         words = saferepr(args, task.app.amqp.argsrepr_maxsize, maxlevels=task.app.conf.task_repr_maxlevels)
         fields = {
-            "id": dumps(task_id),
-            "group_index": dumps(options.get("group_index")),
-            "argsrepr": dumps(words),
-            "body": dumps(base64.b64encode(body.encode()).decode()),
+            "id": json.dumps(task_id),
+            "group_index": json.dumps(options.get("group_index")),
+            "argsrepr": json.dumps(words),
+            "body": f'"{base64.b64encode(body.encode()).decode()}"',
             "tag": f'"{GATED}\n"',
         }
         return "".join(fields[part] if place % 2 else part for place, part in enumerate(self.pieces))
