@@ -226,17 +226,21 @@ class Gate:
             twin=twin,
         )
         until = self._timer.monotonic() + wait
+        answer = self._ask(uid, request, 0.0)
         while True:
-            match self._ask(uid, request):
+            match answer:
                 case Grant(closings=closings):
                     return self._keep(uid, request, closings)
                 case Refusal(why="twin"):
                     raise AlreadyRunning
                 case Refusal() as refusal:
-                    self._await(uid, refusal, until - self._timer.monotonic())
+                    answer = self._ask(uid, request, self._until_free(refusal, until - self._timer.monotonic()))
 
-    def _ask(self, uid: str, request: Request) -> Grant | Refusal:
+    def _ask(self, uid: str, request: Request, wait: float) -> Grant | Refusal:
+        """Take a permit, at once or when one is given back; wait so long at most."""
         try:
+            if wait > 0:
+                return self._memory.take_returned(uid, request, wait)
             return self._memory.take(uid, request)
         except RedisError:  # the permit may have been granted all the same
             self._orphan(uid, request.execution)
@@ -252,16 +256,19 @@ class Gate:
         self._believe(permit.message_id, ends)
         return permit
 
-    def _await(self, uid: str, refusal: Refusal, left: float) -> None:
-        """Wait until a permit may be free, if that is in time; otherwise raise NoPermit."""
+    def _until_free(self, refusal: Refusal, left: float) -> float:
+        """Return how long to wait for a permit that is given back, having waited for what has a time of its own.
+
+        Raises NoPermit if none can be free in time.
+        """
         if refusal.wait is None:
             if left <= 0:
                 raise NoPermit(0.0)
-            self._memory.await_return(uid, min(max(left, 0.01), _BLOCK_SECONDS))
-        elif refusal.wait / 1000 <= left:
-            self._timer.sleep(refusal.wait / 1000)
-        else:
+            return min(max(left, 0.01), _BLOCK_SECONDS)
+        if refusal.wait / 1000 > left:
             raise NoPermit(refusal.wait / 1000)
+        self._timer.sleep(refusal.wait / 1000)
+        return 0.0
 
     def _give_back(self, permit: Permit) -> None:
         returned = Return(

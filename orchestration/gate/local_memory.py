@@ -151,6 +151,11 @@ class LocalMemory:
         gate.permits[request.execution] = now + self.limits.lease
         return Grant(closings=gate.closings)
 
+    def take_returned(self, uid: str, request: Request, seconds: float) -> Grant | Refusal:
+        """Wait a moment, and try: that shows whether a permit was given back meanwhile."""
+        self._timer.sleep(min(seconds, _LOOK_SECONDS))
+        return self.take(uid, request)
+
     def give_back(self, uid: str, returned: Return) -> Closed:
         """Return a permit, and close the gate in the same step if the answer asks for that."""
         gate, now, wait = self._gate(uid), self._now(), returned.wait
@@ -238,11 +243,6 @@ class LocalMemory:
             del self._due[uid]
             if at is not None:
                 self._due[uid] = at
-
-    def await_return(self, uid: str, seconds: float) -> None:
-        """Wait a moment; the next try shows whether a permit was given back meanwhile."""
-        del uid
-        self._timer.sleep(min(seconds, _LOOK_SECONDS))
 
     def epoch(self) -> bytes | None:
         """Return when, and as which server, this memory was filled; None if it was not yet."""

@@ -146,6 +146,9 @@ class GateMemory(Protocol):
     def take(self, uid: str, request: Request) -> Grant | Refusal:
         """Take a permit."""
 
+    def take_returned(self, uid: str, request: Request, seconds: float) -> Grant | Refusal:
+        """Wait until a permit of the gate is given back, for this many seconds at most, and take one then."""
+
     def give_back(self, uid: str, returned: Return) -> Closed:
         """Return a permit, and close the gate in the same step if the answer asks for that."""
 
@@ -178,9 +181,6 @@ class GateMemory(Protocol):
 
     def reschedule(self, uid: str, seen: float, at: int | None) -> None:
         """Set when a gate is looked at next, unless that has changed since it was seen."""
-
-    def await_return(self, uid: str, seconds: float) -> None:
-        """Wait until a permit of the gate is given back, for this many seconds at most."""
 
     def epoch(self) -> bytes | None:
         """Return when, and as which server, this memory was filled; None if it was not yet."""

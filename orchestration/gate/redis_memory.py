@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import NoScriptError, RedisError
 
 from .memory import LIMITS, Admission, Closed, GateStatus, Grant, Limits, Message, Refusal, Request, Return
 
@@ -54,12 +55,24 @@ class RedisMemory:
 
     def take(self, uid: str, request: Request) -> Grant | Refusal:
         """Take a permit."""
-        of_message = (request.execution, request.message_id)
-        of_apple = (request.rate, request.window)
-        answer = self._run("take", uid, *of_message, *of_apple, request.sole, request.twin)
-        if answer[0]:
-            return Grant(closings=answer[1])
-        return Refusal(why=answer[2].decode(), wait=None if answer[1] < 0 else answer[1])
+        return _taken(self._run("take", uid, *_parts(request)))
+
+    def take_returned(self, uid: str, request: Request, seconds: float) -> Grant | Refusal:
+        """Wait until a permit of the gate is given back, for this many seconds at most, and take one then.
+
+        Both commands are sent at once: the server does the second as soon as the first is over.
+        """
+        keys, arguments = self._of(uid, _parts(request))
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.blpop([key_of(uid, "wake")], timeout=seconds)
+            pipeline.evalsha(self._scripts["take"].sha, len(keys), *keys, *arguments)
+            woken, answer = pipeline.execute(raise_on_error=False)
+        if isinstance(answer, NoScriptError):  # the server was emptied while this one waited
+            return self.take(uid, request)
+        for error in (woken, answer):
+            if isinstance(error, RedisError):
+                raise error
+        return _taken(answer)
 
     def give_back(self, uid: str, returned: Return) -> Closed:
         """Return a permit, and close the gate in the same step if the answer asks for that."""
@@ -117,10 +130,6 @@ class RedisMemory:
         """Set when a gate is looked at next, unless that has changed since it was seen."""
         self._reschedule(keys=[DUE_KEY], args=[uid, seen, -1 if at is None else at])
 
-    def await_return(self, uid: str, seconds: float) -> None:
-        """Wait until a permit of the gate is given back, for this many seconds at most."""
-        self._redis.blpop([key_of(uid, "wake")], timeout=seconds)
-
     def epoch(self) -> bytes | None:
         """Return when, and as which server, this memory was filled; None if it was not yet."""
         known: Any = self._redis.get(EPOCH_KEY)
@@ -136,9 +145,14 @@ class RedisMemory:
         self._restored(keys=[EPOCH_KEY], args=[epoch])
 
     def _run(self, name: str, uid: str, *arguments: Any, client: Redis | None = None) -> Any:
+        keys, values = self._of(uid, arguments)
+        return self._scripts[name](keys=keys, args=values, client=client)
+
+    def _of(self, uid: str, arguments: Sequence[Any]) -> tuple[list[str], list[Any]]:
+        """Return the keys and the arguments of a script."""
         keys = [*(key_of(uid, part) for part in _PARTS), EPOCH_KEY]
         limits = (self.limits.in_flight, self.limits.head_start, self.limits.lease, self.limits.patience)
-        return self._scripts[name](keys=keys, args=(*limits, int(self._is_broker), *arguments), client=client)
+        return keys, [*limits, int(self._is_broker), *arguments]
 
 
 def key_of(uid: str, part: str) -> str:
@@ -163,6 +177,17 @@ def _admission(result: list[Any]) -> Admission:
     pairs = zip(result[1::2], result[2::2], strict=True)
     messages = [_load(name.decode(), payload.decode()) for name, payload in pairs]
     return Admission(messages=messages, again_at=None if again < 0 else again)
+
+
+def _parts(request: Request) -> tuple[Any, ...]:
+    of_message = (request.execution, request.message_id)
+    return (*of_message, request.rate, request.window, request.sole, request.twin)
+
+
+def _taken(answer: list[Any]) -> Grant | Refusal:
+    if answer[0]:
+        return Grant(closings=answer[1])
+    return Refusal(why=answer[2].decode(), wait=None if answer[1] < 0 else answer[1])
 
 
 def _read(name: str) -> str:

@@ -12,6 +12,7 @@ from orchestration.gate.memory import IN_FLIGHT_LIMIT
 from orchestration.gate.redis_memory import RedisMemory, key_of
 from tests.support.proxy import proxied
 from tests.support.servers import open_gates
+from tests.support.site import await_true
 
 
 @pytest.fixture
@@ -40,6 +41,29 @@ def test_waiting_wakes(gate):
     for permit in permits[1:]:
         permit.__exit__(None, None, None)
     assert waited[0] - given < 5.0
+
+
+def test_waiting_for_a_server_that_lost_its_scripts(gate, redis):
+    """Whoever waits takes the permit that is given back although the server has forgotten the scripts meanwhile."""
+    permits = [gate.permit("1", wait=0.0) for _ in range(IN_FLIGHT_LIMIT)]
+    for permit in permits:
+        permit.__enter__()
+    taken = []
+
+    def wait():
+        with gate.permit("1", wait=10.0):
+            taken.append(gate.look("1").in_flight)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    await_true(lambda: redis.info("clients")["blocked_clients"], "nobody waits")
+    redis.script_flush()
+    redis.lpush(key_of("1", "wake"), 1)  # it wakes, and nothing has loaded a script since
+    permits[0].__exit__(None, None, None)
+    waiting.join()
+    for permit in permits[1:]:
+        permit.__exit__(None, None, None)
+    assert taken == [IN_FLIGHT_LIMIT]
 
 
 def test_many_threads_never_a_sixth(gate):
