@@ -20,20 +20,22 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from crawl import ASSIGNMENTS, LAST, SIZE, ideal_of, installation, is_exact
+from crawl import ASSIGNMENTS, LAST, PAGES, SIZE, ideal_of, installation, is_exact
 from meters import cpu_of, peak_of, server_cpu, spun
 from pictures import bars
+from reading import read_alone
 
 from orchestration.gate.memory import IN_FLIGHT_LIMIT
 from tests.support.processes import COMMAND, Apple, running_simulator
@@ -121,27 +123,34 @@ def main() -> None:
     versions = {peer.name: install(peer) for peer in peers}
     tables, pictures = [], []
     for milliseconds in chosen.latency:
-        found = measure(milliseconds / 1000, peers, chosen.rounds, is_first=milliseconds == chosen.latency[0])
-        tables.append(table(milliseconds, found))
+        found, floor = measure(milliseconds / 1000, peers, chosen.rounds, is_first=milliseconds == chosen.latency[0])
+        tables.append(table(milliseconds, found, floor))
         pictures.append((milliseconds, found))
         print(tables[-1], flush=True)
     if chosen.write:
         write(tables, pictures, versions, chosen.rounds)
 
 
-def measure(latency: float, peers: list[Peer], rounds: int, *, is_first: bool) -> dict[str, list[Figures]]:
-    """Run every contender in turn, several times; return the figures by contender and what it did."""
+def measure(
+    latency: float, peers: list[Peer], rounds: int, *, is_first: bool
+) -> tuple[dict[str, list[Figures]], float]:
+    """Run every contender in turn, several times.
+
+    Return the figures by contender and what it did, and the seconds of those who read and do nothing else.
+    """
     found: dict[str, list[Figures]] = defaultdict(list)
+    alone = []
     with (
         postgresql_server(is_durable=True) as server,
         running_simulator("--latency", str(latency * 1000), *SIZE) as apple,
     ):
         for number in range(rounds):
+            alone.append(apart(read_alone, apple.origin, apple.token, PAGES))
             run("Pageturner", ours(apple, make_database(server, f"ours{number}")), found)
             for peer in peers:
                 if not peer.is_sequential or (is_first and number == 0):
                     run(peer.label, theirs(peer, apple, make_database(server, f"{peer.name}{number}")), found)
-    return found
+    return found, statistics.median(alone)
 
 
 def run(label: str, runs: Iterator[Figures], found: dict[str, list[Figures]]) -> None:
@@ -172,9 +181,13 @@ def ours(apple: Apple, database: str) -> Iterator[Figures]:
                 tail=float(tail),
             )
         assert apple.traffic()["most_in_flight"] <= IN_FLIGHT_LIMIT
-        # In a process of its own: what this one has held counts as the peak of all that it starts.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
-            assert apart.submit(is_exact, env, apple).result(), "the mirror differs from the truth"
+        assert apart(is_exact, env, apple), "the mirror differs from the truth"
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a process of its own: what this one has held counts as the peak of all that it starts."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def theirs(peer: Peer, apple: Apple, database: str) -> Iterator[Figures]:
@@ -249,11 +262,12 @@ def median(some: list[Figures], name: str) -> float:
     return float(statistics.median(getattr(one, name) for one in some))
 
 
-def table(milliseconds: int, found: dict[str, list[Figures]]) -> str:
+def table(milliseconds: int, found: dict[str, list[Figures]], floor: float) -> str:
     """Write the figures of one latency as a table."""
     ideal = ideal_of(milliseconds / 1000)
+    alone = f"the reading alone took {floor / ideal:.3f} of it"
     lines = [
-        f"**{milliseconds} ms an answer** (the ideal is {ideal:.2f} s)",
+        f"**{milliseconds} ms an answer** (the ideal is {ideal:.2f} s, {alone})",
         "",
         "| | wall | of the ideal | last page / ideal | tail | CPU | PostgreSQL | CPU in all | peak | loop |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
