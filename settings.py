@@ -39,6 +39,10 @@ _DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+(/[^\s]*)?/\d+")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DIGITS = 9
 
+#: What switches names off, and what else names them: a language as the store knows it.
+_OFF = "off"
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
+
 
 class WrongSettings(Exception):
     """A setting cannot be used; the message names it, and says what to do."""
@@ -68,6 +72,8 @@ class Settings(BaseSettings):
     deep_every: str = ""
     #: How long changes are kept in the feed: `90d`; empty for ever.
     changes_kept: str = ""
+    #: The language in which the store is asked for the names of apps: `en`, `de-de`; `off` asks for none.
+    names: str = "en"
     #: The embedded servers' socket, set by the command that started them for the workers that it starts.
     embedded_socket: Path | None = None
 
@@ -104,8 +110,15 @@ class Settings(BaseSettings):
             yield "PAGETURNER_APPLE_URL names no host."
         if self.sentry_dsn is not None and not _DSN.fullmatch(_text(self.sentry_dsn)):
             yield "PAGETURNER_SENTRY_DSN is not a DSN (https://KEY@HOST/NUMBER)."
+        if self.names != _OFF and not _LANGUAGE.fullmatch(self.names):
+            yield f"PAGETURNER_NAMES is neither a language such as en or de-de nor {_OFF}."
         if any(len(one) < SECRET_LEAST for one in self.webhook_secrets):
             yield f"PAGETURNER_WEBHOOK_SECRET must be at least {SECRET_LEAST} characters: it is the only credential."
+
+    @property
+    def language(self) -> str | None:
+        """The language in which apps are named; None where no names are looked up."""
+        return None if self.names == _OFF else self.names
 
     def intervals(self, kind: str) -> dict[str, timedelta]:
         """Return the intervals of a kind by resource; what is not named here keeps its default."""

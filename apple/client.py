@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
@@ -18,14 +19,26 @@ from urllib3.exceptions import HTTPError
 from .answers import Answer, pack, parse_retry_after, read_json, unpack
 from .deadline import Deadlines, TimedCall
 from .errors import BadAnswer, Overdue, Unreachable
+from .listings import LOOKUP_URL_NAME, Lookup
 from .questions import Question
 from .resources import CLIENT_CONFIG_PATH, CLIENT_CONFIG_URL_NAME, LEGACY_CONFIG_PATH, RESOURCES, SERVICE_CONFIG_PATH
-from .service import ServiceConfig, may_be_asked, read_legacy_addresses, read_service_config
+from .service import (
+    ServiceConfig,
+    lookup_url,
+    may_be_asked,
+    may_be_looked_up,
+    origin_of,
+    read_legacy_addresses,
+    read_service_config,
+)
 from .tokens import MalformedToken, Token, parse_date
 from .transport import Sessions, SessionSource, announcing
 
 #: From the first packet to the last byte of the body. Apple took over ten seconds to a first byte.
 DEADLINE_SECONDS = 60.0
+
+#: A name is not worth a longer wait.
+LOOKUP_SECONDS = 10.0
 
 #: How long making a connection may take.
 CONNECT_SECONDS = 10.0
@@ -34,6 +47,8 @@ CONNECT_SECONDS = 10.0
 BODY_LIMIT_BYTES = 4_000_000
 
 _CHUNK_BYTES = 65_536
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class _NoNetrc(AuthBase):
@@ -52,18 +67,17 @@ class _Template:
     #: The proxies and certificates that the environment names.
     settings: Mapping[str, Any]
 
-    def fill(self, token: Token | None, query: Mapping[str, str], content: Any) -> requests.PreparedRequest:
-        """Return a request of its own."""
+    def fill(self, secrets: Mapping[str, str], query: Mapping[str, str], content: Any) -> requests.PreparedRequest:
+        """Return a request of its own; the headers with a secret are no part of the template."""
         request = requests.PreparedRequest()
         request.method, request.url, request.hooks = self.request.method, self.request.url, self.request.hooks
         request.headers = self.request.headers.copy()
         if query:
             request.url = f"{request.url}?{urlencode(query)}"
         request.prepare_body(None, None, json=content)
-        if token is not None:
-            bearer = f"Bearer {token.text}"
-            check_header_validity(("Authorization", bearer))
-            request.headers["Authorization"] = bearer
+        for header in secrets.items():
+            check_header_validity(header)
+        request.headers.update(secrets)
         return request
 
 
@@ -117,37 +131,46 @@ class Client:
         self._paths: dict[str, str] = {}
         #: The addresses that the legacy service gave when it had moved.
         self._legacy: dict[str, str] = {}
+        self._lookup_url = lookup_url(self._origin)
 
     def prepare_page(self, question: Question, token: Token) -> Ask:
         """Prepare the request for one page of a list."""
         resource = question.resource
         if resource.is_legacy:  # the legacy service wants its token in the body alone
             content = {"sToken": token.text} | question.body()
-            return self._prepare("POST", self._legacy.get(resource.path, resource.path), None, content=content)
-        return self._prepare("GET", self._path(resource.url_name, resource.path), token, query=question.query())
+            return self._prepare("POST", self._legacy.get(resource.path, resource.path), content=content)
+        path = self._path(resource.url_name, resource.path)
+        return self._prepare("GET", path, secrets=_bearer(token), query=question.query())
 
     def prepare_client_config(self, token: Token) -> Ask:
         """Prepare the request that asks which location a token is for."""
-        return self._prepare("GET", self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH), token)
+        return self._prepare("GET", self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH), secrets=_bearer(token))
 
     def prepare_configuring(self, token: Token, wanted: Mapping[str, Any]) -> Ask:
         """Prepare the one request that writes: it sets where notices go, or which service manages the location."""
         path = self._path(CLIENT_CONFIG_URL_NAME, CLIENT_CONFIG_PATH)
-        return self._prepare("POST", path, token, content=dict(wanted))
+        return self._prepare("POST", path, secrets=_bearer(token), content=dict(wanted))
+
+    def prepare_lookup(self, lookup: Lookup, token: Token | None = None) -> Ask:
+        """Prepare the request for what the store says of some apps and books; with a token, of its owner's own too."""
+        secrets = {} if token is None else {"Cookie": f"itvt={token.text}"}
+        return self._prepare("GET", self._lookup_url, secrets=secrets, query=lookup.query(), seconds=LOOKUP_SECONDS)
 
     def service_config(self) -> ServiceConfig:
         """Ask for Apple's limits and addresses, and use these from now on; it needs neither a token nor a permit."""
-        answer = self._prepare("GET", SERVICE_CONFIG_PATH, None)()
+        answer = self._prepare("GET", SERVICE_CONFIG_PATH)()
         problem = answer.problem()
         if problem is not None:
             raise problem
         config = read_service_config(answer.body)
         self._paths = config.paths(self._origin)
+        named = config.urls.get(LOOKUP_URL_NAME, "")
+        self._lookup_url = named if may_be_looked_up(named, self._origin) else lookup_url(self._origin)
         return config
 
     def find_legacy(self) -> None:
         """Ask the legacy service for its new addresses. Only hosts of Apple's count: the token is in the body."""
-        answer = self._prepare("GET", LEGACY_CONFIG_PATH, None)()
+        answer = self._prepare("GET", LEGACY_CONFIG_PATH)()
         problem = answer.problem()
         if problem is not None:
             raise problem
@@ -162,19 +185,20 @@ class Client:
         self,
         method: str,
         where: str,
-        token: Token | None,
         *,
-        query: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] = _NOTHING,
+        query: Mapping[str, str] = _NOTHING,
         content: Any = None,
+        seconds: float | None = None,
     ) -> Ask:
         """Prepare all of a request that needs no permit, so that the permit is held for as short as possible."""
         url = self._origin + where if where.startswith("/") else where
         try:
             template = self._template(method, url)
-            request = template.fill(token, query or {}, content)
+            request = template.fill(secrets, query, content)
         except (requests.RequestException, ValueError) as error:
             raise BadAnswer(f"({type(error).__name__}: the request could not be written)") from None
-        return lambda: self._ask(template, request)
+        return lambda: self._ask(template, request, seconds or self._deadline)
 
     def _template(self, method: str, url: str) -> _Template:
         """Return what requests have in common. To merge it from a session takes longer than to send: once a thread."""
@@ -188,31 +212,37 @@ class Client:
             known[method, url] = template
         return template
 
-    def _ask(self, template: _Template, request: requests.PreparedRequest) -> Answer:
+    def _ask(self, template: _Template, request: requests.PreparedRequest, seconds: float) -> Answer:
         begun = time.monotonic()
-        call = TimedCall(ends=begun + self._deadline)
+        call = TimedCall(ends=begun + seconds)
         try:
             with self._clock.over(call), announcing(call):
-                timeout = (CONNECT_SECONDS, self._deadline)
+                timeout = (CONNECT_SECONDS, seconds)
                 response = template.adapter.send(request, timeout=timeout, **template.settings)
                 packed = _read(response, call)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             self._sessions.drop()
-            raise self._failure(call, error) from None
+            raise _failure(template, call, seconds, error) from None
         except (BadAnswer, Overdue):
             self._sessions.drop()
             raise
         return _answer(response, packed, time.monotonic() - begun)
 
-    def _failure(self, call: TimedCall, error: Exception) -> Exception:
-        # The texts of these errors may quote the request, and so the token: only the class goes into ours.
-        if call.is_overdue() or isinstance(error, requests.Timeout):
-            return Overdue(f"(no whole answer within {self._deadline:g} s)")
-        if isinstance(error, requests.exceptions.SSLError):
-            return Unreachable(f"at {self._origin}: its certificate is not trusted")
-        if isinstance(error, requests.ConnectionError | OSError):
-            return Unreachable(f"at {self._origin} ({type(error).__name__})")
-        return BadAnswer(f"({type(error).__name__} while the answer was read)")
+
+def _bearer(token: Token) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token.text}"}
+
+
+def _failure(template: _Template, call: TimedCall, seconds: float, error: Exception) -> Exception:
+    # The texts of these errors may quote the request, and so the token: only the class goes into ours.
+    where = origin_of(template.request.url or "")
+    if call.is_overdue() or isinstance(error, requests.Timeout):
+        return Overdue(f"(no whole answer within {seconds:g} s)")
+    if isinstance(error, requests.exceptions.SSLError):
+        return Unreachable(f"at {where}: its certificate is not trusted")
+    if isinstance(error, requests.ConnectionError | OSError):
+        return Unreachable(f"at {where} ({type(error).__name__})")
+    return BadAnswer(f"({type(error).__name__} while the answer was read)")
 
 
 def read_client_config(answer: Answer) -> ClientConfig:

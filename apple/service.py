@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from .answers import read_json
+from .listings import LOOKUP_HOSTS, LOOKUP_URL
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -81,6 +82,27 @@ def may_be_asked(url: str, origin: str) -> bool:
         return False
     is_apples = split.scheme == "https" and split.port in {None, _PORTS["https"]} and _is_apples(split.hostname)
     return _is_at(split, home) or (is_apples and home.scheme == "https" and _is_apples(home.hostname))
+
+
+def may_be_looked_up(url: str, origin: str) -> bool:
+    """Return whether a token may go to an address to look up names: one of the configured host, or the known one."""
+    split, home = _split(url), urlsplit(origin)
+    if split is None or not _is_plain(split):
+        return False
+    is_known = split.scheme == "https" and split.port in {None, _PORTS["https"]} and split.hostname in LOOKUP_HOSTS
+    return _is_at(split, home) or (is_known and _is_apples(home.hostname))
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme and the host of an address, for a person: its query may name what is private."""
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
+
+
+def lookup_url(origin: str) -> str:
+    """Return where names are looked up, unless the service config says otherwise: a simulator has its own service."""
+    home = urlsplit(origin)
+    return LOOKUP_URL if _is_apples(home.hostname) else f"{origin}{urlsplit(LOOKUP_URL).path}"
 
 
 def _is_apples(host: str | None) -> bool:

@@ -13,6 +13,7 @@ from .decisions.cursor import goes_straight_on
 from .decisions.index import is_askable
 from .decisions.retry import Dead, GaveUp, Postponed, Refused
 from .fetch import Fetcher, Stored
+from .names import Namer
 from .queue import TaskQueue, message_id
 from .sync import Syncer
 
@@ -23,11 +24,14 @@ STEP_AGAIN_SECONDS = 1.0
 class CrawlTasks:
     """The tasks of a crawl. Those that fetch return when they must come again; None if they are done."""
 
-    def __init__(self, store: Store, fetcher: Fetcher, crawler: Crawler, syncer: Syncer, queue: TaskQueue) -> None:
+    def __init__(
+        self, store: Store, fetcher: Fetcher, crawler: Crawler, syncer: Syncer, namer: Namer, queue: TaskQueue
+    ) -> None:
         self._store = store
         self._fetcher = fetcher
         self._crawler = crawler
         self._syncer = syncer
+        self._namer = namer
         self._queue = queue
 
     def seed(self, crawl_id: int, round_: int) -> Postponed | None:
@@ -58,6 +62,7 @@ class CrawlTasks:
         if published is not None:
             self._crawler.note_published(crawl, published, time.monotonic() - begun)
             self._syncer.advance(crawl.sync_id)
+            self._namer.note_published(crawl)
 
     def fail(self, crawl_id: int, cause: Cause) -> None:
         """Fail a crawl whose task cannot go on."""

@@ -18,6 +18,9 @@ class TaskQueue(Protocol):
     def refresh(self, uid: str) -> None:
         """Send for Apple to be asked whose token a location has, when it expires, and where its notices go."""
 
+    def names(self) -> None:
+        """Send for the names that are due to be looked up."""
+
     def seed(self, crawl: Crawl) -> None:
         """Send for the first page."""
 

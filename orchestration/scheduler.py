@@ -12,6 +12,7 @@ from apple.notices import wanted_by
 from storage.ledger.pages import PAGES_KEPT
 from storage.store import Store
 
+from .names import Namer
 from .queue import TaskQueue
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ TICK_EVERY = timedelta(seconds=2)
 TEND_EVERY = timedelta(seconds=5)
 REFRESH_EVERY = timedelta(minutes=1)
 SWEEP_EVERY = timedelta(minutes=10)
+NAMES_EVERY = timedelta(seconds=10)
 
 #: A chore may come early by this share of its interval: clocks and queues are not exact.
 _EARLY = 0.8
@@ -35,9 +37,10 @@ _CONFIGS_AT_ONCE = 50
 class Scheduler:
     """Does the chores that are due."""
 
-    def __init__(self, store: Store, queue: TaskQueue, changes_kept: timedelta | None = None) -> None:
+    def __init__(self, store: Store, queue: TaskQueue, namer: Namer, changes_kept: timedelta | None = None) -> None:
         self._store = store
         self._queue = queue
+        self._namer = namer
         #: How long changes are kept in the feed; None for ever.
         self._changes_kept = changes_kept
 
@@ -59,6 +62,11 @@ class Scheduler:
                 log.warning("A clock was wrong: %d streams were dated in the future, and are read again.", mended)
             for uid in self._store.locations.claim_unasked(_CONFIGS_AT_ONCE):
                 self._queue.refresh(uid)
+
+    def name(self) -> None:
+        """Queue a lookup of names, if any is due."""
+        if self.claim("names", NAMES_EVERY):
+            self._namer.send()
 
     def sweep(self) -> None:
         """Delete what has been kept long enough."""

@@ -87,7 +87,7 @@ class Subscriber:
     def _configure(self, location: Location, wanted: dict[str, Any]) -> ClientConfig:
         token = self._locations.token(location)
         now = self._client.configure(location.uid, token, wanted, TERMINAL_WAIT_SECONDS)
-        self._locations.note_config(location.id, now.name, now.notification_url, now.notification_types)
+        self._locations.note_config(location.id, now)
         return now
 
 

@@ -60,7 +60,7 @@ class TokenChecker:
     def note(self, location: Location, config: ClientConfig) -> None:
         """Store what Apple says of a location; raise if its uId or its owner is not the one that is known."""
         check_owner(self._locations, location, config.uid, config.owner, config.owner_name)
-        self._locations.note_config(location.id, config.name, config.notification_url, config.notification_types)
+        self._locations.note_config(location.id, config)
         note_expiry(self._locations, location, config.token_expires)
 
     def _explain(self, location: Location, token: Token, error: AppleError) -> Postponed | None:

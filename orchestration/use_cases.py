@@ -16,6 +16,7 @@ from .gate.client import GatedClient
 from .gate.closings import GateClosings
 from .gate.limits import ServiceLimits
 from .metrics import Metrics
+from .names import Namer
 from .queue import TaskQueue
 from .revival import Reviver
 from .scheduler import Scheduler
@@ -36,6 +37,8 @@ class Dependencies:
     intervals: Intervals
     #: How long changes are kept in the feed; None for ever.
     changes_kept: timedelta | None = None
+    #: The language in which apps are named; None where no names are looked up.
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,7 @@ class UseCases:
     reviver: Reviver
     scheduler: Scheduler
     token_checker: TokenChecker
+    namer: Namer
     subscriber: Subscriber
     client: GatedClient
     closings: GateClosings
@@ -61,12 +65,14 @@ def wire(needs: Dependencies) -> UseCases:
     client = GatedClient(needs.apple, gate, limits, closings, metrics)
     crawler = Crawler(store, gate, queue, metrics)
     syncer = Syncer(store, crawler, gate, queue, needs.intervals)
+    namer = Namer(store, client, queue, metrics, needs.language)
     return UseCases(
-        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, queue),
+        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, namer, queue),
         syncer=syncer,
         reviver=Reviver(store, crawler, syncer, gate, queue, needs.timer),
-        scheduler=Scheduler(store, queue, needs.changes_kept),
+        scheduler=Scheduler(store, queue, namer, needs.changes_kept),
         token_checker=TokenChecker(store, client),
+        namer=namer,
         subscriber=Subscriber(store, client, limits),
         client=client,
         closings=closings,

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from .catalogue import CATALOGUE, paths_of
 from .location import SimulatedLocation
+from .metadata import LOOKUP, LOOKUP_MOVED
 from .notifier import EVERY_TYPE, RefusedConfig
 from .pages import Rendered
 from .renderer import Cut
@@ -87,11 +88,14 @@ class Apple:
 
     def _urls(self, origin: str) -> dict[str, str]:
         bases = {"usual": origin + _HERE, "moved": origin + _MOVED, "elsewhere": "http://127.0.0.2:9" + _HERE}
-        base = bases.get(self._world.switches.urls)
+        state = self._world.switches.urls
+        base = bases.get(state)
         if base is None:
             return {}
         names = {"getAssets": "/assets", "getAssignments": "/assignments", "getUsers": "/users"}
-        return {name: base + path for name, path in (names | {"clientConfig": "/client/config"}).items()}
+        paths = names | {"clientConfig": "/client/config"}
+        store = {"usual": origin + LOOKUP, "moved": origin + LOOKUP_MOVED, "elsewhere": "http://127.0.0.2:9" + LOOKUP}
+        return {name: base + path for name, path in paths.items()} | {"contentMetadataLookup": store[state]}
 
     def _v2(self, resource: str) -> Callable[[Request], Any]:
         answers = {"client/config": self._client_config} | dict.fromkeys(INDEXED, self._page)
@@ -203,7 +207,7 @@ class Apple:
     def _client_config(self, call: Call) -> Response:
         organisation = call.location.organisation
         config = {
-            "countryISO2ACode": "US",
+            "countryISO2ACode": organisation.country,
             "defaultPlatform": "enterprisestore",
             "locationName": organisation.name,
             "mdmInfo": organisation.owner,

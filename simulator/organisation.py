@@ -18,6 +18,8 @@ class Organisation:
         self.name = name
         self.size = size
         self.owner: dict[str, str] | None = None
+        #: The country of its store.
+        self.country = "US"
         dice = random.Random(f"{seed}/{uid}")  # noqa: S311 - data for a simulator, not a secret
         maker = RecordMaker(dice, size.of("assets"))
         self._maker = maker
@@ -25,6 +27,10 @@ class Organisation:
             name: RecordList(dice=dice, make=partial(listed.make, maker)) for name, listed in CATALOGUE.items()
         }
         self._fill()
+
+    def adam_ids(self) -> set[str]:
+        """Return what it has."""
+        return {json.loads(entry.record)["adamId"] for entry in self.listings["assets"].entries}
 
     def insert(self, resource: str, count: int, where: Where) -> None:
         """Add new records at a place."""

@@ -9,6 +9,17 @@ _PLATFORMS = (["iOS"], ["iOS", "macOS"], ["macOS"], ["iOS", "tvOS", "visionOS"])
 _SUBSCRIPTIONS_FROM = 6_450_000_000
 _OTHER_HOLDERS = 1_000_000
 
+#: The Adam ids of assets: the first, and how far apart they are.
+_FIRST_ADAM_ID, _ADAM_ID_STEP = 361_285_480, 7_919
+
+
+def app_number(adam_id: str) -> int | None:
+    """Return which of the assets an Adam id is of; None if of none."""
+    if not adam_id.isascii() or not adam_id.isdecimal():
+        return None
+    number, rest = divmod(int(adam_id) - _FIRST_ADAM_ID, _ADAM_ID_STEP)
+    return number if rest == 0 and number >= 0 else None
+
 
 def encode(record: dict[str, Any]) -> bytes:
     """Return one record as it stands on a page."""
@@ -46,7 +57,7 @@ class RecordMaker:
         is_book = number % 12 == 11  # noqa: PLR2004 - one in twelve
         return encode(
             {
-                "adamId": str(361_285_480 + number * 7_919),
+                "adamId": str(_FIRST_ADAM_ID + number * _ADAM_ID_STEP),
                 "pricingParam": "PLUS" if number % 10 == 9 else "STDQ",  # noqa: PLR2004 - one in ten
                 "productType": "Book" if is_book else "App",
                 "assignedCount": 0,
@@ -116,7 +127,7 @@ class RecordMaker:
     def license(self) -> bytes:
         """Make a licence of the legacy service: every third is not assigned."""
         number = self.number("licenses")
-        adam_id = 361_285_480 + number % 50 * 7_919
+        adam_id = _FIRST_ADAM_ID + number % 50 * _ADAM_ID_STEP
         licence: dict[str, Any] = {
             "licenseId": 900_000 + number,
             "licenseIdStr": str(900_000 + number),
@@ -140,7 +151,7 @@ class RecordMaker:
         taken, spare = self._dice.randrange(90), self._dice.randrange(90)
         return encode(
             {
-                "adamIdStr": str(361_285_480 + number * 7_919),
+                "adamIdStr": str(_FIRST_ADAM_ID + number * _ADAM_ID_STEP),
                 "pricingParam": "PLUS" if number % 10 == 9 else "STDQ",  # noqa: PLR2004 - one in ten
                 "productTypeId": 10 if number % 5 == 0 else 8,
                 "productTypeName": "Publication" if number % 5 == 0 else "Application",

@@ -10,12 +10,13 @@ from starlette.applications import Starlette
 
 from .answers import Apple
 from .control import Control
+from .metadata import Metadata
 from .world import World
 
 
 def make_app(world: World) -> Starlette:
     """Return the application: Apple's endpoints and those of control."""
-    return Starlette(routes=[*Apple(world).routes(), *Control(world).routes()])
+    return Starlette(routes=[*Apple(world).routes(), *Metadata(world).routes(), *Control(world).routes()])
 
 
 def serve(world: World, listener: socket.socket, announce: Callable[[str], None]) -> None:

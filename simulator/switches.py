@@ -49,6 +49,12 @@ class Switches:
     #: The address of the legacy service that its config names: the usual one, another, or another host's.
     legacy: Literal["usual", "moved", "elsewhere"] = "usual"
 
+    #: How the metadata service answers: as it should; slowly, with an error, with a page, as another country's store,
+    #: without any result, or not at all to us.
+    metadata: Literal["up", "slow", "away", "busy", "html", "elsewhere", "empty", "refuses"] = "up"
+    #: How it gives the addresses of icons: finished ones of some sizes, or templates of two kinds.
+    artwork: Literal["template", "cropped", "list"] = "template"
+
     def turn(self, wanted: dict[str, Any]) -> None:
         """Set some switches; raise an error for one that does not exist, or for a choice that it does not have."""
         for name, value in wanted.items():

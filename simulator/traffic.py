@@ -92,3 +92,17 @@ class Traffic:
             self._arrivals.popleft()
         self.most_a_second = max(self.most_a_second, len(self._arrivals))
         return self.rate is not None and len(self._arrivals) > self.rate
+
+
+@dataclass(kw_only=True)
+class LookupTraffic:
+    """What the service was asked."""
+
+    requests: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    #: How many requests brought a token where it belongs, and in a place where it does not.
+    with_token: int = 0
+    leaks: int = 0
+    #: How many ids each request asked for, and in which store.
+    asked: list[tuple[str, str, int]] = field(default_factory=list)

@@ -6,9 +6,13 @@ from typing import Any
 from .catalogue import Size
 from .location import SimulatedLocation, make_simulated_location
 from .switches import Switches
+from .traffic import LookupTraffic
 
 #: Switches that only say how Apple answers, not what its records look like.
-_ANSWERS_ALONE = {"latency", "jitter", "rate", "beyond_end", "errors", "urls", "removals", "retirements", "notices"}
+_ANSWERS_ALONE = {
+    *("latency", "jitter", "rate", "beyond_end", "errors", "urls", "removals", "retirements", "notices"),
+    *("metadata", "artwork"),
+}
 
 
 @dataclass(kw_only=True)
@@ -17,6 +21,8 @@ class World:
 
     switches: Switches
     locations: dict[str, SimulatedLocation] = field(default_factory=dict)
+    #: What the metadata service was asked, which knows no locations.
+    lookups: LookupTraffic = field(default_factory=LookupTraffic)
     _opened: dict[str, SimulatedLocation] = field(default_factory=dict)
 
     def of_token(self, text: str) -> SimulatedLocation | None:

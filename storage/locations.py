@@ -1,6 +1,6 @@
 """Locations: one content token each, sealed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from apple.client import ClientConfig
+from apple.listings import USUAL_CATALOGUE
 from apple.tokens import Token
 
 from .database import Database
@@ -49,6 +51,9 @@ class Location:
     #: Where its notices go, as Apple said when it was last asked.
     notice_url: str | None
     notice_types: list[str] | None
+    #: The country of its store, and which of the store's catalogues is for it; None until Apple was asked.
+    country: str | None
+    catalogue: str | None
     asked_at: datetime | None
 
     def token(self, text: str) -> Token:
@@ -218,9 +223,15 @@ class Locations:
                 .values(state=state, problem=problem, error=error)
             )
 
-    def note_config(self, location_id: int, name: str, notice_url: str | None, notice_types: Sequence[str]) -> None:
-        """Store Apple's name of a location, and where its notices go."""
-        values = {"apple_name": name, "notice_url": notice_url, "notice_types": list(notice_types)}
+    def note_config(self, location_id: int, config: ClientConfig) -> None:
+        """Store Apple's name of a location, where its notices go, and from which store it sees apps."""
+        values: dict[str, Any] = {
+            "apple_name": config.name,
+            "notice_url": config.notification_url,
+            "notice_types": list(config.notification_types),
+        }
+        if config.country is not None:
+            values |= {"country": config.country.lower(), "catalogue": config.platform or USUAL_CATALOGUE}
         with self._database.write() as connection:
             now = self._database.now()
             noted = values | {"asked_at": now, "ask_due_at": now + ASK_EVERY}

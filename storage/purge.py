@@ -10,7 +10,19 @@ from .errors import StillRead, StillWatched
 from .limits import allow
 from .locks import lock_streams
 from .mirror.tables import MIRRORS
-from .schema import changes, comparisons, crawls, disagreements, locations, notices, pages, streams, syncs, wants
+from .schema import (
+    changes,
+    comparisons,
+    crawls,
+    disagreements,
+    listings,
+    locations,
+    notices,
+    pages,
+    streams,
+    syncs,
+    wants,
+)
 from .states import UNFINISHED
 
 #: How many rows one transaction erases: other writers need not wait, and a purge that stops can go on.
@@ -122,7 +134,7 @@ def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]
 
 
 def _of_records(location_id: int, uid: str) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Return the tables of what Apple sent: records, their changes, and notices."""
+    """Return the tables of what Apple sent: records, their changes, notices, and the names of its own apps."""
     tables = [mirror.table for mirror in MIRRORS.values()]
     of_location = [(table, table.c.location_id == location_id) for table in (*tables, changes)]
-    return [*of_location, (notices, notices.c.uid == uid)]
+    return [*of_location, (notices, notices.c.uid == uid), (listings, listings.c.owner == uid)]

@@ -46,6 +46,9 @@ locations = sa.Table(
     sa.Column("apple_name", sa.Text, nullable=False, server_default=""),
     sa.Column("notice_url", sa.Text),
     sa.Column("notice_types", Document),
+    # The country of its store, in two small letters, and which of the store's catalogues is for it.
+    sa.Column("country", sa.Text),
+    sa.Column("catalogue", sa.Text),
     sa.Column("asked_at", Moment),
     sa.Column("ask_due_at", Moment),
     # Digests of the secrets that notices may bring, the one that Apple has confirmed and those that it was told; and
@@ -54,6 +57,8 @@ locations = sa.Table(
     sa.Column("subscribed_url", sa.Text),
     # When the scheduler last queued a sync of it: until that is done, or seems lost, it queues no other.
     sa.Column("sent_at", Moment),
+    # Which of its publishes of assets the names were wanted after: `streams.moves`, as it was then.
+    sa.Column("named_moves", sa.Integer),
 )
 
 streams = sa.Table(
@@ -313,4 +318,41 @@ feed = sa.Table(
     sa.Column("home", sa.Text, nullable=False, server_default=""),
     # The last number that is no longer kept.
     sa.Column("pruned", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+#: What the store says of the apps and books that locations have: one row for each, and for each country and catalogue
+#: from which it is seen. Custom apps are seen by their owner alone: they have a row of their own for each location.
+listings = sa.Table(
+    "listings",
+    metadata,
+    sa.Column("adam_id", Key, primary_key=True),
+    sa.Column("country", Key, primary_key=True),
+    sa.Column("catalogue", Key, primary_key=True),
+    sa.Column("owner", Key, primary_key=True, server_default=""),  # the uId of the one location that sees it
+    # What was found last, where, and when the service last said so. It stays when the store has it no longer.
+    sa.Column("name", sa.Text),
+    sa.Column("publisher", sa.Text),
+    sa.Column("bundle_id", sa.Text),
+    sa.Column("kind", sa.Text),
+    sa.Column("platforms", Document),
+    sa.Column("genre", sa.Text),
+    sa.Column("version", sa.Text),
+    sa.Column("minimum_os", sa.Text),
+    sa.Column("price", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("icon_url", sa.Text),
+    sa.Column("is_custom", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("found_country", sa.Text),
+    sa.Column("found_catalogue", sa.Text),
+    sa.Column("language", sa.Text),
+    sa.Column("as_of", Moment),
+    sa.Column("missing_since", Moment),
+    # The next lookup: when, where the present search was last without success, and how often in a row all places had
+    # nothing, or the service no answer.
+    sa.Column("due_at", Moment, nullable=False),
+    sa.Column("tried_country", sa.Text),
+    sa.Column("tried_catalogue", sa.Text),
+    sa.Column("misses", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("listings_due_at_index", "due_at"),
 )

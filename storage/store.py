@@ -10,6 +10,7 @@ from .ledger.pages import Pages
 from .ledger.progress import Progress
 from .ledger.streams import Streams
 from .ledger.syncs import Syncs
+from .listings import Listings
 from .locations import Locations
 from .mirror.counts import Counts
 from .mirror.export import Exporter
@@ -31,6 +32,7 @@ class Store:
         self.notices = Notices(database)
         self.chores = Chores(database)
         self.closings = Closings(database)
+        self.listings = Listings(database)
         # The ledger: what is being read.
         self.syncs = Syncs(database)
         self.streams = Streams(database)

@@ -28,6 +28,12 @@ def refresh_all() -> None:
     services().use_cases.scheduler.refresh()
 
 
+@app.task(name="pageturner.name", base=ChoreTask, queue="clock")
+def name() -> None:
+    """Queue a lookup of names, if any is due."""
+    services().use_cases.scheduler.name()
+
+
 @app.task(name="pageturner.sweep", base=ChoreTask, queue="clock")
 def sweep() -> None:
     """Delete what is older than it is kept."""
@@ -44,3 +50,9 @@ def sync(uid: str) -> Postponed | None:
 def refresh(uid: str) -> Postponed | None:
     """Ask Apple about the token of a location."""
     return services().use_cases.token_checker.refresh(uid)
+
+
+@app.task(name="pageturner.names", base=LocationTask, rank=0, queue="names")
+def names(_gate: str) -> Postponed | None:
+    """Look up some of the names that are due."""
+    return services().use_cases.namer.look_up()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orchestration.gate.client import NAMES
 from orchestration.queue import message_id
 from storage.ledger.crawls import Crawl
 
@@ -28,6 +29,10 @@ class CeleryQueue:
     def refresh(self, uid: str) -> None:
         """Send for Apple to be asked about the token of a location."""
         self._tasks["pageturner.refresh"].apply_async((uid,), task_id=f"refresh.{uid}")
+
+    def names(self) -> None:
+        """Send for the names that are due to be looked up: one message, however often it is sent."""
+        self._tasks["pageturner.names"].apply_async((NAMES,), task_id=NAMES)
 
     def seed(self, crawl: Crawl) -> None:
         """Send for the first page."""

@@ -1,6 +1,6 @@
 """What the scheduler sends, as data. Several beats may run: each chore is claimed in the database by one of them."""
 
-from orchestration.scheduler import REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK_EVERY
+from orchestration.scheduler import NAMES_EVERY, REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK_EVERY
 
 #: A chore that no worker took in time is dropped: the next one does its work.
 _OPTIONS = {"queue": "clock", "expires": 300.0}
@@ -12,6 +12,8 @@ schedule = {
     "tend": {"task": "pageturner.tend", "schedule": TEND_EVERY, "options": _OPTIONS},
     # Asks Apple once a day about each token, some of them each minute.
     "refresh": {"task": "pageturner.refresh_all", "schedule": REFRESH_EVERY, "options": _OPTIONS},
+    # Looks up the names of apps.
+    "name": {"task": "pageturner.name", "schedule": NAMES_EVERY, "options": _OPTIONS},
     # Drops old pages, crawls and notices.
     "sweep": {"task": "pageturner.sweep", "schedule": SWEEP_EVERY, "options": _OPTIONS},
 }

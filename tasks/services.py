@@ -119,6 +119,7 @@ def build(settings: Settings) -> Services:
         timer=SystemTimer(),
         intervals=Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")}),
         changes_kept=settings.changes_kept_for,
+        language=settings.language,
     )
     return Services(
         settings=settings,

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from advice import advise, explain
+from orchestration.gate.client import NAMES
 from storage.errors import DatabaseAway
 from storage.ledger.progress import ProgressReport
 from storage.states import CrawlState, Trouble
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from .context import CommandContext
 
 _LOOK_SECONDS = 0.2
+
+#: How long names are waited for.
+NAMES_SECONDS = 15.0
 
 #: There may be no beat: the command that waits tends its crawls itself.
 _TEND_SECONDS = 2.0
@@ -46,6 +50,26 @@ _OUTAGE_SECONDS = 40.0
 
 #: An outage that is shorter is not reported.
 _BLINK_SECONDS = 1.0
+
+
+def follow_names(services: "Services") -> None:
+    """Give the worker of this command some seconds for the names of new apps, once the result is printed.
+
+    Where the service has trouble, nobody waits for it.
+    """
+    if not services.use_cases.namer.is_on:
+        return
+    until, is_told = time.monotonic() + NAMES_SECONDS, False
+    services.store.listings.want_new()
+    services.use_cases.namer.send()
+    while time.monotonic() < until:
+        count = services.store.listings.unnamed()
+        if not count or services.gate.look(NAMES).shut_seconds:
+            return
+        if not is_told:
+            say(f"Looking up the names of {count} apps and books. Ctrl-C leaves them to the next sync.")
+        is_told = True
+        time.sleep(_LOOK_SECONDS)
 
 
 class SyncFollower:

@@ -29,6 +29,7 @@ COUNTERS = {
     "changes": (("resource", "op"), "Changes of the mirror."),
     "crawls": (("resource", "kind", "outcome"), "Crawls that ended."),
     "notices": (("result",), "Requests to the receiver."),
+    "names": (("outcome",), "Apps looked up by name: found, missed (that store has none), or failed (no answer)."),
 }
 DURATIONS = {
     "page_seconds": (("resource",), "From the request of a page to its last byte."),

@@ -71,9 +71,10 @@ class Permit:
     execution: str
     closings: int
     ends: float
-    #: Set by the holder: whether the gate is to be closed, for how long at most if Apple names no wait, and the wait
-    #: that it named.
+    #: Set by the holder: whether the gate is to be closed, for how long at least, and at most if Apple names no wait,
+    #: and the wait that it named.
     closes: bool = field(default=False)
+    least: float = field(default=BACKOFF_SECONDS)
     limit: float = field(default=SLOW_LIMIT_SECONDS)
     retry_after: float | None = field(default=None)
     #: Set when the permit is given back: for how long the gate stays shut, and how many times in a row it was closed.
@@ -278,14 +279,14 @@ class Gate:
             closings=permit.closings,
             closes=permit.closes,
             wait=None if permit.retry_after is None else _milliseconds(permit.retry_after),
-            least=int(BACKOFF_SECONDS * 1000),
+            least=int(permit.least * 1000),
             longest=int(permit.limit * 1000),
         )
         try:
             closed = self._memory.give_back(permit.uid, returned)
         except RedisError:  # neither the answer nor the closing is lost with it
             self._orphan(permit.uid, permit.execution)
-            permit.shut_seconds = max(BACKOFF_SECONDS, permit.retry_after or 0.0) if permit.closes else 0.0
+            permit.shut_seconds = max(permit.least, permit.retry_after or 0.0) if permit.closes else 0.0
             return
         if closed.opens_at is not None:
             self._memory.wake(permit.uid, closed.opens_at)

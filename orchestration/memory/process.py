@@ -26,6 +26,8 @@ class Surroundings:
     broker: MemoryBroker
     clock: VirtualClock
     intervals: Intervals
+    #: The language in which apps are named; None where no names are looked up.
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ def start_process(around: Surroundings) -> MemoryProcess:
         apple=around.apple,
         timer=around.clock,
         intervals=around.intervals,
+        language=around.language,
     )
     use_cases = wire(needs)
     use_cases.closings.restore()

@@ -9,6 +9,7 @@ from storage.ledger.crawls import Crawl
 
 from ..decisions.retry import Postponed
 from ..gate import AlreadyRunning, Gate, Message
+from ..gate.client import NAMES
 from ..queue import message_id
 from ..use_cases import UseCases
 
@@ -16,7 +17,7 @@ from ..use_cases import UseCases
 Task = Callable[..., Postponed | None]
 
 #: In which order the messages of a location are admitted.
-_RANKS = {"sync": 0, "seed": 0, "refresh": 1, "follow": 2, "page": 3}
+_RANKS = {"sync": 0, "seed": 0, "names": 0, "refresh": 1, "follow": 2, "page": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Delivery:
     """A message that a worker may take."""
 
     task: str
-    arguments: Sequence[Any]
+    arguments: Sequence[Any] = ()
     #: The id of the message; empty if it does not go through a gate.
     id: str = ""
     #: Whose gate it goes through; empty if through none.
@@ -73,6 +74,10 @@ class MemoryQueue:
         """Send for Apple to be asked about the token of a location."""
         self._park(Delivery(task="refresh", arguments=(uid,), id=f"refresh.{uid}", uid=uid))
 
+    def names(self) -> None:
+        """Send for the names that are due to be looked up."""
+        self._park(Delivery(task="names", id=NAMES, uid=NAMES))
+
     def seed(self, crawl: Crawl) -> None:
         """Send for the first page."""
         arguments = (crawl.id, crawl.round)
@@ -119,6 +124,7 @@ class MemoryWorker:
         self._tasks: Mapping[str, Task] = {
             "sync": use_cases.syncer.sync_due,
             "refresh": use_cases.token_checker.refresh,
+            "names": use_cases.namer.look_up,
             "seed": tasks.seed,
             "page": tasks.page,
             "follow": tasks.follow,

@@ -57,7 +57,7 @@ def test_a_tick_that_cannot_send_sends_again(place):
     pass_time(place, timedelta(hours=1))
     queue = Refusing(place.around.broker, place.process.gate)
     with pytest.raises(ConnectionError):
-        Scheduler(place.store, queue).tick()
+        Scheduler(place.store, queue, place.process.use_cases.namer).tick()
     pass_time(place, timedelta(minutes=1))
     place.process.use_cases.scheduler.tick()
     assert [one.task for one in place.around.broker.ready] == ["sync"]
@@ -118,7 +118,8 @@ def test_a_sweep_deletes_what_is_old(place):
     The last crawl of a stream stays, and so do the pages that prove what its mirror has.
     """
     place.store.closings.keep([place.location.uid], 5.0, 1, "too many calls")
-    scheduler = Scheduler(place.store, MemoryQueue(place.around.broker, place.process.gate), changes_kept=DAY)
+    queue, namer = MemoryQueue(place.around.broker, place.process.gate), place.process.use_cases.namer
+    scheduler = Scheduler(place.store, queue, namer, changes_kept=DAY)
     scheduler.sweep()
     assert min(count(place, table) for table in (pages, changes)) > 0
     pass_time(place, PAGES_KEPT + 2 * DAY)

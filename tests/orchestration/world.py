@@ -17,6 +17,7 @@ from orchestration.gate.client import GatedClient
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import ServiceLimits
 from orchestration.metrics import Metrics
+from orchestration.names import Namer
 from orchestration.revival import Reviver
 from orchestration.sync import Syncer
 from storage.clock import SystemTimer
@@ -44,6 +45,10 @@ class Sent:
     def refresh(self, uid: str) -> None:
         """Keep it."""
         self.calls.append(("refresh", (uid,)))
+
+    def names(self) -> None:
+        """Keep it."""
+        self.calls.append(("names", ()))
 
     def seed(self, crawl: Crawl) -> None:
         """Keep it."""
@@ -93,12 +98,13 @@ def make_use_cases(database: Database, gate: Gate) -> UseCases:
     client = GatedClient(apple, gate, ServiceLimits(apple), GateClosings(gate, store), metrics)
     crawler = Crawler(store, gate, sent, metrics)
     syncer = Syncer(store, crawler, gate, sent, Intervals(delta={}, full={}, deep={}))
+    namer = Namer(store, client, sent, metrics, language=None)
     return UseCases(
         store=store,
         sent=sent,
         crawler=crawler,
         syncer=syncer,
-        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, sent),
+        crawl_tasks=CrawlTasks(store, Fetcher(store, client, metrics), crawler, syncer, namer, sent),
         reviver=Reviver(store, crawler, syncer, gate, sent, SystemTimer()),
     )
 

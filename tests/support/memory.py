@@ -26,7 +26,7 @@ from simulator.renderer import Cut
 from simulator.server import make_app
 from simulator.switches import Switches
 from simulator.trouble import DataChange, Fault
-from simulator.world import make_world
+from simulator.world import World, make_world
 from storage.clock import VirtualClock
 from storage.database import Database, open_database
 from storage.limits import DEADLINE_SECONDS
@@ -116,6 +116,7 @@ def fresh_database(clock: VirtualClock, pause: Callable[[], None] = lambda: None
 class MemoryPlace:
     """One location, at a simulated Apple and at an installation of some processes."""
 
+    world: World
     apple: SimulatedLocation
     around: Surroundings
     processes: list[MemoryProcess]
@@ -181,6 +182,7 @@ def make_place(
     size: Size = SMALL,
     processes: int = 1,
     resources: Sequence[str] = tuple(RESOURCES),
+    language: str | None = None,
     **switches: Any,
 ) -> MemoryPlace:
     """Make a location of a seed, and an installation that keeps it."""
@@ -195,13 +197,16 @@ def make_place(
         broker=MemoryBroker(),
         clock=clock,
         intervals=Intervals(delta={}, full={}, deep={}),
+        language=language,
     )
     around.memory.open_epoch()
     started = [start_process(around) for _ in range(processes)]
     organisation = apple.organisation
     token = parse_token(apple.token.encode())
     location = around.store.locations.add(organisation.name, organisation.uid, token, None, list(resources))
-    return MemoryPlace(apple=apple, around=around, processes=started, location=location, dice=random.Random(seed))
+    return MemoryPlace(
+        world=world, apple=apple, around=around, processes=started, location=location, dice=random.Random(seed)
+    )
 
 
 def canonical_records(records: Iterable[str | bytes]) -> list[str]:

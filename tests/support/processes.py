@@ -136,9 +136,10 @@ def running_simulator(*options: str) -> Iterator[Apple]:
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """Return an environment with nothing of this machine's, except what measures coverage."""
+    """Return an environment with nothing of this machine's, except what measures coverage; no names are looked up."""
     coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    return coverage | {"PATH": "/usr/bin:/bin", "HOME": str(home), "PAGETURNER_HOME": str(home / "home")}
+    own = {"HOME": str(home), "PAGETURNER_HOME": str(home / "home"), "PAGETURNER_NAMES": "off"}
+    return coverage | {"PATH": "/usr/bin:/bin"} | own
 
 
 @contextlib.contextmanager

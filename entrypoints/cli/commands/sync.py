@@ -47,11 +47,9 @@ def sync(
     """
     if resource:
         check_resources(resource)
-    from advice import advised
-    from orchestration.decisions.health import of_token
     from storage.ledger.pages import PAGES_KEPT
 
-    from ..progress import SyncFollower, showing
+    from ..progress import SyncFollower, follow_names, showing
 
     with with_workers() as context:
         locations = context.services.store.locations.watched(names)
@@ -60,20 +58,30 @@ def sync(
         sync_ids, unsynced = _open(context.services, locations, resource, full=full)
         if not sync_ids and not unsynced:
             raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
+        context.services.use_cases.namer.send()  # where no scheduler runs, nobody else looks whether any is due
         following = SyncFollower(context, sync_ids)
         with showing(lambda uid: context.services.gate.look(uid).in_flight) as show:
             reports = following.follow(show)
         while context.services.store.pages.sweep(PAGES_KEPT):
             continue
-        kept = context.services.store.locations.watched([one.name for one in locations])
-    _give(reports, unsynced, json=json)
-    for one in kept:
-        standing = of_token(one, datetime.now(UTC))
-        if standing.within_days is not None:
-            say(f"{one.name}: {advised(standing, one.name)}")
+        _give(reports, unsynced, json=json)
+        _warn(context.services.store.locations.watched([one.name for one in locations]))
+        if context.worker is not None:
+            follow_names(context.services)
     status = verdict(reports, unsynced)
     if status:
         raise typer.Exit(status)
+
+
+def _warn(locations: list["Location"]) -> None:
+    """Say which tokens expire before long."""
+    from advice import advised
+    from orchestration.decisions.health import of_token
+
+    for one in locations:
+        standing = of_token(one, datetime.now(UTC))
+        if standing.within_days is not None:
+            say(f"{one.name}: {advised(standing, one.name)}")
 
 
 def verdict(reports: list["ProgressReport"], unsynced: list[Unsynced]) -> Exit:

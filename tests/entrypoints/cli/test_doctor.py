@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from apple.client import ClientConfig
 from entrypoints.cli import diagnosis
 from settings import read_settings
 from storage.database import REVISIONS
@@ -118,7 +119,11 @@ def test_notices_that_wait(terminal, examine):
 
 def test_notices_that_go_elsewhere(terminal, examine):
     """A location whose notices go to an address that is not ours is named."""
-    terminal.store.locations.note_config(1, "HQ", "https://other.example.com", ["ASSET_COUNT"])
+    where, types = "https://other.example.com", ("ASSET_COUNT",)
+    config = ClientConfig(
+        uid="1", name="HQ", owner=None, token_expires=None, notification_url=where, notification_types=types
+    )
+    terminal.store.locations.note_config(1, config)
     words = "hq: their notices go to an address whose secret is not ours"
     assert [mark for mark, told in examine("notices") if told.startswith(words)] == ["warn"]
 
