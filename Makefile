@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage installation lint check fuzz soak bench peers lock clean
+.PHONY: help demo test coverage installation lint check fuzz soak bench peers reference lock clean
 
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev ## measure a crawl against the ideal, and small locations be
 
 peers: $(VENV)/.dev ## measure a crawl beside its peers, and write docs/benchmarks.md: twenty minutes
 	@$(BIN)/python bench/beside.py --write
+
+reference: $(VENV)/.dev ## write the documents that are made from the code
+	@$(BIN)/python docs/reference.py
 
 lock: $(VENV)/.run ## resolve the dependencies anew
 	@$(PIP) install uv

@@ -59,11 +59,19 @@ class _Plain(Table):
         super().add_row(*(Text(clean(str(cell))) for cell in cells), **options)
 
 
+#: The columns of numbers, which are written below each other.
+_NUMBERS = {
+    *("records", "pages", "drift", "in flight", "inserted", "updated", "deleted"),
+    *("total", "assigned", "available", "retired", "assignments", "unexplained", "unlisted", "expiring", "seq"),
+    *("failing", "held_deletes", "lists", "unread", "locations", "available_everywhere"),
+}
+
+
 def make_table(*columns: str) -> Table:
     """Return an empty table: with a bold header on a terminal, bare if it is piped."""
     table = _Plain(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if results.is_terminal else "")
     for column in columns:
-        numeric = column in {"records", "pages", "drift", "in flight", "inserted", "updated", "deleted"}
+        numeric = column in _NUMBERS
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     return table
 

@@ -21,6 +21,7 @@ from .drivers import meaning_of
 from .errors import DatabaseAway, DatabaseTooNew, WrongAddress, WrongDatabase
 from .limits import CONNECTION, DEADLINE_SECONDS, Use, allow, limit_openings, prepare_session
 from .prepared import Prepared, Row
+from .views.installation import create_views, drop_views
 
 _MIGRATIONS = "storage.migrations.versions"
 
@@ -211,7 +212,9 @@ def _migrate(database: Database) -> None:
         config = Config()
         config.set_main_option("script_location", "storage:migrations")
         config.attributes["connection"] = connection
+        readers = drop_views(connection)
         command.upgrade(config, "head")
+        create_views(connection, readers)
 
 
 def _make_engine(url: str) -> sa.Engine:

@@ -11,6 +11,7 @@ StorageError
 ├── SealedAway         no key opens what was sealed
 ├── MalformedKey       a key that is none
 ├── UnknownLocation    no location of that name
+├── UnknownColumn      no column of that name
 ├── StillWatched       a location that is watched is not erased
 ├── StillRead          nor is one whose last requests may be under way
 ├── LocationExists     a location of that uId is watched already
@@ -64,6 +65,10 @@ class MalformedKey(StorageError):
 
 class UnknownLocation(StorageError):
     """There is no such location."""
+
+
+class UnknownColumn(StorageError):
+    """There is no such column."""
 
 
 class StillWatched(StorageError):

@@ -19,6 +19,7 @@ from .mirror.publication import Publisher
 from .notice_secrets import NoticeSecrets
 from .notices import Notices
 from .purge import Purge
+from .reports import Reports
 from .sealer import Sealer
 
 
@@ -45,6 +46,7 @@ class Store:
         self.feed = Feed(database)
         self.exporter = Exporter(database)
         self.purge = Purge(database)
+        self.reports = Reports(database)
 
     def now(self) -> datetime:
         """Return the time by the database's clock, which all hosts share."""

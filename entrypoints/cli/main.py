@@ -39,6 +39,7 @@ PLACES = {
     "notices": Place("notices", "app", "Receive Apple's notices of changes: subscribe, list, replay."),
     "accept": Place("accept", "accept", "Let deletes that were held back through, or a new owner of a location."),
     "export": Place("export", "export", "Write the records of a resource under Apple's own field names."),
+    "report": Place("report", "report", "Answer a question: what is left, who has what, what does not add up."),
     "changes": Place("changes", "changes", "Show inserts, updates and deletes in the order of their commits."),
     "worker": Place("services", "worker", "Run workers until stopped."),
     "beat": Place("services", "beat", "Run the scheduler, which queues the syncs that are due."),

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, BinaryIO, TextIO
 
 from ..exits import Exit, Failure
 
@@ -19,33 +19,47 @@ _MODE = 0o600
 
 
 def write_to(output: Path | None, write: Callable[[TextIO], None]) -> None:
-    """Write to a file or standard output; raise Failure, with the reason, if that cannot be written."""
+    """Write a text to a file or standard output; raise Failure, with the reason, if that cannot be written."""
     if output is None or output == _STANDARD:
         write(sys.stdout)
-        return
+    else:
+        _write(output, write, {"mode": "w", "encoding": "utf-8", "newline": ""})
+
+
+def write_bytes_to(output: Path | None, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file that is no text: as `write_to` does, but not to a terminal."""
+    if output is not None and output != _STANDARD:
+        _write(output, write, {"mode": "wb"})
+    elif sys.stdout.isatty():
+        raise Failure("This is no text: name a file with --output, or send it into a pipe.", Exit.USAGE)
+    else:
+        write(sys.stdout.buffer)
+
+
+def _write(output: Path, write: Callable[[Any], None], how: dict[str, Any]) -> None:
     try:
-        with _opened(output) as file:
+        with _opened(output, how) as file:
             write(file)
     except OSError as error:
         raise Failure(f"{output} cannot be written: {error.strerror or type(error).__name__}.", Exit.FAILED) from None
 
 
 @contextlib.contextmanager
-def _opened(output: Path) -> Iterator[TextIO]:
+def _opened(output: Path, how: dict[str, Any]) -> Iterator[Any]:
     target = Path(os.path.realpath(output))  # a link stays one, and what it points at is written
     try:
         status = target.stat()
     except FileNotFoundError:
         status = None
     if status is not None and not stat.S_ISREG(status.st_mode):
-        with target.open("w", encoding="utf-8", newline="") as device:  # a device or a pipe: no new file can replace it
+        with target.open(**how) as device:  # a device or a pipe: no new file can replace it
             yield device
         return
     mode = _MODE if status is None else stat.S_IMODE(status.st_mode)
     number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     part = Path(name)
     try:
-        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(number, **how) as file:
             os.fchmod(number, mode)
             yield file
         part.replace(target)

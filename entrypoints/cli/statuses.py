@@ -8,13 +8,21 @@ from orchestration.gate import NoPermit
 from orchestration.subscription import HeldElsewhere, NotTaken
 from orchestration.sync import NeedsPerson
 from settings import WrongSettings
-from storage.errors import DatabaseAway, RefusedByDatabase, StillRead, StillWatched, StorageError, UnknownLocation
+from storage.errors import (
+    DatabaseAway,
+    RefusedByDatabase,
+    StillRead,
+    StillWatched,
+    StorageError,
+    UnknownColumn,
+    UnknownLocation,
+)
 
 from ..exits import Exit, Failure
 
 #: The first line with a class of the error decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
-    ((WrongSettings, UnknownLocation, StillWatched), Exit.USAGE),
+    ((WrongSettings, UnknownLocation, UnknownColumn, StillWatched), Exit.USAGE),
     ((TokenRefused, NotOurs, NeedsPerson, HeldElsewhere, Forbidden, RefusedByDatabase), Exit.PERSON),
     ((Away, SlowDown, NoPermit, DatabaseAway, StillRead, RedisError, OperationalError), Exit.AWAY),
     ((AppleError, StorageError, NotTaken), Exit.FAILED),

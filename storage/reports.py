@@ -1,0 +1,88 @@
+"""Reports: rows of a view, chosen and put in order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from .database import Database
+from .errors import UnknownColumn
+from .limits import allow_pauses
+from .views import View
+
+_ROWS_AT_ONCE = 2000
+
+#: The reader of a report may be a person with a pager.
+_SECONDS = 24 * 3_600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which rows and columns of a view are wanted, and in which order."""
+
+    #: The columns; none for all.
+    columns: Sequence[str] = ()
+    #: What a column must be, as a text.
+    where: Mapping[str, str] = field(default_factory=dict)
+    #: Only rows of these locations; none for all.
+    locations: Sequence[str] = ()
+    #: Columns to sort by, each with a minus before it for the largest first; none for the view's own order.
+    sort: Sequence[str] = ()
+    limit: int | None = None
+
+
+class Reports:
+    """The views of a database, as people read them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def rows(self, view: View, choice: Choice) -> Iterator[Sequence[Any]]:
+        """Return the rows, all of one state of the mirror; raise UnknownColumn for a column that the view has not."""
+        return self._stream(_select(view, choice))
+
+    def _stream(self, statement: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+        with self._database.read(_SECONDS) as connection:
+            allow_pauses(connection)
+            yield from map(tuple, connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement))
+
+
+def columns_of(view: View, choice: Choice) -> list[str]:
+    """Return the names of the columns that are wanted."""
+    return [_column(view, name).name for name in choice.columns] or list(view.columns)
+
+
+def _select(view: View, choice: Choice) -> sa.Select[Any]:
+    statement = sa.select(*(view.table.c[name] for name in columns_of(view, choice)))
+    for name, value in choice.where.items():
+        statement = statement.where(_matches(_column(view, name), value))
+    if choice.locations:
+        statement = statement.where(_column(view, "location").in_(choice.locations))
+    if choice.sort:
+        statement = statement.order_by(*(_order(view, name) for name in choice.sort))
+    else:
+        statement = statement.order_by(sa.text(view.order))
+    return statement if choice.limit is None else statement.limit(choice.limit)
+
+
+def _column(view: View, name: str) -> sa.ColumnClause[Any]:
+    if name not in view.columns:
+        raise UnknownColumn(f"('{name}'; {view.name} has {', '.join(view.columns)})")
+    return view.table.c[name]
+
+
+def _order(view: View, name: str) -> Any:
+    column = _column(view, name.removeprefix("-"))
+    return column.desc() if name.startswith("-") else column
+
+
+def _matches(column: sa.ColumnClause[Any], value: str) -> Any:
+    """Return the condition that a column has a value as a person writes it; an empty one is none."""
+    if value == "":
+        return column.is_(None)
+    if isinstance(column.type, sa.Boolean):
+        return column.is_(value.lower() in {"yes", "true", "1"})
+    if isinstance(column.type, sa.Text):
+        return sa.func.lower(column) == value.lower()
+    return sa.cast(column, sa.Text) == value
