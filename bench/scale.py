@@ -21,6 +21,7 @@ from entrypoints.overview import look, look_closely
 from settings import read_settings
 from storage.database import Database
 from storage.limits import allow
+from storage.mirror.feed import Sieve
 from storage.sealer import make_key
 from tasks.services import Services, build
 from tests.support.servers import make_database, postgresql_server, redis_server
@@ -96,7 +97,7 @@ def measure(services: Services, count: int) -> None:
     timed("the status of every stream: look", lambda: look(services))
     timed("`status`, with crawls and counts: look closely", lambda: look_closely(services))
     timed("1,000 changes of the whole feed", lambda: list(islice(store.feed.after(CHANGES // 2), 1000)))
-    timed("the changes of one location", lambda: list(store.feed.after(0, "7")))
+    timed("the changes of one location", lambda: list(store.feed.after(0, Sieve(uid="7"))))
     with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE streams SET due_at = now() - interval '1 minute'")
     timed(f"a tick, where all are due: which {AT_ONCE}", lambda: store.streams.due_locations(now(), AT_ONCE))

@@ -64,6 +64,7 @@ _NUMBERS = {
     *("records", "pages", "drift", "in flight", "inserted", "updated", "deleted"),
     *("total", "assigned", "available", "retired", "assignments", "unexplained", "unlisted", "expiring", "seq"),
     *("failing", "held_deletes", "lists", "unread", "locations", "available_everywhere"),
+    *("assigned_7d", "assigned_30d", "days_left", "buy_for_90_days", "idle_30d", "idle_90d", "free_for_days"),
 }
 
 

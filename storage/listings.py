@@ -70,6 +70,24 @@ class Listings:
         with self._database.once() as connection:
             return connection.scalar(statement) or 0
 
+    def names(self, uids: Collection[str], adam_ids: Collection[str]) -> Mapping[tuple[str, str], str]:
+        """Return the names of apps, by the location that sees them so and the app."""
+        sees = (listings.c.country == locations.c.country) & (listings.c.catalogue == locations.c.catalogue)
+        sees &= listings.c.owner.in_(["", locations.c.uid])
+        rows = sa.select(locations.c.uid, listings.c.adam_id, listings.c.name).join(locations, sees)
+        rows = rows.where(locations.c.uid.in_(uids), listings.c.adam_id.in_(adam_ids), listings.c.name.is_not(None))
+        with self._database.once() as connection:  # what a location alone sees comes last, and counts
+            found = connection.execute(rows.order_by(listings.c.owner)).all()
+        return {(row.uid, row.adam_id): row.name for row in found}
+
+    def called(self, name: str) -> list[str]:
+        """Return the ids of the apps of a name, in whatever case, or of the one with that id."""
+        if name.isascii() and name.isdecimal():
+            return [name]
+        same = sa.select(listings.c.adam_id).where(sa.func.lower(listings.c.name) == name.lower()).distinct()
+        with self._database.once() as connection:
+            return list(connection.scalars(same))
+
     def countries(self, adam_ids: Collection[str]) -> Mapping[str, list[str]]:
         """Return from which countries' stores each of these is seen by some location."""
         seen = sa.select(listings.c.adam_id, listings.c.country).where(listings.c.adam_id.in_(adam_ids)).distinct()

@@ -11,6 +11,7 @@ from .limits import allow
 from .locks import lock_streams
 from .mirror.tables import MIRRORS
 from .schema import (
+    asset_days,
     changes,
     comparisons,
     crawls,
@@ -136,5 +137,5 @@ def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]
 def _of_records(location_id: int, uid: str) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """Return the tables of what Apple sent: records, their changes, notices, and the names of its own apps."""
     tables = [mirror.table for mirror in MIRRORS.values()]
-    of_location = [(table, table.c.location_id == location_id) for table in (*tables, changes)]
+    of_location = [(table, table.c.location_id == location_id) for table in (*tables, changes, asset_days)]
     return [*of_location, (notices, notices.c.uid == uid), (listings, listings.c.owner == uid)]

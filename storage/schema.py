@@ -356,3 +356,16 @@ listings = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Index("listings_due_at_index", "due_at"),
 )
+
+#: How many licences of an asset there were at the end of each day on which that changed.
+asset_days = sa.Table(
+    "asset_days",
+    metadata,
+    sa.Column("location_id", Identity, primary_key=True),
+    sa.Column("adam_id", Key, primary_key=True),
+    sa.Column("pricing_param", Key, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("assigned", sa.BigInteger, nullable=False),
+    sa.Column("available", sa.BigInteger, nullable=False),
+)

@@ -13,6 +13,7 @@ from .ledger.syncs import Syncs
 from .listings import Listings
 from .locations import Locations
 from .mirror.counts import Counts
+from .mirror.days import AssetDays
 from .mirror.export import Exporter
 from .mirror.feed import Feed
 from .mirror.publication import Publisher
@@ -43,6 +44,7 @@ class Store:
         # The mirror: what was read.
         self.publisher = Publisher(database)
         self.counts = Counts(database)
+        self.asset_days = AssetDays(database)
         self.feed = Feed(database)
         self.exporter = Exporter(database)
         self.purge = Purge(database)

@@ -1,7 +1,7 @@
 """The feed: every insert, update and delete of the mirror, numbered in the order in which they were committed."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,9 @@ _ROWS_AT_ONCE = 1000
 #: The member with the number of equal records, of a row that stands for several.
 COPIES = "copies"
 
+
+#: The longest that a publish waits for others between its moment and its numbers.
+_WAITING = timedelta(minutes=10)
 
 #: How many changes one transaction prunes.
 PRUNED_AT_ONCE = 20_000
@@ -53,6 +56,23 @@ class Extent:
     last: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sieve:
+    """Which changes of the feed are wanted; what is empty is not looked at."""
+
+    #: The uId of the location.
+    uid: str = ""
+    resource: str = ""
+    op: str = ""
+    #: The changes that were seen from one moment on, and before another.
+    since: datetime | None = None
+    until: datetime | None = None
+    #: The ids of the apps or books.
+    adam_ids: Sequence[str] = ()
+    #: The serial number or `clientUserId` of who holds something.
+    holder: str = ""
+
+
 class Feed:
     """The feed of a database."""
 
@@ -65,14 +85,31 @@ class Feed:
             row = connection.execute(sa.select(feed.c.name, feed.c.pruned, feed.c.seq.label("last"))).one()
         return Extent(**row._asdict())
 
-    def after(self, seq: int, uid: str | None = None) -> Iterator[Change]:
-        """Return the changes after a number, oldest first, without holding them all: of all locations, or of one."""
+    def before(self, moment: datetime) -> int:
+        """Return a number before which all changes were seen before a moment.
+
+        Numbers grow with time, so it is searched for by halves: there is no index for moments. Of publishes that wait
+        for each other, the later one may have begun earlier: some minutes more than needed are left.
+        """
+        extent, moment = self.extent(), moment - _WAITING
+        low, high = extent.pruned, extent.last
+        with self._database.read() as connection:
+            while low < high:
+                middle = (low + high + 1) // 2
+                next_one = sa.select(changes.c.seq, changes.c.at).where(changes.c.seq >= middle).order_by(changes.c.seq)
+                row = connection.execute(next_one.limit(1)).one_or_none()
+                if row is None or row.seq > high or row.at >= moment:
+                    high = middle - 1
+                else:
+                    low = row.seq
+        return low
+
+    def after(self, seq: int, sieve: Sieve | None = None) -> Iterator[Change]:
+        """Return the changes after a number that are wanted, oldest first, without holding them all."""
         rows = sa.select(changes, locations.c.uid, locations.c.name).join(
             locations, locations.c.id == changes.c.location_id
         )
-        if uid is not None:
-            mine = sa.select(locations.c.id).where(locations.c.uid == uid).scalar_subquery()
-            rows = rows.where(changes.c.location_id == mine)
+        rows = rows.where(*_wanted(sieve or Sieve(), self._database.engine.dialect.name))
         first = self.extent().pruned  # a reader that begins before the kept changes was refused already
         while True:
             with self._database.read() as connection:
@@ -120,6 +157,28 @@ class Feed:
             if dropped:
                 connection.execute(sa.update(feed).values(pruned=last))
             return dropped == PRUNED_AT_ONCE
+
+
+def _wanted(sieve: Sieve, dialect: str) -> list[Any]:
+    """Return the conditions of what is wanted."""
+    record = sa.func.coalesce(changes.c.after, changes.c.before)
+
+    def said(name: str) -> Any:
+        if dialect == "postgresql":
+            return sa.cast(record, JSONB)[name].astext
+        return sa.cast(sa.func.json_extract(record, f"$.{name}"), sa.Text)
+
+    mine = sa.select(locations.c.id).where(locations.c.uid == sieve.uid).scalar_subquery()
+    conditions = (
+        (sieve.uid, changes.c.location_id == mine),
+        (sieve.resource, changes.c.resource == sieve.resource),
+        (sieve.op, changes.c.op == sieve.op),
+        (sieve.since, changes.c.at >= sa.literal(sieve.since, changes.c.at.type)),
+        (sieve.until, changes.c.at < sa.literal(sieve.until, changes.c.at.type)),
+        (sieve.adam_ids, said("adamId").in_(sieve.adam_ids)),
+        (sieve.holder, (said("serialNumber") == sieve.holder) | (said("clientUserId") == sieve.holder)),
+    )
+    return [condition for value, condition in conditions if value]
 
 
 def _rename(connection: sa.Connection) -> None:

@@ -20,6 +20,7 @@ from ..limits import allow, limit_memory
 from ..schema import crawls, streams
 from ..states import CrawlKind, Reason
 from .counts import note_full_look, note_looks
+from .days import COUNTED, note_days
 from .difference import Difference, adopt_fingerprints, apply_difference, insert_new
 from .feed import write_feed
 from .fingerprints import Fingerprints
@@ -214,7 +215,7 @@ class _Publication:
 
     def _new(self, count: int, new: sa.FromClause, *, is_consistent: bool) -> Findings:
         """Write the feed of a mirror that was empty."""
-        write_feed(self._connection, self._mirror, self._crawl, new, count, self._clock.now())
+        self._write(new, count)
         records = count if self._is_keyed else self._count()
         return Findings(is_consistent=is_consistent, changes=Changes(inserted=count), records=records)
 
@@ -223,13 +224,19 @@ class _Publication:
         verdict, held = self._judge(difference, judge)
         counts = difference.counts()
         apply_difference(self._connection, self._mirror, self._stream.location_id, difference.table)
-        now = self._clock.now()
-        write_feed(self._connection, self._mirror, self._crawl, difference.table, sum(counts.values()), now)
+        self._write(difference.table, sum(counts.values()))
         changes = Changes(
             inserted=counts.get("insert", 0), updated=counts.get("update", 0), deleted=counts.get("delete", 0)
         )
         records = self._records(changes)
         return Findings(is_consistent=is_consistent, changes=changes, records=records, held=held, digest=verdict.digest)
+
+    def _write(self, difference: sa.FromClause, count: int) -> None:
+        """Write down what was changed: the days of assets, and last the feed."""
+        now = self._clock.now()
+        if count and self._mirror.resource.name == COUNTED:
+            note_days(self._connection, self._stream.location_id, difference, now)
+        write_feed(self._connection, self._mirror, self._crawl, difference, count, now)
 
     @property
     def _is_postgresql(self) -> bool:

@@ -40,6 +40,30 @@ class Words:
             return f"extract(epoch FROM clock_timestamp() - {moment})::bigint"
         return f"CAST((julianday('now') - julianday({moment})) * 86400 AS INTEGER)"
 
+    def day_ago(self, days: int) -> str:
+        """Return the day, of UTC, so many days ago."""
+        if self.is_postgresql:
+            return f"((now() AT TIME ZONE 'UTC')::date - {days})"
+        return f"date('now', '-{days} days')"
+
+    def days_since(self, day: str) -> str:
+        """Return how many days ago a day was."""
+        if self.is_postgresql:
+            return f"((now() AT TIME ZONE 'UTC')::date - {day})"
+        return f"CAST(julianday(date('now')) - julianday({day}) AS INTEGER)"
+
+    def greatest(self, *numbers: str) -> str:
+        """Return the greatest of some numbers."""
+        return f"{'greatest' if self.is_postgresql else 'max'}({', '.join(numbers)})"
+
+    def least(self, *numbers: str) -> str:
+        """Return the least of some numbers."""
+        return f"{'least' if self.is_postgresql else 'min'}({', '.join(numbers)})"
+
+    def floor(self, number: str) -> str:
+        """Return the whole part of a number that is not negative."""
+        return f"floor({number})::bigint" if self.is_postgresql else f"CAST({number} AS INTEGER)"
+
     def days_ago(self, days: int) -> str:
         """Return the moment so many days ago."""
         if self.is_postgresql:
@@ -117,6 +141,7 @@ _TYPES: dict[str, Any] = {
     **dict.fromkeys((*COUNTS, "age_seconds", "lists", "unread", "failing", "held_deletes"), sa.BigInteger()),
     **dict.fromkeys(("seq", "crawl", "locations", "spread", "assignments", "expiring"), sa.BigInteger()),
     **dict.fromkeys(("total_everywhere", "assigned_everywhere", "available_everywhere"), sa.BigInteger()),
-    **dict.fromkeys(("unexplained", "unlisted"), sa.BigInteger()),
+    **dict.fromkeys(("unexplained", "unlisted", "assigned_7d", "assigned_30d", "days_left"), sa.BigInteger()),
+    **dict.fromkeys(("buy_for_90_days", "idle_30d", "idle_90d", "free_for_days", "short_elsewhere"), sa.BigInteger()),
     "used_percent": sa.Float(),
 }

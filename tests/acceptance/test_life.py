@@ -28,16 +28,26 @@ SIZE += (
 #: What is not known of Apple, each choice in one of these worlds at least.
 WORLDS: dict[str, dict[str, str]] = {
     "as documented": {},
-    "empty beyond the end, the first batch apart": {"beyond_end": "empty", "first_batch": "outside"},
-    "numbers as texts": {"totals": "string", "nobody": "null", "batch_tokens": "first"},
-    "no totals": {"totals": "absent", "optional": "missing", "first_batch": "outside"},
+    "empty beyond the end, the first batch apart": {
+        "beyond_end": "empty",
+        "first_batch": "outside",
+        "metadata": "slow",
+    },
+    "numbers as texts": {"totals": "string", "nobody": "null", "batch_tokens": "first", "metadata": "away"},
+    "no totals": {"totals": "absent", "optional": "missing", "first_batch": "outside", "metadata": "busy"},
     "empty pages, errors in 200": {"empty_pages": "some", "errors": "200", "urls": "moved"},
-    "removals listed": {"removals": "listed", "unknown": "present", "urls": "elsewhere", "legacy": "moved"},
-    "counts that never agree": {"counts": "wrong", "order": "within", "urls": "none"},
-    "nothing is no page": {"nothing": "no page"},
-    "no counts": {"counts": "absent", "retirements": "hidden", "unlimited": "apart"},
-    "another order with each change": {"order": "versions", "empty_pages": "some"},
-    "another order with each answer": {"order": "wild"},
+    "removals listed": {
+        "removals": "listed",
+        "unknown": "present",
+        "urls": "elsewhere",
+        "legacy": "moved",
+        "artwork": "list",
+    },
+    "counts that never agree": {"counts": "wrong", "order": "within", "urls": "none", "metadata": "html"},
+    "nothing is no page": {"nothing": "no page", "artwork": "cropped"},
+    "no counts": {"counts": "absent", "retirements": "hidden", "unlimited": "apart", "metadata": "elsewhere"},
+    "another order with each change": {"order": "versions", "empty_pages": "some", "metadata": "empty"},
+    "another order with each answer": {"order": "wild", "metadata": "refuses"},
 }
 
 

@@ -16,7 +16,7 @@ from storage.database import REVISIONS, Database, open_database
 from storage.errors import DatabaseAway, DatabaseTooNew, WrongDatabase
 from storage.ledger.streams import Streams
 from storage.mirror.tables import MIRRORS
-from storage.schema import metadata
+from storage.schema import asset_days, metadata
 from tests.support.processes import COMMAND
 
 
@@ -84,6 +84,37 @@ def test_assignments_of_an_older_schema(postgresql_database, tmp_path):
             assert connection.exec_driver_sql("SELECT proof_id FROM streams").scalar() is None
             key = sa.inspect(connection).get_pk_constraint("mirror_assignments")["constrained_columns"]
             assert ", ".join(key) == kept
+
+
+def test_days_of_an_older_schema(postgresql_database, tmp_path):
+    """The days of assets are those of the feed, each with its last change; what the feed has not is as it is now."""
+
+    def change(seq: int, day: str, adam_id: str, assigned: int | None) -> str:
+        record = f'{{"adamId": "{adam_id}", "pricingParam": "STDQ", "assignedCount": {assigned}, "totalCount": 9}}'
+        before, after = (f"'{record}'", "NULL") if assigned is None else ("NULL", f"'{record}'")
+        before = before.replace("None", "5")
+        return f"({seq}, '{day}', 1, 'assets', 'update', {before}, {after}, 1)"
+
+    rows = [change(1, "2026-01-02 03:04:05", "7", 1), change(2, "2026-01-02 23:04:05", "7", 2)]
+    rows += [change(3, "2026-01-04 03:04:05", "7", None)]
+    moment = "'2026-01-02 03:04:05'"
+    for url in (postgresql_database, f"sqlite:///{tmp_path / 'old.db'}"):
+        at_revision(
+            url,
+            "0009",
+            f"INSERT INTO locations (name, uid, token_expires, added_at) VALUES ('hq', '1', {moment}, {moment})",
+            "INSERT INTO changes (seq, at, location_id, resource, op, before, after, crawl_id) VALUES "
+            + ", ".join(rows),
+            "INSERT INTO mirror_assets (location_id, adam_id, pricing_param, assigned_count, record) "
+            "VALUES (1, '8', 'STDQ', 3, '{}')",
+        )
+        with contextlib.closing(open_database(url)) as new, new.read() as connection:
+            found = connection.execute(sa.select(asset_days).order_by(asset_days.c.adam_id, asset_days.c.day)).all()
+        assert [(row.adam_id, row.total, row.assigned, row.available) for row in found] == [
+            *(("7", 9, 2, 0), ("7", 0, 0, 0)),
+            ("8", 0, 3, 0),
+        ]
+        assert [f"{row.day}" for row in found[:2]] == ["2026-01-02", "2026-01-04"]
 
 
 def test_a_newer_schema_is_refused(database: Database):

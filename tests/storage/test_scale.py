@@ -9,7 +9,7 @@ from storage.database import Database
 from storage.ledger.streams import due_locations
 from storage.ledger.syncs import SWEPT_AT_ONCE, Syncs
 from storage.limits import allow
-from storage.mirror.feed import Feed
+from storage.mirror.feed import Feed, Sieve
 from storage.schema import changes, crawls
 from tests.support.servers import drop_database, make_database
 
@@ -74,7 +74,7 @@ def test_the_feed_of_one_location_is_found_by_index(big):
     mine = sa.select(changes.c.seq).where((changes.c.location_id == 7) & (changes.c.seq > 10))
     plan = explain(big, mine.order_by(changes.c.seq).limit(1000))
     assert "changes_location_id_index" in plan
-    assert len(list(Feed(big).after(0, "7"))) == 5
+    assert len(list(Feed(big).after(0, Sieve(uid="7")))) == 5
 
 
 def test_a_sweep_has_no_ceiling(big):

@@ -19,6 +19,10 @@ from tests.support.filled_store import FilledStore, make_store
 PROMISED = {
     "licences": "location location_uid adam_id name publisher bundle_id kind pricing total assigned available retired "
     "used_percent device_assignable revocable platforms price as_of",
+    "running_out": "location location_uid adam_id name pricing total assigned available assigned_7d assigned_30d "
+    "days_left buy_for_90_days as_of",
+    "idle": "location location_uid adam_id name pricing total available idle_30d idle_90d free_for_days transferable "
+    "short_elsewhere as_of",
     "holders": "location location_uid adam_id name pricing holder_kind serial_number client_user_id email user_status "
     "as_of",
     "leavers": "location location_uid client_user_id email reason adam_id name pricing revocable as_of",

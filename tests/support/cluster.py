@@ -21,7 +21,7 @@ from storage.database import Database, open_database
 from storage.ledger.crawls import Crawl
 from storage.locations import Locations
 from storage.mirror.export import Exporter
-from storage.mirror.feed import Change, Feed
+from storage.mirror.feed import Change, Feed, Sieve
 from storage.sealer import Sealer, make_key
 
 from .filled_store import FilledStore
@@ -150,7 +150,7 @@ class Place:
     def changes(self, resource: str) -> list[Change]:
         """Read the feed."""
         with self.cluster.database() as database:
-            return [change for change in Feed(database).after(0, self.uid) if change.resource == resource]
+            return [change for change in Feed(database).after(0, Sieve(uid=self.uid)) if change.resource == resource]
 
     def status(self) -> dict[str, Any]:
         """Read the status."""

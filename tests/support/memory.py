@@ -183,12 +183,13 @@ def make_place(
     processes: int = 1,
     resources: Sequence[str] = tuple(RESOURCES),
     language: str | None = None,
+    begun: datetime | None = None,
     **switches: Any,
 ) -> MemoryPlace:
     """Make a location of a seed, and an installation that keeps it."""
     world = make_world(1, size, seed, Switches(latency=0.0, **switches))
     [apple] = world.locations.values()
-    clock = VirtualClock()
+    clock = VirtualClock() if begun is None else VirtualClock(begun)
     database = fresh_database(clock)
     around = Surroundings(
         store=Store(database, Sealer([KEY])),

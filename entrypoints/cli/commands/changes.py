@@ -1,48 +1,196 @@
 """`pageturner changes`: the feed of what changed in the mirror."""
 
 import json as json_
-from typing import TYPE_CHECKING, Annotated
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apple.texts import clean
+from settings import read_duration
 
 from ...exits import Exit, Failure
 from ...terminal import as_json, say, write, write_json
 from ..context import with_store
+from ..resources import check_resources
 
 if TYPE_CHECKING:
-    from storage.mirror.feed import Change, Extent
+    from storage.mirror.feed import Change, Extent, Sieve
+    from tasks.services import Services
+
+#: How often the feed is looked at by those who follow it.
+FOLLOW_SECONDS = 1.0
 
 
-def changes(
+class FeedFormat(StrEnum):
+    """How changes are written."""
+
+    TEXT = "text"
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+class Op(StrEnum):
+    """What happened to a record."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+#: Writes changes, and returns the number of the last of them.
+_Write = Callable[[Iterable["Change"]], int]
+
+
+def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     after: Annotated[
-        str | None, typer.Option(metavar="BOOKMARK", help="Print only the changes after this bookmark or number.")
+        str | None, typer.Option(metavar="BOOKMARK", help="Only the changes after this bookmark or number.")
     ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only the changes since then: 7d, 2026-11-20, 2026-11-20T14:00.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only the changes before then.")] = None,
     location: Annotated[str | None, typer.Option(help="Only changes of this location, watched or not.")] = None,
+    resource: Annotated[str | None, typer.Option(help="Only changes of this resource.")] = None,
+    op: Annotated[Op | None, typer.Option(help="Only what was inserted, updated or deleted.")] = None,
+    app: Annotated[
+        str | None, typer.Option(help="Only what is about this app or book: its name, or its number.")
+    ] = None,
+    holder: Annotated[
+        str | None, typer.Option(help="Only what is about this device or user: a serial number or clientUserId.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many changes.")] = None,
+    format_: Annotated[
+        FeedFormat, typer.Option("--format", help="Sentences for people, CSV, or one JSON object per line.")
+    ] = FeedFormat.TEXT,
     *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what changes from now on, until Ctrl-C.")
+    ] = False,
     bookmark: Annotated[bool, typer.Option("--bookmark", help="Print the current bookmark, and no changes.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format ndjson.")] = False,
 ) -> None:
     """Show inserts, updates and deletes in the order in which they were committed.
 
-    Example: pageturner changes --after 1200 --json
+    Example: pageturner changes --since 7d --app Keynote
     """
+    if resource:
+        check_resources([resource])
+    from storage.mirror.feed import Sieve
+
     with with_store() as services:
-        services.store.feed.recognise()
-        extent = services.store.feed.extent()
+        feed = services.store.feed
+        feed.recognise()
+        extent = feed.extent()
         if bookmark:
             write(_bookmark(extent, extent.last))
             return
         seq = extent.pruned if after is None else _read(after, extent)
-        if after is None and extent.pruned:
+        if after is None and since is None and extent.pruned:
             say(f"Changes up to {extent.pruned} are no longer kept.")
-        uid = None if location is None else services.store.locations.named(location).uid
-        for change in services.store.feed.after(seq, uid):
-            if json:
-                write_json({"bookmark": _bookmark(extent, change.seq), **as_json(change)})
-            else:
-                write(_line(change))
+        now = services.store.now()
+        sieve = Sieve(
+            uid="" if location is None else services.store.locations.named(location).uid,
+            resource=resource or "",
+            op=op or "",
+            since=None if since is None else _moment("--since", since, now),
+            until=None if until is None else _moment("--until", until, now),
+            adam_ids=[] if app is None else _called(services, app),
+            holder=holder or "",
+        )
+        if sieve.since is not None:
+            seq = max(seq, feed.before(sieve.since))
+        writer = _writer(FeedFormat.NDJSON if json else format_, services, extent)
+        seq = max(seq, writer(islice(feed.after(seq, sieve), limit)))
+        if follow:
+            _follow(services, seq, sieve, writer)
+
+
+def _follow(services: "Services", seq: int, sieve: "Sieve", writer: _Write) -> None:
+    """Write what is committed from now on, until the command is stopped."""
+    while True:
+        sys.stdout.flush()
+        time.sleep(FOLLOW_SECONDS)
+        last = services.store.feed.extent().last
+        if last > seq:
+            writer(one for one in services.store.feed.after(seq, sieve) if one.seq <= last)
+            seq = last
+
+
+def _writer(format_: FeedFormat, services: "Services", extent: "Extent") -> _Write:
+    if format_ is FeedFormat.NDJSON:
+        return lambda some: _each(
+            some, lambda one: write_json({"bookmark": _bookmark(extent, one.seq), **as_json(one)})
+        )
+    if format_ is FeedFormat.CSV:
+        return _csv_writer(extent)
+    return lambda some: _tell(some, services)
+
+
+def _each(some: "Iterable[Change]", write_one: "Callable[[Change], None]") -> int:
+    seq = 0
+    for one in some:
+        write_one(one)
+        seq = one.seq
+    return seq
+
+
+def _csv_writer(extent: "Extent") -> _Write:
+    import csv
+
+    names = ["bookmark", "seq", "at", "uid", "location", "resource", "op", "key", "before", "after", "crawl"]
+    sheet = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    sheet.writeheader()
+
+    def write_one(change: "Change") -> None:
+        row: dict[str, Any] = {"bookmark": _bookmark(extent, change.seq), **as_json(change)}
+        row["at"] = change.at.astimezone(UTC).isoformat(timespec="seconds")
+        for name in ("key", "before", "after"):
+            row[name] = "" if row[name] is None else json_.dumps(row[name], ensure_ascii=False)
+        sheet.writerow(row)
+
+    return lambda some: _each(some, write_one)
+
+
+def _tell(some: "Iterable[Change]", services: "Services") -> int:
+    """Write sentences for people; return the number of the last change."""
+    from ..sentences import sentences
+
+    seq = 0
+
+    def watched() -> "Iterator[Change]":
+        nonlocal seq
+        for one in some:
+            seq = one.seq
+            yield one
+
+    for group, words in sentences(watched(), services.store.listings):
+        write(clean(f"{group.seq}  {group.first.at:%Y-%m-%d %H:%M}  {group.first.name}  {words}"))
+    return seq
+
+
+def _called(services: "Services", app: str) -> list[str]:
+    found = services.store.listings.called(app)
+    if not found:
+        raise Failure(f"No app or book is called '{clean(app)}': `pageturner report apps` lists them.", Exit.USAGE)
+    return found
+
+
+def _moment(option: str, text: str, now: datetime) -> datetime:
+    """Read a moment: so long ago, a day, or a day and a time, of UTC unless it has a zone."""
+    try:
+        if text[-1:].isalpha() and text[:-1].isdecimal():
+            return now - read_duration(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        words = "is neither a time ago (7d, 12h) nor a day or moment (2026-11-20, 2026-11-20T14:00)."
+        raise Failure(f"{option}: '{clean(text)}' {words}", Exit.USAGE) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _bookmark(extent: "Extent", seq: int) -> str:
@@ -66,18 +214,3 @@ def _read(after: str, extent: "Extent") -> int:
         words = f"{seq} is too long ago: changes up to {extent.pruned} are no longer kept (PAGETURNER_CHANGES_KEPT)."
         raise Failure(f"{words} {anew}", Exit.USAGE)
     return seq
-
-
-def _line(change: "Change") -> str:
-    key = " ".join(str(value) for value in change.key.values())
-    changed = ""
-    if change.op == "update" and change.before and change.after:
-        names = [name for name in change.after | change.before if change.before.get(name) != change.after.get(name)]
-        parts = (f"{name}: {_short(change.before.get(name))} -> {_short(change.after.get(name))}" for name in names)
-        changed = "  " + ", ".join(parts)
-    at = f"{change.at:%Y-%m-%d %H:%M:%S}"
-    return clean(f"{change.seq}  {at}  {change.name}  {change.resource}  {change.op}  {key}{changed}")
-
-
-def _short(value: object) -> str:
-    return json_.dumps(value, ensure_ascii=False)

@@ -72,8 +72,8 @@ def test_the_feed_is_read(terminal):
     terminal.publish("assets", asset | {"totalCount": 5}, version="v1")
     terminal.publish("assets", asset | {"totalCount": 6}, version="v2")
     lines = terminal.run("changes").out.splitlines()
-    assert "insert" in lines[0]
-    assert lines[1].endswith("hq  assets  update  7 STDQ  totalCount: 5 -> 6")
+    assert lines[0].endswith("hq  7: new, 5 owned")
+    assert lines[1].endswith("hq  7: totalCount 5 -> 6")
     bookmark = terminal.run("changes", "--bookmark").out.strip()
     assert terminal.run("changes", "--after", bookmark).out == ""
     while terminal.store.feed.prune(timedelta(seconds=-1)):

@@ -1,0 +1,51 @@
+"""Days: how many licences of an asset there were at the end of each day on which that changed.
+
+The view of what is running out would otherwise have to look through the feed. A day is one of UTC.
+"""
+
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+
+from ..database import Database
+from ..schema import asset_days
+from ..sql import insert_or
+
+#: What the views look back on, and some more.
+DAYS_KEPT = timedelta(days=120)
+
+#: The resource whose counts are kept.
+COUNTED = "assets"
+
+_COUNTS = {"total": "total_count", "assigned": "assigned_count", "available": "available_count"}
+
+
+def note_days(connection: sa.Connection, location_id: int, difference: sa.FromClause, now: datetime) -> None:
+    """Keep the counts of the assets that a publish changes, as those of this day."""
+    is_gone = difference.c.op == "delete"
+    counts = [sa.case((is_gone, 0), else_=sa.func.coalesce(difference.c[name], 0)) for name in _COUNTS.values()]
+    key = (difference.c.adam_id, difference.c.pricing_param)
+    rows = sa.select(sa.literal(location_id), *key, sa.literal(_day(now), sa.Date()), *counts)
+    names = ["location_id", "adam_id", "pricing_param", "day", *_COUNTS]
+    statement = insert_or(connection.dialect.name, asset_days).from_select(names, rows.where(sa.true()))
+    newer = {name: statement.excluded[name] for name in _COUNTS}
+    connection.execute(statement.on_conflict_do_update(index_elements=names[:4], set_=newer))
+
+
+class AssetDays:
+    """The days of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sweep(self, now: datetime) -> None:
+        """Delete the days before those that are kept, but for the last, which says how it was on the first of them."""
+        oldest, later = _day(now - DAYS_KEPT), asset_days.alias("later")
+        same = [later.c[name] == asset_days.c[name] for name in ("location_id", "adam_id", "pricing_param")]
+        is_followed = sa.exists().where(*same, later.c.day > asset_days.c.day, later.c.day <= oldest)
+        with self._database.write() as connection:
+            connection.execute(sa.delete(asset_days).where(asset_days.c.day < oldest, is_followed))
+
+
+def _day(moment: datetime) -> date:
+    return moment.date()
