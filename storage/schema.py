@@ -368,4 +368,7 @@ asset_days = sa.Table(
     sa.Column("total", sa.BigInteger, nullable=False),
     sa.Column("assigned", sa.BigInteger, nullable=False),
     sa.Column("available", sa.BigInteger, nullable=False),
+    # What it was before that day; null on the first.
+    sa.Column("was_assigned", sa.BigInteger),
+    sa.Column("was_available", sa.BigInteger),
 )

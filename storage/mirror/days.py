@@ -25,8 +25,17 @@ def note_days(connection: sa.Connection, location_id: int, difference: sa.FromCl
     is_gone = difference.c.op == "delete"
     counts = [sa.case((is_gone, 0), else_=sa.func.coalesce(difference.c[name], 0)) for name in _COUNTS.values()]
     key = (difference.c.adam_id, difference.c.pricing_param)
-    rows = sa.select(sa.literal(location_id), *key, sa.literal(_day(now), sa.Date()), *counts)
-    names = ["location_id", "adam_id", "pricing_param", "day", *_COUNTS]
+    day = sa.literal(_day(now), sa.Date())
+    earlier = (asset_days.c.location_id == location_id) & (asset_days.c.day < day)
+    earlier &= (asset_days.c.adam_id == difference.c.adam_id) & (
+        asset_days.c.pricing_param == difference.c.pricing_param
+    )
+    before = [
+        sa.select(asset_days.c[name]).where(earlier).order_by(asset_days.c.day.desc()).limit(1).scalar_subquery()
+        for name in ("assigned", "available")
+    ]
+    rows = sa.select(sa.literal(location_id), *key, day, *counts, *before)
+    names = ["location_id", "adam_id", "pricing_param", "day", *_COUNTS, "was_assigned", "was_available"]
     statement = insert_or(connection.dialect.name, asset_days).from_select(names, rows.where(sa.true()))
     newer = {name: statement.excluded[name] for name in _COUNTS}
     connection.execute(statement.on_conflict_do_update(index_elements=names[:4], set_=newer))

@@ -8,21 +8,28 @@ _IS_LOW = "(total >= 10 AND (available < 10 OR available * 20 < total))"
 #: What runs out within this many days is shown.
 _SOON = 90
 
-_OF_ASSET = "d.location_id = a.location_id AND d.adam_id = a.adam_id AND d.pricing_param = a.pricing_param"
+_SAME = "h.location_id = a.location_id AND h.adam_id = a.adam_id AND h.pricing_param = a.pricing_param"
+
+#: More than any count: a day and a count are one number, of which the least is of the first day.
+_MORE = 10_000_000_000
 
 
-def _on(column: str, day: str) -> str:
-    """Return a count at the end of a day; of an asset that was not known then, on its first day."""
-    days = f"SELECT d.{column} FROM asset_days d WHERE {_OF_ASSET}"
-    return f"coalesce(({days} AND d.day <= {day} ORDER BY d.day DESC LIMIT 1), ({days} ORDER BY d.day LIMIT 1))"
+def _first_after(words: Words, days: int, column: str) -> str:
+    """Return, of the days after one, what there was before the first of them, or on it if it is the first of all."""
+    both = f"{words.day_number('d.day')} * {_MORE} + coalesce(d.was_{column}, d.{column})"
+    return f"min(CASE WHEN d.day > {words.day_ago(days)} THEN {both} END)"
 
 
-def _known_for(words: Words) -> str:
-    return words.days_since(f"(SELECT min(d.day) FROM asset_days d WHERE {_OF_ASSET})")
+def _count_of(both: str) -> str:
+    return f"({both} - {both} / {_MORE} * {_MORE})"
 
 
 def _running_out(words: Words) -> str:
     paces = (f"1.0 * assigned_{days}d / {words.least(str(days), words.greatest('known_for', '1'))}" for days in (7, 30))
+    grown = {
+        days: f"CASE WHEN h.then_{days} IS NULL THEN 0 ELSE a.assigned_count - {_count_of(f'h.then_{days}')} END"
+        for days in (7, 30)
+    }
     need = f"pace * {_SOON} - available"
     return f"""
         SELECT location, location_uid, adam_id, name, pricing, total, assigned, available, assigned_7d, assigned_30d,
@@ -31,43 +38,52 @@ def _running_out(words: Words) -> str:
         FROM (SELECT counted.*, {words.greatest(*paces)} AS pace FROM (
             SELECT l.name AS location, l.uid AS location_uid, a.adam_id, {name_of("a")} AS name,
                 a.pricing_param AS pricing, a.total_count AS total, a.assigned_count AS assigned,
-                a.available_count AS available,
-                a.assigned_count - {_on("assigned", words.day_ago(7))} AS assigned_7d,
-                a.assigned_count - {_on("assigned", words.day_ago(30))} AS assigned_30d,
-                {_known_for(words)} AS known_for, s.seen_at AS as_of
+                a.available_count AS available, {grown[7]} AS assigned_7d, {grown[30]} AS assigned_30d,
+                coalesce(h.known_for, 30) AS known_for, s.seen_at AS as_of
             FROM mirror_assets a
             JOIN locations l ON l.id = a.location_id AND l.is_watched
             JOIN streams s ON s.location_id = l.id AND s.resource = 'assets'
+            LEFT JOIN (SELECT d.location_id, d.adam_id, d.pricing_param,
+                    {_first_after(words, 7, "assigned")} AS then_7, {_first_after(words, 30, "assigned")} AS then_30,
+                    max(CASE WHEN d.was_assigned IS NULL THEN {words.days_since("d.day")} END) AS known_for
+                FROM asset_days d WHERE d.day > {words.day_ago(30)}
+                GROUP BY d.location_id, d.adam_id, d.pricing_param) h ON {_SAME}
             {named("a")}
             WHERE a.total_count > 0) counted) paced
         WHERE available <= 0 OR (pace > 0 AND available < pace * {_SOON}) OR {_IS_LOW}"""
 
 
 def _idle(words: Words) -> str:
-    def fewest(days: int) -> str:
-        since = words.day_ago(days)
-        within = f"SELECT min(d.available) FROM asset_days d WHERE {_OF_ASSET} AND d.day > {since}"
-        return words.least(
-            "a.available_count", f"coalesce(({within}), a.available_count)", f"coalesce({_on('available', since)}, 0)"
-        )
-
-    fewer = f"SELECT max(d.day) FROM asset_days d WHERE {_OF_ASSET} AND d.available < a.available_count"
-    free = f"coalesce({words.days_since(f'({fewer})')}, {_known_for(words)}, 0)"
+    fewest = {
+        days: f"""min(CASE WHEN d.day > {words.day_ago(days)}
+            THEN {words.least("d.available", "coalesce(d.was_available, d.available)")} END)"""
+        for days in (30, 90)
+    }
+    idle = {
+        days: words.least("a.available_count", f"coalesce(h.fewest_{days}, a.available_count)") for days in (30, 90)
+    }
     return f"""
-        SELECT location, location_uid, adam_id, name, pricing, total, available, idle_30d, idle_90d, free_for_days,
-            transferable, short_elsewhere, as_of
-        FROM (
-            SELECT l.name AS location, l.uid AS location_uid, a.adam_id, {name_of("a")} AS name,
-                a.pricing_param AS pricing, a.total_count AS total, a.available_count AS available,
-                {fewest(30)} AS idle_30d, {fewest(90)} AS idle_90d, {free} AS free_for_days,
-                a.available_count AS transferable,
-                sum(CASE WHEN a.available_count <= 0 THEN 1 ELSE 0 END)
-                    OVER (PARTITION BY a.adam_id, a.pricing_param) AS short_elsewhere, s.seen_at AS as_of
-            FROM mirror_assets a
-            JOIN locations l ON l.id = a.location_id AND l.is_watched
-            JOIN streams s ON s.location_id = l.id AND s.resource = 'assets'
-            {named("a")}) counted
-        WHERE idle_30d > 0"""
+        SELECT l.name AS location, l.uid AS location_uid, a.adam_id, {name_of("a")} AS name,
+            a.pricing_param AS pricing, a.total_count AS total, a.available_count AS available,
+            {idle[30]} AS idle_30d, {idle[90]} AS idle_90d, coalesce(h.free_for, h.known_for, 90) AS free_for_days,
+            a.available_count AS transferable, coalesce(x.places, 0) AS short_elsewhere, s.seen_at AS as_of
+        FROM mirror_assets a
+        JOIN locations l ON l.id = a.location_id AND l.is_watched
+        JOIN streams s ON s.location_id = l.id AND s.resource = 'assets'
+        LEFT JOIN (SELECT d.location_id, d.adam_id, d.pricing_param,
+                {fewest[30]} AS fewest_30, {fewest[90]} AS fewest_90,
+                min(CASE WHEN d.was_available < d.last_available THEN {words.days_since("d.day")} END) AS free_for,
+                max(CASE WHEN d.was_assigned IS NULL THEN {words.days_since("d.day")} END) AS known_for
+            FROM (SELECT e.*, last_value(e.available) OVER (PARTITION BY e.location_id, e.adam_id, e.pricing_param
+                    ORDER BY e.day ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_available
+                FROM asset_days e WHERE e.day > {words.day_ago(90)}) d
+            GROUP BY d.location_id, d.adam_id, d.pricing_param) h ON {_SAME}
+        LEFT JOIN (SELECT y.adam_id, y.pricing_param, count(*) AS places FROM mirror_assets y
+            JOIN locations z ON z.id = y.location_id AND z.is_watched
+            WHERE y.available_count <= 0 GROUP BY y.adam_id, y.pricing_param) x
+            ON x.adam_id = a.adam_id AND x.pricing_param = a.pricing_param
+        {named("a")}
+        WHERE {idle[30]} > 0"""
 
 
 RUNNING_OUT = View(
@@ -101,7 +117,7 @@ IDLE = View(
         "available": "licences left",
         "idle_30d": "licences that were free all the time for thirty days, or since it was first seen",
         "idle_90d": "the same for ninety days",
-        "free_for_days": "for how many days at least as many were free as now",
+        "free_for_days": "for how many days at least as many were free as now; 90 for that and more",
         "transferable": "licences that Apple lets another place have: those that are left",
         "short_elsewhere": "how many other places have none left",
         **AS_OF,

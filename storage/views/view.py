@@ -46,6 +46,10 @@ class Words:
             return f"((now() AT TIME ZONE 'UTC')::date - {days})"
         return f"date('now', '-{days} days')"
 
+    def day_number(self, day: str) -> str:
+        """Return a day as a number that grows by one each day."""
+        return f"({day} - DATE '2000-01-01')::bigint" if self.is_postgresql else f"CAST(julianday({day}) AS INTEGER)"
+
     def days_since(self, day: str) -> str:
         """Return how many days ago a day was."""
         if self.is_postgresql:

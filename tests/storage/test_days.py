@@ -49,8 +49,8 @@ def days(store):
         return [tuple(row) for row in connection.execute(sa.select(*columns).order_by(*columns[:2]))]
 
 
-def was(store, adam_id, ago, available, assigned, location_id=1):
-    """Keep a day that is so many days ago."""
+def was(store, adam_id, ago, available, assigned, before=(None, None), location_id=1):
+    """Keep a day that is so many days ago; before it, so many were available and assigned."""
     day = {
         "location_id": location_id,
         "adam_id": adam_id,
@@ -58,6 +58,7 @@ def was(store, adam_id, ago, available, assigned, location_id=1):
         "day": today() - timedelta(days=ago),
     }
     counts = {"total": available + assigned, "assigned": assigned, "available": available}
+    counts |= {"was_available": before[0], "was_assigned": before[1]}
     with store.database.write() as connection:
         connection.execute(sa.insert(asset_days).values(day | counts))
 
@@ -89,10 +90,10 @@ def test_what_is_old_goes(store):
 
 def test_running_out(store):
     """The faster of two paces says when none is left, and how many to buy; little of many is shown in any case."""
+    was(store, "1", 40, 45, 10)
+    was(store, "1", 8, 15, 40, before=(45, 10))
+    was(store, "2", 30, 1000, 50)
     publish(store, asset("1", 5, 50), asset("2", 1000, 50), asset("3", 9, 2), asset("4", 0, 0), asset("5", 0, 3))
-    for adam_id, then in (("1", 10), ("2", 50)):
-        was(store, adam_id, 30, 45, then)
-    was(store, "1", 8, 15, 40)
     found = rows(store, "running_out", "adam_id", "assigned_7d", "assigned_30d", "days_left", "buy_for_90_days")
     pace = 10 / 7
     assert found == [
@@ -104,12 +105,13 @@ def test_running_out(store):
 
 def test_idle(store):
     """What was free all the time, for how long as many as now, and whether another place has none."""
+    was(store, "1", 100, 10, 10)
+    was(store, "1", 60, 30, 10, before=(10, 10))
+    was(store, "1", 20, 55, 10, before=(30, 10))
     publish(store, asset("1", 50, 10), asset("2", 0, 10))
     publish(store, asset("1", 0, 10), name="lab")
-    for ago, available in ((100, 10), (60, 30), (20, 55)):
-        was(store, "1", ago, available, 10)
     columns = ("location", "adam_id", "available", "idle_30d", "idle_90d", "free_for_days", "short_elsewhere")
-    assert rows(store, "idle", *columns) == [("hq", "1", 50, 30, 10, 60, 1)]
+    assert rows(store, "idle", *columns) == [("hq", "1", 50, 30, 10, 20, 1)]
 
 
 def test_a_week_of_life():

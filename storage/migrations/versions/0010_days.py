@@ -10,8 +10,10 @@ down_revision = "0009"
 
 #: The last change of each day; a delete leaves nothing.
 _FROM_FEED = """
-    INSERT INTO asset_days (location_id, adam_id, pricing_param, day, total, assigned, available)
-    SELECT location_id, adam_id, pricing_param, day, coalesce(total, 0), coalesce(assigned, 0), coalesce(available, 0)
+    INSERT INTO asset_days
+        (location_id, adam_id, pricing_param, day, total, assigned, available, was_assigned, was_available)
+    SELECT location_id, adam_id, pricing_param, day, coalesce(total, 0), coalesce(assigned, 0), coalesce(available, 0),
+        lag(coalesce(assigned, 0)) OVER asset, lag(coalesce(available, 0)) OVER asset
     FROM (
         SELECT location_id, {adam_id} AS adam_id, {pricing_param} AS pricing_param, {day} AS day,
             {total} AS total, {assigned} AS assigned, {available} AS available,
@@ -19,6 +21,7 @@ _FROM_FEED = """
         FROM changes WHERE resource = 'assets'
     ) last
     WHERE place = 1
+    WINDOW asset AS (PARTITION BY location_id, adam_id, pricing_param ORDER BY day)
 """
 
 #: What the feed has no longer: as it is now.
@@ -39,6 +42,7 @@ def upgrade() -> None:
         *(sa.Column(name, Key, nullable=False) for name in ("adam_id", "pricing_param")),
         sa.Column("day", sa.Date(), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("total", "assigned", "available")),
+        *(sa.Column(name, sa.BigInteger()) for name in ("was_assigned", "was_available")),
         sa.PrimaryKeyConstraint("location_id", "adam_id", "pricing_param", "day", name="asset_days_pkey"),
     )
     is_postgresql = op.get_bind().dialect.name == "postgresql"
