@@ -4,12 +4,14 @@ The view of what is running out would otherwise have to look through the feed. A
 """
 
 from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..database import Database
 from ..schema import asset_days
-from ..sql import insert_or
+from ..sql import Identity, insert_or
 
 #: What the views look back on, and some more.
 DAYS_KEPT = timedelta(days=120)
@@ -22,11 +24,19 @@ _COUNTS = {"total": "total_count", "assigned": "assigned_count", "available": "a
 
 def note_days(connection: sa.Connection, location_id: int, difference: sa.FromClause, now: datetime) -> None:
     """Keep the counts of the assets that a publish changes, as those of this day."""
+    dialect = connection.dialect.name
+    is_lasting = isinstance(difference, sa.Table)  # then its statement is built once
+    statement = _noting(dialect, difference) if is_lasting else _noting.__wrapped__(dialect, difference)
+    connection.execute(statement, {"here": location_id, "today": _day(now)})
+
+
+@cache
+def _noting(dialect: str, difference: sa.FromClause) -> Any:
     is_gone = difference.c.op == "delete"
     counts = [sa.case((is_gone, 0), else_=sa.func.coalesce(difference.c[name], 0)) for name in _COUNTS.values()]
     key = (difference.c.adam_id, difference.c.pricing_param)
-    day = sa.literal(_day(now), sa.Date())
-    earlier = (asset_days.c.location_id == location_id) & (asset_days.c.day < day)
+    here, day = sa.bindparam("here", type_=Identity), sa.bindparam("today", type_=sa.Date())
+    earlier = (asset_days.c.location_id == here) & (asset_days.c.day < day)
     earlier &= (asset_days.c.adam_id == difference.c.adam_id) & (
         asset_days.c.pricing_param == difference.c.pricing_param
     )
@@ -34,11 +44,11 @@ def note_days(connection: sa.Connection, location_id: int, difference: sa.FromCl
         sa.select(asset_days.c[name]).where(earlier).order_by(asset_days.c.day.desc()).limit(1).scalar_subquery()
         for name in ("assigned", "available")
     ]
-    rows = sa.select(sa.literal(location_id), *key, day, *counts, *before)
+    rows = sa.select(here, *key, day, *counts, *before)
     names = ["location_id", "adam_id", "pricing_param", "day", *_COUNTS, "was_assigned", "was_available"]
-    statement = insert_or(connection.dialect.name, asset_days).from_select(names, rows.where(sa.true()))
+    statement = insert_or(dialect, asset_days).from_select(names, rows.where(sa.true()))
     newer = {name: statement.excluded[name] for name in _COUNTS}
-    connection.execute(statement.on_conflict_do_update(index_elements=names[:4], set_=newer))
+    return statement.on_conflict_do_update(index_elements=names[:4], set_=newer)
 
 
 class AssetDays:
