@@ -12,7 +12,7 @@ from storage.ledger.crawls import Crawl
 from storage.ledger.progress import ProgressReport
 from storage.ledger.syncs import Opened, Origin, Sync, Wanted
 from storage.locations import Location
-from storage.states import CrawlKind, CrawlState, LocationState, SyncState, Trouble
+from storage.states import CrawlKind, CrawlState, LocationState, SyncState, Trigger, Trouble
 from storage.store import Store
 
 from .counts import COUNTED, CountCheck
@@ -76,7 +76,8 @@ class Syncer:
         if wait:
             return Postponed(seconds=wait.total_seconds())
         try:
-            self.open(location, [one.resource for one in due], full=False)
+            by = Trigger.CLOCK if any(one.wanted_since is None for one in due) else Trigger.NOTICE
+            self.open(location, [one.resource for one in due], full=False, begun_by=by)
         except NeedsPerson as error:
             log.warning("%s: %s", location.name, error, extra={"advise_on": error.health.about, "place": location.name})
             self._store.streams.postpone(location.id, now + _PERSON_REST)
@@ -88,7 +89,9 @@ class Syncer:
         if location is not None:
             self._store.streams.postpone(location.id, self._store.now() + _BUG_REST)
 
-    def open(self, location: Location, resources: Sequence[str] | None, *, full: bool) -> int | None:
+    def open(
+        self, location: Location, resources: Sequence[str] | None, *, full: bool, begun_by: Trigger = Trigger.HAND
+    ) -> int | None:
         """Open a sync of these streams of a location, or of all; return its id, or None if there is nothing to read.
 
         Unfinished crawls of an earlier sync are taken over.
@@ -108,7 +111,7 @@ class Syncer:
                 raise NeedsPerson(location.name, of_token(location, now))
         if not wanted:
             return None
-        sync_id, opened = self._store.syncs.open(location.id, wanted, now - RESUME_WITHIN)
+        sync_id, opened = self._store.syncs.open(location.id, wanted, now - RESUME_WITHIN, begun_by)
         with about(location=location.uid):
             crawls = ", ".join(f"{one.stream.resource} ({one.kind})" for one in wanted)
             log.info("'%s': sync %d reads %s.", location.name, sync_id, crawls)

@@ -158,6 +158,8 @@ syncs = sa.Table(
     sa.Column("id", Identity, primary_key=True),
     sa.Column("location_id", Identity, sa.ForeignKey("locations.id"), nullable=False),
     sa.Column("wanted", Document, nullable=False),
+    # What it began by; null for those of an older version.
+    sa.Column("begun_by", sa.Text),
     sa.Column("state", sa.Text, nullable=False, server_default=SyncState.OPEN),
     sa.Column("opened_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),

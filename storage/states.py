@@ -66,6 +66,14 @@ class Reason(StrEnum):
     DEEP = "due"
 
 
+class Trigger(StrEnum):
+    """What a sync began by."""
+
+    HAND = "hand"  #: a person, by a command
+    CLOCK = "clock"  #: the scheduler, since a stream was due
+    NOTICE = "notice"  #: a notice of Apple
+
+
 class SyncState(StrEnum):
     """How far a sync is."""
 

@@ -6,6 +6,7 @@ from .chores import Chores
 from .closings import Closings
 from .database import Database
 from .ledger.crawls import Crawls
+from .ledger.history import History
 from .ledger.pages import Pages
 from .ledger.progress import Progress
 from .ledger.streams import Streams
@@ -41,6 +42,7 @@ class Store:
         self.crawls = Crawls(database)
         self.pages = Pages(database, sealer)
         self.progress = Progress(database)
+        self.history = History(database)
         # The mirror: what was read.
         self.publisher = Publisher(database)
         self.counts = Counts(database)

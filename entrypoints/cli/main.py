@@ -41,6 +41,7 @@ PLACES = {
     "export": Place("export", "export", "Write the records of a resource under Apple's own field names."),
     "report": Place("report", "report", "Answer a question: what is left, who has what, what does not add up."),
     "changes": Place("changes", "changes", "Show inserts, updates and deletes in the order of their commits."),
+    "history": Place("history", "history", "Show which crawls ran, why, how long they took, and what came of them."),
     "worker": Place("services", "worker", "Run workers until stopped."),
     "beat": Place("services", "beat", "Run the scheduler, which queues the syncs that are due."),
     "metrics": Place("metrics", "metrics", "Serve /metrics for Prometheus, /healthz and /readyz."),

@@ -15,7 +15,7 @@ from ..locks import lock_crawls_of
 from ..prepared import Prepared
 from ..schema import crawls, locations, pages, streams, syncs, wants
 from ..sql import Moment, insert_or, own_columns, pick
-from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, SyncState, Trouble
+from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, SyncState, Trigger, Trouble
 from .crawls import EXPIRE, REOPEN, Scope, dump_scopes, moving
 from .streams import Stream
 
@@ -97,13 +97,16 @@ class Syncs:
         """Return the numbers of all syncs that have not ended."""
         return [row[syncs.c.id] for row in self._database.fetch(_OPEN_ONES, {})]
 
-    def open(self, location_id: int, wanted: Sequence[Wanted], too_old: datetime) -> tuple[int, list[Opened]]:
+    def open(
+        self, location_id: int, wanted: Sequence[Wanted], too_old: datetime, begun_by: Trigger = Trigger.HAND
+    ) -> tuple[int, list[Opened]]:
         """Open a sync, or join the open one. An unfinished crawl is taken over, except one from before `too_old`."""
         wanted = sorted(wanted, key=_number)
         now = self._database.now()
         with self._database.write() as connection:
             lock_crawls_of(connection, [one.stream.id for one in wanted])
-            sync_id = _join(connection, location_id, [one.stream.resource for one in wanted], now)
+            values = {"location_id": location_id, "wanted": [one.stream.resource for one in wanted]}
+            sync_id = _join(connection, values | {"opened_at": now, "begun_by": begun_by})
             connection.execute(_FORGET_SENT, {"of": location_id})
             return sync_id, [_open_crawl(connection, sync_id, one, now, too_old) for one in wanted]
 
@@ -145,8 +148,7 @@ def _number(wanted: Wanted) -> int:
     return wanted.stream.id
 
 
-def _join(connection: sa.Connection, location_id: int, resources: list[str], now: datetime) -> int:
-    values = {"location_id": location_id, "wanted": resources, "opened_at": now}
+def _join(connection: sa.Connection, values: dict[str, Any]) -> int:
     return int(connection.execute(_joining(connection.dialect.name), values).scalar_one())
 
 

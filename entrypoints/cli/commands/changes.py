@@ -4,7 +4,7 @@ import json as json_
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apple.texts import clean
-from settings import read_duration
 
 from ...exits import Exit, Failure
 from ...terminal import as_json, say, write, write_json
 from ..context import with_store
+from ..moments import read_moment
 from ..resources import check_resources
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
             uid="" if location is None else services.store.locations.named(location).uid,
             resource=resource or "",
             op=op or "",
-            since=None if since is None else _moment("--since", since, now),
-            until=None if until is None else _moment("--until", until, now),
+            since=None if since is None else read_moment("--since", since, now),
+            until=None if until is None else read_moment("--until", until, now),
             adam_ids=[] if app is None else _called(services, app),
             holder=holder or "",
         )
@@ -179,18 +179,6 @@ def _called(services: "Services", app: str) -> list[str]:
     if not found:
         raise Failure(f"No app or book is called '{clean(app)}': `pageturner report apps` lists them.", Exit.USAGE)
     return found
-
-
-def _moment(option: str, text: str, now: datetime) -> datetime:
-    """Read a moment: so long ago, a day, or a day and a time, of UTC unless it has a zone."""
-    try:
-        if text[-1:].isalpha() and text[:-1].isdecimal():
-            return now - read_duration(text)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        words = "is neither a time ago (7d, 12h) nor a day or moment (2026-11-20, 2026-11-20T14:00)."
-        raise Failure(f"{option}: '{clean(text)}' {words}", Exit.USAGE) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _bookmark(extent: "Extent", seq: int) -> str:

@@ -1,0 +1,20 @@
+"""Moments as a person types them: so long ago, a day, or a day and a time."""
+
+from datetime import UTC, datetime
+
+from apple.texts import clean
+from settings import read_duration
+
+from ..exits import Exit, Failure
+
+
+def read_moment(option: str, text: str, now: datetime) -> datetime:
+    """Read a moment: so long ago, a day, or a day and a time, of UTC unless it has a zone."""
+    try:
+        if text[-1:].isalpha() and text[:-1].isdecimal():
+            return now - read_duration(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        words = "is neither a time ago (7d, 12h) nor a day or moment (2026-11-20, 2026-11-20T14:00)."
+        raise Failure(f"{option}: '{clean(text)}' {words}", Exit.USAGE) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
