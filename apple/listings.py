@@ -107,14 +107,12 @@ class LookupAnswer:
 
 
 def read_listings(lookup: Lookup, body: bytes) -> LookupAnswer:
-    """Read the answer to a lookup; raise BadAnswer if it is not one, or is another country's."""
+    """Read the answer to a lookup; raise BadAnswer if it is not one. It may be of another country's store."""
     answer: dict[str, Any] = read_json(body, dict[str, Any], str(lookup))
     results, meta = answer.get("results"), _member(answer, "meta")
     country = _text(_member(meta, "storefront").get("cc"))
     if not isinstance(results, dict) or country is None:
         raise BadAnswer(f"({lookup}: it names no results, or no store)")
-    if country.lower() != lookup.storefront.country:
-        raise BadAnswer(f"({lookup}: the store of {country.upper()} answered)")
     asked = set(lookup.adam_ids)
     found = {one.adam_id: one for name, value in results.items() if (one := _listing(name, value, asked)) is not None}
     language = _text(_member(meta, "language").get("tag")) or lookup.language

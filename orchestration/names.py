@@ -5,12 +5,14 @@ for without a token. Only what no store shows to everybody is asked for with the
 """
 
 import logging
-from collections.abc import Sequence
+from datetime import timedelta
 
-from apple.errors import AppleError
+from redis.exceptions import RedisError
+
+from apple.errors import AppleError, WrongRequest
 from apple.listings import Lookup, LookupAnswer
 from apple.tokens import Token
-from storage.errors import UnknownLocation
+from storage.errors import DatabaseAway, UnknownLocation
 from storage.ledger.crawls import Crawl
 from storage.listings import WantedListing
 from storage.states import LocationState
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 #: An app that every company's and every school's store has: an answer without it is none.
 CANARY = "361309726"
+
+#: When a location whose token is refused is asked about again.
+UNASKED = timedelta(hours=1)
 
 #: The catalogues that have it.
 _WITH_CANARY = ("enterprisestore", "volumestore")
@@ -69,10 +74,15 @@ class Namer:
         if batch is None:
             return None
         try:
-            self._ask(batch, self._language)
-        except NoPermit as full:
-            return Postponed(seconds=full.seconds or NAMES_EVERY_SECONDS)
-        return Postponed(seconds=NAMES_EVERY_SECONDS)
+            is_answered = self._ask(batch, self._language)
+        except NoPermit as full:  # a gate that is shut for longer is left to the scheduler
+            return Postponed(seconds=NAMES_EVERY_SECONDS) if full.seconds <= NAMES_EVERY_SECONDS else None
+        except (DatabaseAway, RedisError):
+            raise
+        except Exception:  # whatever it is, what comes next must not wait behind it
+            self._fail(batch)
+            raise
+        return Postponed(seconds=NAMES_EVERY_SECONDS) if is_answered else None
 
     def _next(self) -> Batch | None:
         """Return what to ask for next; searches that are over are noted first."""
@@ -83,25 +93,25 @@ class Namer:
                 self._exhaust(one)
         return choose_batch(due, countries)
 
-    def _ask(self, batch: Batch, language: str) -> None:
+    def _ask(self, batch: Batch, language: str) -> bool:
+        """Ask for a batch, and note the answer; return whether there was one."""
         is_proved = not batch.owner and batch.storefront.catalogue in _WITH_CANARY
         ids = [*batch.adam_ids, *([CANARY] if is_proved and CANARY not in batch.adam_ids else [])]
         lookup = Lookup(storefront=batch.storefront, language=language, adam_ids=ids)
         try:
-            token = self._token(batch.owner)
-            answer = self._client.look_up(lookup, token)
-        except UnknownLocation:  # it is no longer watched, or its token is refused: nobody can ask for it
-            self._exhaust_all(batch.wanted)
-            return
+            answer = self._client.look_up(lookup, self._token(batch.owner), CANARY if is_proved else None)
+        except UnknownLocation:  # it is no longer watched, or its token is refused: nobody can be asked
+            self._store.listings.postpone(batch.wanted, self._store.now() + UNASKED)
+        except WrongRequest as error:
+            log.info("Names: %s", error)
+            self._fail(batch, is_wrong=True)
         except AppleError as error:
             log.info("Names: %s", error)
             self._fail(batch)
-            return
-        if is_proved and CANARY not in answer.found:
-            log.info("Names: the answer about %s lacks an app that is always there.", lookup)
-            self._fail(batch)
-            return
-        self._keep(batch, answer)
+        else:
+            self._keep(batch, answer)
+            return True
+        return False
 
     def _token(self, owner: str) -> Token | None:
         if not owner:
@@ -113,8 +123,10 @@ class Namer:
 
     def _keep(self, batch: Batch, answer: LookupAnswer) -> None:
         now, missed = self._store.now(), []
+        # A country without a store is answered by another one: there is nothing to find at home.
+        found = answer.found if answer.country == batch.storefront.country else {}
         for one in batch.wanted:
-            listing = answer.found.get(one.adam_id)
+            listing = found.get(one.adam_id)
             if listing is None:
                 missed.append(one)
                 self._store.listings.note_missed(one, batch.storefront, now)
@@ -127,14 +139,12 @@ class Namer:
         self._metrics.count("names", len(batch.wanted) - len(missed), outcome="found")
         self._metrics.count("names", len(missed), outcome="missed")
 
-    def _fail(self, batch: Batch) -> None:
-        failures = batch.wanted[0].failures + 1
-        self._store.listings.note_failed(batch.wanted, self._store.now() + failed_for(failures))
+    def _fail(self, batch: Batch, *, is_wrong: bool = False) -> None:
+        """Note that there was no answer; what was a wrong request is asked for in smaller groups."""
+        failures = batch.wanted[0].failures + is_wrong
+        due = self._store.now() + failed_for(max(failures, 1))
+        self._store.listings.note_failed(batch.wanted, failures, due)
         self._metrics.count("names", len(batch.wanted), outcome="failed")
-
-    def _exhaust_all(self, some: Sequence[WantedListing]) -> None:
-        for one in some:
-            self._exhaust(one)
 
     def _exhaust(self, wanted: WantedListing) -> None:
         now = self._store.now()

@@ -51,8 +51,9 @@ class Listings:
             pass
 
     def due(self, now: datetime) -> list[WantedListing]:
-        """Return some of the listings that are due, those that wait for the longest first."""
-        some = sa.select(*_WANTED).where(listings.c.due_at <= now).order_by(listings.c.due_at).limit(_LOOKED_AT)
+        """Return some of the listings that are due: those of everybody first, and those that wait for the longest."""
+        is_own = sa.case((listings.c.owner == "", 0), else_=1)
+        some = sa.select(*_WANTED).where(listings.c.due_at <= now).order_by(is_own, listings.c.due_at).limit(_LOOKED_AT)
         with self._database.once() as connection:
             return [_wanted(row) for row in connection.execute(some)]
 
@@ -84,7 +85,8 @@ class Listings:
         """Return the ids of the apps of a name, in whatever case, or of the one with that id."""
         if name.isascii() and name.isdecimal():
             return [name]
-        same = sa.select(listings.c.adam_id).where(sa.func.lower(listings.c.name) == name.lower()).distinct()
+        is_it = (sa.func.lower(listings.c.name) == name.lower()) | (listings.c.name == name)
+        same = sa.select(listings.c.adam_id).where(is_it).distinct()
         with self._database.once() as connection:
             return list(connection.scalars(same))
 
@@ -125,12 +127,13 @@ class Listings:
         state = {"missing_since": missing, "due_at": due, "misses": wanted.misses + 1, "failures": 0}
         self._update(wanted, state | _at(None))
 
-    def note_failed(self, some: Sequence[WantedListing], due: datetime) -> None:
+    def note_failed(self, some: Sequence[WantedListing], failures: int, due: datetime) -> None:
         """Note that the service had no answer: that says nothing of what it has."""
-        with self._database.write() as connection:
-            for one in some:
-                failed = sa.update(listings).where(_is(one)).values(due_at=due, failures=one.failures + 1)
-                connection.execute(failed)
+        self._move(some, {"due_at": due, "failures": failures})
+
+    def postpone(self, some: Sequence[WantedListing], due: datetime) -> None:
+        """Look these up later: nobody can be asked now."""
+        self._move(some, {"due_at": due})
 
     def want_own(self, storefront: Storefront, adam_ids: Sequence[str], now: datetime) -> None:
         """Want what the owners of custom apps see: each location that has one of these asks with its own token."""
@@ -160,6 +163,11 @@ class Listings:
                 seen = sa.update(locations).where(locations.c.id == row.id).values(named_moves=row.moves)
                 connection.execute(seen)
         return len(some) == _LOCATIONS_AT_ONCE
+
+    def _move(self, some: Sequence[WantedListing], values: Mapping[str, Any]) -> None:
+        with self._database.write() as connection:
+            for one in some:
+                connection.execute(sa.update(listings).where(_is(one)).values(values))
 
     def _update(self, wanted: WantedListing, values: Mapping[str, Any]) -> None:
         with self._database.once() as connection:

@@ -235,6 +235,9 @@ class Locations:
         with self._database.write() as connection:
             now = self._database.now()
             noted = values | {"asked_at": now, "ask_due_at": now + ASK_EVERY}
+            if "country" in values:  # from another store, all apps have to be named anew
+                is_same = (locations.c.country == values["country"]) & (locations.c.catalogue == values["catalogue"])
+                noted["named_moves"] = sa.case((is_same, locations.c.named_moves), else_=sa.null())
             connection.execute(sa.update(locations).where(locations.c.id == location_id).values(noted))
 
     def claim_unasked(self, limit: int) -> list[str]:

@@ -48,7 +48,7 @@ class Batch:
 
 
 def storefronts(wanted: WantedListing, countries: Sequence[str]) -> list[Storefront]:
-    """Return where to look, in this order: where it was found, at home, where others have it, and in all catalogues.
+    """Return where to look, in this order: at home, where it was found, where others have it, and in all catalogues.
 
     With a token there is one storefront: it shows what its own country's store has for its owner.
     """
@@ -58,7 +58,7 @@ def storefronts(wanted: WantedListing, countries: Sequence[str]) -> list[Storefr
     known = [] if wanted.found_at is None else [wanted.found_at]
     abroad = [Storefront(country=one, catalogue=home.catalogue) for one in (*countries, _FALLBACK)]
     others = [Storefront(country=home.country, catalogue=one) for one in _ELSEWHERE]
-    return list(dict.fromkeys([*known, home, *abroad, *others]))
+    return list(dict.fromkeys([home, *known, *abroad, *others]))
 
 
 def next_storefront(wanted: WantedListing, countries: Sequence[str]) -> Storefront | None:

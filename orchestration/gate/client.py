@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from apple.answers import Answer
 from apple.client import Ask, Client, ClientConfig, read_client_config
-from apple.errors import AppleError, Away, Moved, ServerError, SlowDown, Unreachable, WrongRequest
+from apple.errors import AppleError, BadAnswer, Moved, ServerError, SlowDown, Unreachable, WrongRequest
 from apple.listings import Lookup, LookupAnswer, read_listings
 from apple.questions import Question
 from apple.resources import Paging
@@ -18,6 +18,8 @@ from . import Gate, Permit
 from .closings import GateClosings
 from .gate import AWAY_LIMIT_SECONDS
 from .limits import ServiceLimits
+
+_Answered = TypeVar("_Answered")
 
 #: How long a command waits for a gate; if it is shut for longer, the command says so and ends.
 TERMINAL_WAIT_SECONDS = 20.0
@@ -58,7 +60,8 @@ class GatedClient:
         begun = time.monotonic()
         permit = self._gate.permit(uid, message_id, rate=rate, sole=sole)
         try:
-            return self._ask(permit, ask, lambda: self._note_wait(question, time.monotonic() - begun))
+            waited = lambda: self._note_wait(question, time.monotonic() - begun)  # noqa: E731 - it is sent on
+            return self._ask(permit, ask, _send, waited)
         except Moved:
             self._limits.forget(is_legacy=question.resource.is_legacy)
             raise
@@ -75,29 +78,40 @@ class GatedClient:
         """Set where the notices of a location go."""
         return read_client_config(self._once(uid, self._client.prepare_configuring(token, wanted), wait))
 
-    def look_up(self, lookup: Lookup, token: Token | None) -> LookupAnswer:
-        """Ask what the store says of some apps and books; no location's gate is involved."""
+    def look_up(self, lookup: Lookup, token: Token | None, canary: str | None) -> LookupAnswer:
+        """Ask what the store says of some apps and books; no location's gate is involved.
+
+        Whatever is wrong with the service, it is left alone for a while: the gate closes; also if the answer lacks the
+        canary, an app that every store has. A wrong request is our own mistake, and closes nothing.
+        """
         ask = self._client.prepare_lookup(lookup, token)
-        permits = self._gate.permit(NAMES, NAMES, rate=_NAMES_RATE, sole=NAMES)
-        answer = self._ask(permits, ask, send=_send_politely)
-        return read_listings(lookup, answer.body)
+
+        def send(permit: Permit, ask: Ask) -> LookupAnswer:
+            permit.least, permit.limit = _NAMES_LEAST_SECONDS, _NAMES_LIMIT_SECONDS
+            try:
+                return _read_lookup(permit, ask(), lookup, canary)
+            except AppleError as error:
+                permit.closes = not isinstance(error, WrongRequest)
+                raise
+
+        return self._ask(self._gate.permit(NAMES, NAMES, rate=_NAMES_RATE, sole=NAMES), ask, send)
 
     def _once(self, uid: str, ask: Ask, wait: float) -> Answer:
-        return self._ask(self._gate.permit(uid, rate=self._limits.rate(), wait=wait), ask)
+        return self._ask(self._gate.permit(uid, rate=self._limits.rate(), wait=wait), ask, _send)
 
     def _ask(
         self,
         permits: AbstractContextManager[Permit],
         ask: Ask,
+        send: Callable[[Permit, Ask], _Answered],
         begun: Callable[[], None] = lambda: None,
-        send: Callable[[Permit, Ask], Answer] | None = None,
-    ) -> Answer:
+    ) -> _Answered:
         """Send a request under a permit; store a closing of the gate in the database, in case Redis loses it."""
         permit = None
         try:
             with permits as permit:
                 begun()
-                return (send or _send)(permit, ask)
+                return send(permit, ask)
         except AppleError as error:
             if permit is not None and permit.shut_seconds:
                 self._closings.keep(permit, error)
@@ -125,18 +139,12 @@ def _send(permit: Permit, ask: Ask) -> Answer:
     raise problem
 
 
-def _send_politely(permit: Permit, ask: Ask) -> Answer:
-    """Send a request for names: whatever is wrong with the answer, the service is left alone for a while."""
-    permit.least, permit.limit = _NAMES_LEAST_SECONDS, _NAMES_LIMIT_SECONDS
-    try:
-        answer = ask()
-    except Away:
-        permit.closes = True
-        raise
+def _read_lookup(permit: Permit, answer: Answer, lookup: Lookup, canary: str | None) -> LookupAnswer:
     permit.retry_after = answer.retry_after
     problem = answer.problem()
-    if problem is None:
-        return answer
-    # A wrong request is our own: one of the ids may be wrong, and fewer of them are asked for next.
-    permit.closes = not isinstance(problem, WrongRequest)
-    raise problem
+    if problem is not None:
+        raise problem
+    read = read_listings(lookup, answer.body)
+    if canary is not None and canary not in read.found:
+        raise BadAnswer(f"({lookup}: it lacks an app that is always there)")
+    return read

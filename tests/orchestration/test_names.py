@@ -1,5 +1,6 @@
 """Naming, in memory: who is asked for which names, when, and that nothing else depends on it."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,8 @@ import sqlalchemy as sa
 from apple.tokens import parse_token
 from simulator.catalogue import Size
 from simulator.location import make_simulated_location
-from storage.schema import listings
+from storage.errors import SealedAway
+from storage.schema import listings, locations
 from tests.support.memory import MemoryPlace, make_place
 
 #: Twenty apps of every kind that the simulated store knows; see `simulator.metadata`.
@@ -93,19 +95,47 @@ def test_an_app_that_is_sold_where_another_location_is(make):
     assert rows(place, owner="", country="de")["361285480"].price.endswith("€")
 
 
-@pytest.mark.parametrize("state", ["away", "busy", "html", "elsewhere", "empty", "refuses"])
+@pytest.mark.parametrize("state", ["away", "busy", "html", "empty", "refuses"])
 def test_a_service_that_has_trouble(make, state):
     """Whatever the service does, syncs are exact, nothing counts as missing, and names come when it answers again."""
     place = make(country="DE", metadata=state)
     place.assert_exact(RESOURCES)
     assert names(place) == {}
     assert not any(row.misses or row.missing_since or row.tried_country for row in rows(place).values())
-    asked = place.world.lookups.requests
-    assert asked <= 12
+    until = place.store.now() + timedelta(hours=2)
+    while place.store.now() < until:
+        pass_time(place, timedelta(minutes=1))
+    assert place.world.lookups.requests <= 15  # ever longer waits between them
     place.world.turn({"metadata": "up"})
     for _ in range(30):
         pass_time(place, timedelta(minutes=10))
     assert names(place)["361285480"] == "Keynote"
+    assert max(count for *_, count in place.world.lookups.asked) > 10  # and not one by one
+
+
+def test_a_country_without_a_store(make):
+    """Where Apple has no store, and answers as another, apps are named by that one, which is said."""
+    place = make(country="XK")
+    found = rows(place, owner="")
+    assert found["361285480"].name == "Keynote"
+    assert {row.found_country for row in found.values() if row.name is not None} == {"us"}
+
+
+def test_a_token_that_cannot_be_opened(make):
+    """One location's sealed token that no key opens costs its own apps their names, and nobody else theirs."""
+    place = make(metadata="away")
+    place.around.clock.sleep(3600)
+    place.world.turn({"metadata": "up"})
+    sealed = {"sealed_token": b"no key opens this"}
+    with place.store.database.write() as connection:
+        connection.execute(sa.update(locations).values(sealed))
+        place_of = {"adam_id": CUSTOM, "country": "us", "catalogue": "enterprisestore"}
+        due = {"owner": place.location.uid, "due_at": place.store.now() - timedelta(days=1)}
+        connection.execute(sa.insert(listings).values(place_of | due))
+    for _ in range(10):
+        with contextlib.suppress(SealedAway):
+            pass_time(place, timedelta(minutes=5))
+    assert names(place, owner="")["361285480"] == "Keynote"
 
 
 def test_a_name_that_was_found_stays(make):
@@ -160,3 +190,4 @@ def test_a_token_that_is_refused_is_not_shown(make):
     pass_time(place, timedelta(days=2))
     assert place.world.lookups.with_token == shown
     assert names(place, owner="")["361285480"] == "Keynote"
+    assert rows(place, owner=place.location.uid)[CUSTOM].missing_since is None

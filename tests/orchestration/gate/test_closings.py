@@ -9,7 +9,7 @@ from apple.answers import Answer
 from apple.client import Client
 from apple.errors import ServerError, SlowDown, Unreachable
 from orchestration.gate import Gate, NoPermit
-from orchestration.gate.client import GatedClient
+from orchestration.gate.client import GatedClient, _send
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import UNKNOWN_RATE, ServiceLimits
 from orchestration.gate.redis_memory import RedisMemory
@@ -141,7 +141,7 @@ def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
             return Answer(status=429, body=b"{}", packed=b"", retry_after=1800.0, seconds=0.0)
 
         with pytest.raises(SlowDown):
-            client._ask(hurt.permit("one", wait=0.0), busy)
+            client._ask(hurt.permit("one", wait=0.0), busy, _send)
         left = store.closings.standing()["one"].until - store.database.now()
         assert left > timedelta(minutes=29)
         assert gate.look("one").shut_seconds == 0.0
