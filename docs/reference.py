@@ -33,7 +33,8 @@ as texts and moments as dates, in UTC, and no formula. `--for-spreadsheets` does
     CREATE ROLE reports LOGIN PASSWORD '...';
     GRANT SELECT ON {views} TO reports;
 
-Upgrades keep what was granted on a view. A new view is granted once more by hand.
+Upgrades keep what was granted on a view. A new view is granted once more by hand. A view of your own upon one of these
+has to be dropped before an upgrade, and made again after it: the upgrade says so, and changes nothing, until then.
 """
 
 

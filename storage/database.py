@@ -259,9 +259,14 @@ def _refuse_options(url: sa.URL) -> None:
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows ASCII alone
     connection.isolation_level = None  # the driver must not begin transactions by itself: `read` and `write` do
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _lower(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text
 
 
 @contextmanager

@@ -11,6 +11,7 @@ StorageError
 ├── SealedAway         no key opens what was sealed
 ├── MalformedKey       a key that is none
 ├── UnknownLocation    no location of that name
+├── ViewsInUse         the views cannot be made anew
 ├── UnknownColumn      no column of that name
 ├── StillWatched       a location that is watched is not erased
 ├── StillRead          nor is one whose last requests may be under way
@@ -65,6 +66,10 @@ class MalformedKey(StorageError):
 
 class UnknownLocation(StorageError):
     """There is no such location."""
+
+
+class ViewsInUse(StorageError):
+    """Others depend on our views, which an upgrade makes anew: drop them, migrate, and make them again."""
 
 
 class UnknownColumn(StorageError):

@@ -1,20 +1,23 @@
 """Reports: rows of a view, chosen and put in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from .database import Database
 from .errors import UnknownColumn
-from .limits import allow_pauses
+from .limits import allow, allow_pauses
 from .views import View
 
 _ROWS_AT_ONCE = 2000
 
 #: The reader of a report may be a person with a pager.
 _SECONDS = 24 * 3_600.0
+
+#: A view over millions of records is put in order before its first row comes.
+_STATEMENT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,7 @@ class Choice:
     #: The columns; none for all.
     columns: Sequence[str] = ()
     #: What a column must be, as a text.
-    where: Mapping[str, str] = field(default_factory=dict)
+    where: Sequence[tuple[str, str]] = ()
     #: Only rows of these locations; none for all.
     locations: Sequence[str] = ()
     #: Columns to sort by, each with a minus before it for the largest first; none for the view's own order.
@@ -45,6 +48,7 @@ class Reports:
     def _stream(self, statement: sa.Select[Any]) -> Iterator[Sequence[Any]]:
         with self._database.read(_SECONDS) as connection:
             allow_pauses(connection)
+            allow(connection, _STATEMENT_SECONDS)
             yield from map(tuple, connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement))
 
 
@@ -55,14 +59,14 @@ def columns_of(view: View, choice: Choice) -> list[str]:
 
 def _select(view: View, choice: Choice) -> sa.Select[Any]:
     statement = sa.select(*(view.table.c[name] for name in columns_of(view, choice)))
-    for name, value in choice.where.items():
+    for name, value in choice.where:
         statement = statement.where(_matches(_column(view, name), value))
     if choice.locations:
         statement = statement.where(_column(view, "location").in_(choice.locations))
     if choice.sort:
         statement = statement.order_by(*(_order(view, name) for name in choice.sort))
     else:
-        statement = statement.order_by(sa.text(view.order))
+        statement = statement.order_by(*(sa.text(f"{term} NULLS LAST") for term in view.order))
     return statement if choice.limit is None else statement.limit(choice.limit)
 
 
@@ -74,7 +78,7 @@ def _column(view: View, name: str) -> sa.ColumnClause[Any]:
 
 def _order(view: View, name: str) -> Any:
     column = _column(view, name.removeprefix("-"))
-    return column.desc() if name.startswith("-") else column
+    return (column.desc() if name.startswith("-") else column.asc()).nulls_last()
 
 
 def _matches(column: sa.ColumnClause[Any], value: str) -> Any:
@@ -84,5 +88,5 @@ def _matches(column: sa.ColumnClause[Any], value: str) -> Any:
     if isinstance(column.type, sa.Boolean):
         return column.is_(value.lower() in {"yes", "true", "1"})
     if isinstance(column.type, sa.Text):
-        return sa.func.lower(column) == value.lower()
+        return (sa.func.lower(column) == value.lower()) | (column == value)
     return sa.cast(column, sa.Text) == value

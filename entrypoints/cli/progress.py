@@ -55,10 +55,14 @@ _BLINK_SECONDS = 1.0
 def follow_names(services: "Services") -> None:
     """Give the worker of this command some seconds for the names of new apps, once the result is printed.
 
-    Where the service has trouble, nobody waits for it.
+    Where the service has trouble, nobody waits for it; nothing that goes wrong with names changes what a sync came to.
     """
-    if not services.use_cases.namer.is_on:
-        return
+    if services.use_cases.namer.is_on:
+        with contextlib.suppress(DatabaseAway, RedisError, OperationalError, KeyboardInterrupt):
+            _follow_names(services)
+
+
+def _follow_names(services: "Services") -> None:
     until, is_told = time.monotonic() + NAMES_SECONDS, False
     services.store.listings.want_new()
     services.use_cases.namer.send()

@@ -17,6 +17,9 @@ _NAMED = 4
 #: How many changes are read before their names are looked up together.
 _AT_ONCE = 1000
 
+#: The pricing that is not told.
+_USUAL = "STDQ"
+
 _SIGNS = {"insert": "+", "delete": "-"}
 
 #: What happened to a thing of a list, other than an assignment or a licence.
@@ -28,7 +31,7 @@ class Group:
     """Changes that are told together."""
 
     first: "Change"
-    #: The number of the last of them: where a reader goes on.
+    #: The number of the last of them.
     seq: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     #: Some of those that it is about, by what happened.
@@ -66,10 +69,11 @@ def _of_crawl(crawl: "list[Change]", listings: "Listings") -> Iterator[tuple["Gr
             continue  # it is told with the retired one
         if "retired" in change.key and op == "insert":
             op, whom = "retire", str((change.after or {}).get("clientUserId", whom))
-        same = (change.resource, _adam_id(change), change.seq if op == "update" else "")
+        is_alone = op == "update" or change.resource == "assets"  # each of these has a sentence of its own
+        same = (change.resource, _adam_id(change), change.seq if is_alone else "")
         group = groups.setdefault(same, Group(first=change))
         group.add(change, op, whom)
-    for group in groups.values():
+    for group in sorted(groups.values(), key=lambda one: one.seq):
         yield group, clean(_sentence(group, names))
 
 
@@ -82,7 +86,7 @@ def _retired(crawl: "list[Change]") -> set[Any]:
 
 def _sentence(group: Group, names: Mapping[tuple[str, str], str]) -> str:
     change, adam_id = group.first, _adam_id(group.first)
-    name = "" if adam_id is None else names.get((change.uid, adam_id), adam_id)
+    name = "" if adam_id is None else names.get((change.uid, adam_id), adam_id) + _pricing(change)
     if change.op == "update" and change.before and change.after:
         return f"{name or _whom(change)}: {_changed(change.before, change.after)}"
     if change.resource == "assets":
@@ -96,6 +100,12 @@ def _sentence(group: Group, names: Mapping[tuple[str, str], str]) -> str:
     what = change.resource.replace("-", " ")
     parts = (f"{count} {what} {_DONE.get(op, op)}: {_listed(group, op)}" for op, count in group.counts.items())
     return "; ".join(parts)
+
+
+def _pricing(change: "Change") -> str:
+    """Return the pricing of an app in brackets, if it is not the usual one."""
+    pricing = change.key.get("pricingParam", _USUAL)
+    return "" if pricing == _USUAL else f" ({pricing})"
 
 
 def _assigned(change: "Change") -> str:

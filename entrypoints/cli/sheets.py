@@ -45,7 +45,7 @@ def format_of(given: SheetFormat | None, output: Path | None) -> SheetFormat:
     if given is not None:
         return given
     ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    if ending in {one.value for one in SheetFormat}:
+    if ending in {one.value for one in SheetFormat} - {SheetFormat.TABLE.value}:
         return SheetFormat(ending)
     return SheetFormat.TABLE if output is None else SheetFormat.CSV
 
@@ -117,7 +117,9 @@ def _object(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds")
-    return float(value) if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
 
 
 def _cell(value: Any, *, is_defused: bool) -> str:
@@ -127,9 +129,10 @@ def _cell(value: Any, *, is_defused: bool) -> str:
     if isinstance(plain, bool):
         return "true" if plain else "false"
     if not isinstance(plain, str):
-        return f"{plain:g}" if isinstance(plain, float) else str(plain)
+        return str(plain)
     if not is_defused:
         return plain
     if plain.startswith(_FORMULAS):
         return f"'{plain}"
-    return f'="{plain}"' if plain.isdecimal() and len(plain) > _LONGEST_NUMBER else plain
+    is_id = plain.isdecimal() and (len(plain) > _LONGEST_NUMBER or plain.startswith("0"))
+    return f'="{plain}"' if is_id else plain

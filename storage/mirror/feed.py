@@ -161,9 +161,14 @@ class Feed:
 
 def _wanted(sieve: Sieve, dialect: str) -> list[Any]:
     """Return the conditions of what is wanted."""
-    record = sa.func.coalesce(changes.c.after, changes.c.before)
 
-    def said(name: str) -> Any:
+    def says(names: Sequence[str], values: Sequence[str]) -> Any:
+        """Return that a record says one of these, before the change or after it: one that lost it is about it too."""
+        return sa.or_(
+            *(said(record, name).in_(values) for record in (changes.c.after, changes.c.before) for name in names)
+        )
+
+    def said(record: Any, name: str) -> Any:
         if dialect == "postgresql":
             return sa.cast(record, JSONB)[name].astext
         return sa.cast(sa.func.json_extract(record, f"$.{name}"), sa.Text)
@@ -175,8 +180,8 @@ def _wanted(sieve: Sieve, dialect: str) -> list[Any]:
         (sieve.op, changes.c.op == sieve.op),
         (sieve.since, changes.c.at >= sa.literal(sieve.since, changes.c.at.type)),
         (sieve.until, changes.c.at < sa.literal(sieve.until, changes.c.at.type)),
-        (sieve.adam_ids, said("adamId").in_(sieve.adam_ids)),
-        (sieve.holder, (said("serialNumber") == sieve.holder) | (said("clientUserId") == sieve.holder)),
+        (sieve.adam_ids, says(("adamId", "adamIdStr"), sieve.adam_ids)),
+        (sieve.holder, says(("serialNumber", "clientUserId", "clientUserIdStr"), [sieve.holder])),
     )
     return [condition for value, condition in conditions if value]
 

@@ -101,7 +101,7 @@ RUNNING_OUT = View(
         **AS_OF,
     },
     shown=("name", "location", "available", "total", "assigned_7d", "assigned_30d", "days_left", "buy_for_90_days"),
-    order="coalesce(days_left, 1000000), available, name, location",
+    order=("coalesce(days_left, 1000000)", "available", "name", "location"),
     example="SELECT name, location, days_left, buy_for_90_days FROM running_out WHERE days_left < 14",
     query=_running_out,
 )
@@ -123,7 +123,7 @@ IDLE = View(
         **AS_OF,
     },
     shown=("name", "location", "total", "available", "idle_30d", "idle_90d", "free_for_days", "short_elsewhere"),
-    order="short_elsewhere DESC, idle_30d DESC, name, location",
+    order=("short_elsewhere DESC", "idle_30d DESC", "name", "location"),
     example="SELECT name, location, idle_90d FROM idle WHERE short_elsewhere > 0 ORDER BY idle_90d DESC",
     query=_idle,
 )

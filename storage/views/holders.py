@@ -31,7 +31,8 @@ def _leavers(words: Words) -> str:
             a.adam_id, {name_of("a")} AS name, a.pricing_param AS pricing, x.revocable, s.seen_at AS as_of
         FROM mirror_assignments a
         JOIN locations l ON l.id = a.location_id AND l.is_watched
-        JOIN streams s ON s.location_id = l.id AND s.resource = 'users' AND s.published_at IS NOT NULL
+        JOIN streams s ON s.location_id = l.id AND s.resource = 'users' AND s.is_watched
+            AND s.published_at IS NOT NULL
         LEFT JOIN mirror_assets x ON x.location_id = a.location_id AND x.adam_id = a.adam_id
             AND x.pricing_param = a.pricing_param
         {named("a")}
@@ -54,7 +55,7 @@ HOLDERS = View(
         **AS_OF,
     },
     shown=("name", "location", "serial_number", "client_user_id", "email", "user_status", "adam_id"),
-    order="name, location, serial_number, client_user_id",
+    order=("name", "location", "serial_number", "client_user_id"),
     example="SELECT name, location FROM holders WHERE serial_number = 'F9FX00000001'",
     query=_holders,
 )
@@ -73,7 +74,7 @@ LEAVERS = View(
         **AS_OF,
     },
     shown=("client_user_id", "name", "location", "reason", "revocable", "email", "adam_id"),
-    order="location, client_user_id, name",
+    order=("location", "client_user_id", "name"),
     example="SELECT location, count(*) FROM leavers WHERE revocable GROUP BY location",
     query=_leavers,
 )

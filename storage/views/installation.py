@@ -2,16 +2,23 @@
 
 from collections.abc import Mapping
 
+import psycopg
 import sqlalchemy as sa
 
+from ..errors import ViewsInUse
 from . import VIEWS
 
 
 def drop_views(connection: sa.Connection) -> dict[str, list[str]]:
     """Drop the views, which stand in the way of changes to their tables; return who may read each."""
     readers = _readers(connection) if connection.dialect.name == "postgresql" else {}
-    for name in VIEWS:
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    try:
+        for name in VIEWS:
+            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    except sa.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+            raise ViewsInUse(f"({(error.orig.diag.message_detail or '').replace(chr(10), '; ')})") from None
+        raise
     return readers
 
 

@@ -21,7 +21,8 @@ def _licences(words: Words) -> str:
 def _across(words: Words) -> str:
     del words
     sums = ", ".join(
-        f"sum(a.{name}_count) OVER everywhere AS {name}_everywhere" for name in ("total", "assigned", "available")
+        f"CAST(sum(a.{name}_count) OVER everywhere AS BIGINT) AS {name}_everywhere"
+        for name in ("total", "assigned", "available")
     )
     return f"""
         SELECT a.adam_id, {name_of("a")} AS name, a.pricing_param AS pricing, l.name AS location,
@@ -47,7 +48,8 @@ def _mismatches(words: Words) -> str:
         FROM mirror_assets a
         JOIN locations l ON l.id = a.location_id AND l.is_watched
         JOIN streams s ON s.location_id = l.id AND s.resource = 'assets'
-        JOIN streams t ON t.location_id = l.id AND t.resource = 'assignments' AND t.published_at IS NOT NULL
+        JOIN streams t ON t.location_id = l.id AND t.resource = 'assignments' AND t.is_watched
+            AND t.published_at IS NOT NULL
         LEFT JOIN (SELECT location_id, adam_id, pricing_param, count(*) AS given FROM mirror_assignments
             GROUP BY location_id, adam_id, pricing_param) g
             ON g.location_id = a.location_id AND g.adam_id = a.adam_id AND g.pricing_param = a.pricing_param
@@ -102,7 +104,7 @@ LICENCES = View(
         "publisher",
         "adam_id",
     ),
-    order="available, total DESC, name, location",
+    order=("available", "total DESC", "name", "location"),
     example="SELECT name, location, available FROM licences WHERE available < 5 AND total >= 10 ORDER BY available",
     query=_licences,
 )
@@ -135,7 +137,7 @@ ACROSS = View(
         "locations",
         "adam_id",
     ),
-    order="spread DESC, name, adam_id, location",
+    order=("spread DESC", "name", "adam_id", "location"),
     example="SELECT name, location, available FROM across WHERE locations > 1 AND spread > 100",
     query=_across,
 )
@@ -164,7 +166,7 @@ MISMATCHES = View(
         "unexplained",
         "unlisted",
     ),
-    order="location, name",
+    order=("location", "name"),
     example="SELECT location, name, unlisted FROM mismatches WHERE unlisted <> 0",
     query=_mismatches,
 )
@@ -185,7 +187,7 @@ SEATS = View(
         **AS_OF,
     },
     shown=("name", "location", "total", "assigned", "available", "expiring", "renews_or_ends", "status"),
-    order="available, name, location",
+    order=("available", "name", "location"),
     example="SELECT name, location, available, renews_or_ends FROM seats WHERE expiring > 0",
     query=_seats,
 )

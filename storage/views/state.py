@@ -10,7 +10,7 @@ def _locations_health(words: Words) -> str:
             {words.age("min(s.seen_at)")} AS age_seconds, count(*) AS lists,
             sum(CASE WHEN s.seen_at IS NULL THEN 1 ELSE 0 END) AS unread,
             sum(CASE WHEN s.failures > 0 THEN 1 ELSE 0 END) AS failing,
-            coalesce(sum(s.held_deletes), 0) AS held_deletes,
+            CAST(coalesce(sum(s.held_deletes), 0) AS BIGINT) AS held_deletes,
             coalesce(l.problem, max(s.problem)) AS error, min(s.seen_at) AS as_of
         FROM locations l JOIN streams s ON s.location_id = l.id AND s.is_watched
         WHERE l.is_watched
@@ -73,7 +73,7 @@ LOCATIONS_HEALTH = View(
         "held_by",
         "country",
     ),
-    order="failing DESC, unread DESC, token_expires, location",
+    order=("failing DESC", "unread DESC", "token_expires", "location"),
     example="SELECT location, state, token_expires FROM locations_health ORDER BY token_expires LIMIT 10",
     query=_locations_health,
 )
@@ -97,7 +97,7 @@ RECENT_CHANGES = View(
         "as_of": "the same as `at`",
     },
     shown=("at", "op", "resource", "name", "serial_number", "client_user_id", "location", "seq"),
-    order="seq DESC",
+    order=("seq DESC",),
     example="SELECT at, op, name, serial_number FROM recent_changes WHERE resource "
     "= 'assignments' ORDER BY seq DESC LIMIT 20",
     query=_recent_changes,
@@ -127,7 +127,7 @@ APPS = View(
         "as_of": "when the store said so last",
     },
     shown=("name", "publisher", "platforms", "version", "price", "bundle_id", "country", "adam_id"),
-    order="name, adam_id, country",
+    order=("name", "adam_id", "country"),
     example="SELECT adam_id, name, bundle_id, version FROM apps WHERE missing_since IS NULL AND NOT is_custom",
     query=_apps,
 )

@@ -87,7 +87,7 @@ class View:
     #: The columns that a person looks at first, the most important first: as many of them are shown as fit.
     shown: tuple[str, ...]
     #: In which order a report shows the rows: the worst first.
-    order: str
+    order: tuple[str, ...]
     #: A question of somebody's own, for the documents.
     example: str
     query: Callable[[Words], str]

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from apple.client import ClientConfig
 from apple.listings import Listing, Storefront
 from storage.database import open_database
+from storage.errors import ViewsInUse
 from storage.listings import WantedListing
 from storage.reports import Choice
 from storage.views import VIEWS
@@ -127,9 +128,9 @@ def test_licences(store):
 def test_a_custom_app_is_named_for_its_owner_alone(store):
     """What one location alone sees names its rows, and no other's."""
     name_it(store, "200", "Our own app", owner="1", is_custom=True)
-    named = rows(store, "licences", "location", "name", where={"adam_id": "200"})
+    named = rows(store, "licences", "location", "name", where=[("adam_id", "200")])
     assert sorted(named) == [("hq", "Our own app"), ("lab", "200")]
-    own = rows(store, "apps", "adam_id", "is_custom", "location_uid", where={"name": "Our own app"})
+    own = rows(store, "apps", "adam_id", "is_custom", "location_uid", where=[("name", "Our own app")])
     assert own == [("200", True, "1")]
 
 
@@ -137,7 +138,7 @@ def test_what_the_store_leaves_out_stays(store):
     """A listing that comes back with less keeps what it had."""
     name_it(store, "100", "Keynote", publisher="Apple", version="14.1")
     name_it(store, "100", "Keynote!", version=None)
-    assert rows(store, "apps", "name", "publisher", "version", where={"adam_id": "100"}) == [
+    assert rows(store, "apps", "name", "publisher", "version", where=[("adam_id", "100")]) == [
         ("Keynote!", "Apple", "14.1")
     ]
 
@@ -156,6 +157,22 @@ def test_holders_and_leavers(store):
         ("lab", "nobody", "unknown", None, "200", False),
         ("lab", "u1", "retired", "u1@example.com", "100", False),
     ]
+
+
+def test_a_list_that_is_not_watched_proves_nothing(store):
+    """Whoever came after the users were last read is no leaver, and no count is compared with an old list."""
+    store.locations.watch("hq", ["assets", "assignments"])
+    publish(store, "hq", "assignments", [given("100", clientUserId="new")])
+    assert "new" not in {row[0] for row in rows(store, "leavers", "client_user_id")}
+    store.locations.watch("lab", ["assets"])
+    assert {row[0] for row in rows(store, "mismatches", "location")} <= {"hq"}
+
+
+def test_names_of_every_alphabet(store):
+    """An app is found by its name in whatever alphabet, even where the database's own knows no small letters of it."""
+    name_it(store, "100", "Übersetzer Ä")
+    assert store.listings.called("Übersetzer Ä") == ["100"]
+    assert len(rows(store, "licences", where=[("name", "Übersetzer Ä")])) == 2
 
 
 def test_across(store):
@@ -221,12 +238,24 @@ def test_a_removed_location_is_not_counted(store):
 
 @pytest.mark.parametrize(
     ("where", "count"),
-    [({"name": "KEYNOTE"}, 2), ({"total": "5"}, 2), ({"revocable": "yes"}, 0), ({"publisher": ""}, 4)],
+    [([("name", "KEYNOTE")], 2), ([("total", "5")], 2), ([("revocable", "yes")], 0), ([("publisher", "")], 4)],
 )
 def test_conditions(store, where, count):
     """A condition is written as a person would: in any case, as a number, yes or no, or empty for nothing."""
     name_it(store, "100", "Keynote")
     assert len(rows(store, "licences", where=where)) == count
+
+
+def test_views_of_others(copied_database):
+    """A view that somebody made upon ours is named by the error, and nothing is changed."""
+    database = open_database(copied_database)
+    with psycopg.connect(copied_database, autocommit=True) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT name FROM licences")
+    with pytest.raises(ViewsInUse, match="view mine depends on view licences"), database.write() as connection:
+        drop_views(connection)
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT * FROM mine")).all() == []
+    database.close()
 
 
 def test_who_may_read_may_still_read_after_a_migration(copied_database):

@@ -43,6 +43,9 @@ class Op(StrEnum):
     DELETE = "delete"
 
 
+#: No number of a change is longer.
+_DIGITS = 18
+
 #: Writes changes, and returns the number of the last of them.
 _Write = Callable[[Iterable["Change"]], int]
 
@@ -64,7 +67,7 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
     holder: Annotated[
         str | None, typer.Option(help="Only what is about this device or user: a serial number or clientUserId.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many changes.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=10**12, help="At most so many changes.")] = None,
     format_: Annotated[
         FeedFormat, typer.Option("--format", help="Sentences for people, CSV, or one JSON object per line.")
     ] = FeedFormat.TEXT,
@@ -81,6 +84,8 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
     """
     if resource:
         check_resources([resource])
+    if follow and (limit is not None or until is not None):
+        raise Failure("--follow goes on for ever: it takes no --limit and no --until.", Exit.USAGE)
     from storage.mirror.feed import Sieve
 
     with with_store() as services:
@@ -188,7 +193,7 @@ def _bookmark(extent: "Extent", seq: int) -> str:
 def _read(after: str, extent: "Extent") -> int:
     """Read a bookmark; one that this feed cannot go on from is refused, for its reader would miss something."""
     name, _, number = after.rpartition(":")
-    if not number.isascii() or not number.isdecimal():
+    if not number.isascii() or not number.isdecimal() or len(number) > _DIGITS:
         raise Failure(f"--after: '{clean(after)}' is neither a number nor a bookmark.", Exit.USAGE)
     seq = int(number)
     anew = "Begin anew: take `pageturner changes --bookmark`, then export, then read on from there."

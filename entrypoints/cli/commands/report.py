@@ -11,6 +11,9 @@ from ..context import with_store
 from ..output import write_bytes_to, write_to
 from ..sheets import SheetFormat, format_of, write_sheet, write_workbook
 
+#: More rows than any database has.
+MOST = 10**12
+
 if TYPE_CHECKING:
     from storage.reports import Choice
     from storage.views import View
@@ -30,7 +33,7 @@ def report(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     sort: Annotated[
         str | None, typer.Option(help="The columns to sort by, separated by commas; -column is the largest first.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="At most so many rows.")] = None,
     format_: Annotated[
         SheetFormat | None,
         typer.Option("--format", help="How it is written; the default follows the name of --output, or is a table."),
@@ -66,6 +69,10 @@ def report(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
             limit=limit,
         )
         chosen = format_of(format_, output)
+        if chosen is SheetFormat.TABLE and output is not None:
+            raise Failure(
+                "A table is for a terminal: name a file that ends in .csv, .xlsx, .json or .ndjson.", Exit.USAGE
+            )
         if chosen is SheetFormat.TABLE:
             from ..tables import print_table
 
@@ -99,8 +106,8 @@ def _split(text: str | None) -> list[str]:
     return [one.strip() for one in (text or "").split(",") if one.strip()]
 
 
-def _conditions(given: list[str]) -> dict[str, str]:
+def _conditions(given: list[str]) -> list[tuple[str, str]]:
     wrong = [one for one in given if "=" not in one]
     if wrong:
         raise Failure(f"--where wants COLUMN=VALUE, and not '{wrong[0]}'.", Exit.USAGE)
-    return {column.strip(): value for column, _, value in (one.partition("=") for one in given)}
+    return [(column.strip(), value) for column, _, value in (one.partition("=") for one in given)]

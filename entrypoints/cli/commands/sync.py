@@ -58,7 +58,6 @@ def sync(
         sync_ids, unsynced = _open(context.services, locations, resource, full=full)
         if not sync_ids and not unsynced:
             raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
-        context.services.use_cases.namer.send()  # where no scheduler runs, nobody else looks whether any is due
         following = SyncFollower(context, sync_ids)
         with showing(lambda uid: context.services.gate.look(uid).in_flight) as show:
             reports = following.follow(show)

@@ -65,6 +65,29 @@ def test_a_person_reads_sentences(lived):
     assert sorted(rest[5:]) == ["200: no longer there, 5 were owned", "Keynote: totalCount 5 -> 6"]
 
 
+def test_each_pricing_is_told(terminal):
+    """An app in two pricings is two sentences, and one that changes its pricing is new and gone."""
+    asset = {"adamId": "300", "totalCount": 5}
+    terminal.publish("assets", asset | {"pricingParam": "STDQ"}, asset | {"pricingParam": "PLUS"}, version="v1")
+    terminal.publish("assets", asset | {"pricingParam": "STDQ"}, version="v2")
+    assert sorted(told(terminal)) == [
+        "300 (PLUS): new, 5 owned",
+        "300 (PLUS): no longer there, 5 were owned",
+        "300: new, 5 owned",
+    ]
+
+
+def test_what_lost_its_holder_is_about_it(lived):
+    """A legacy licence that is taken from a device is found by that device, and by the number of its app."""
+    records = [{"licenseIdStr": "L1", "adamIdStr": "9", **holder} for holder in ({"serialNumber": "S1"}, {})]
+    before, after = map(json.dumps, records)
+    change = {"seq": 13, "at": datetime.now(UTC), "location_id": 1, "resource": "licenses", "op": "update"}
+    with lived.store.database.write() as connection:
+        connection.execute(sa.insert(changes).values(change | {"before": before, "after": after, "crawl_id": 1}))
+    assert len(lived.run("changes", "--json", "--holder", "S1").out.splitlines()) == 1
+    assert len(lived.run("changes", "--json", "--app", "9").out.splitlines()) == 1
+
+
 def test_many_are_counted(terminal):
     """A sentence names some holders, and counts the others."""
     many = [given("7", serialNumber=f"S{number}") for number in range(9)]
@@ -122,6 +145,9 @@ def test_csv(lived):
     [
         (("--since", "yesterday"), "--since: 'yesterday' is neither a time ago"),
         (("--until", "7x"), "--until: '7x' is neither a time ago"),
+        (("--since", "0001-01-01"), "there is nothing of the year 1"),
+        (("--after", "9" * 5000), "is neither a number nor a bookmark"),
+        (("--follow", "--limit", "3"), "--follow goes on for ever"),
         (("--app", "Unknown"), "No app or book is called 'Unknown'"),
         (("--resource", "apps"), "There is no resource 'apps'"),
         (("--location", "nowhere"), "There is no such location."),

@@ -118,6 +118,7 @@ def test_rows_are_chosen(reported):
         (("apps-we-have",), "There is no report 'apps-we-have'; there are licences,"),
         (("licences", "--columns", "name,owner"), "There is no such column. ('owner'; licences has location,"),
         (("licences", "--where", "name"), "--where wants COLUMN=VALUE, and not 'name'."),
+        (("licences", "--format", "table", "--output", "x.txt"), "A table is for a terminal"),
         (("licences", "--sort", "-size"), "There is no such column. ('size';"),
         (("licences", "--location", "nowhere"), "There is no such location. ('nowhere';"),
     ],
