@@ -68,6 +68,11 @@ def write_sheet(
         file.writelines(_array(objects))
 
 
+def defused(text: str) -> str:
+    """Return a text that no spreadsheet runs as a formula."""
+    return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
 def write_workbook(file: BinaryIO, title: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write rows as a workbook of Excel: ids as texts, moments as dates, and no formula."""
     from xlsxwriter import Workbook
@@ -132,7 +137,7 @@ def _cell(value: Any, *, is_defused: bool) -> str:
         return str(plain)
     if not is_defused:
         return plain
-    if plain.startswith(_FORMULAS):
-        return f"'{plain}"
+    if (safe := defused(plain)) != plain:
+        return safe
     is_id = plain.isdecimal() and (len(plain) > _LONGEST_NUMBER or plain.startswith("0"))
     return f'="{plain}"' if is_id else plain

@@ -13,6 +13,7 @@ from ...exits import Exit, Failure
 from ..context import with_store
 from ..output import write_to
 from ..resources import check_resources
+from ..sheets import defused
 
 if TYPE_CHECKING:
     from storage.locations import Location
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 #: The column for fields that Apple added.
 _EXTRA = "extra"
-
-#: A spreadsheet takes a text that begins with one of these as a formula.
-_FORMULAS = tuple("=+-@\t\r")
 
 
 class Format(StrEnum):
@@ -104,7 +102,7 @@ def _rows(records: Iterable[str], names: set[str]) -> Iterator[dict[str, Any]]:
 
 def _defused(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row whose values no spreadsheet runs as formulas."""
-    return {name: f"'{value}" if str(value).startswith(_FORMULAS) else value for name, value in row.items()}
+    return {name: defused(str(value)) for name, value in row.items()}
 
 
 def _cell(value: Any) -> Any:
