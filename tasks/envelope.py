@@ -47,13 +47,15 @@ class _Envelope:
         return options.keys() == self.options.keys() and all(
             one is options[name] or (isinstance(one, str) and one == options[name])
             for name, one in self.options.items()
-            if name != "group_index"
+            if name not in {"group_index", "argsrepr"}
         )
 
     def write(self, task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any]) -> str:
         """Return another message of the chord, with a line break where the rest of its delivery tag belongs."""
         body = f"[{dumps(args)}, {dumps(kwargs) if kwargs else '{}'}, {self.embedded}]"
-        words = saferepr(args, task.app.amqp.argsrepr_maxsize, maxlevels=task.app.conf.task_repr_maxlevels)
+        words = options.get("argsrepr")
+        if words is None:
+            words = saferepr(args, task.app.amqp.argsrepr_maxsize, maxlevels=task.app.conf.task_repr_maxlevels)
         fields = {
             "id": json.dumps(task_id),
             "group_index": json.dumps(options.get("group_index")),
@@ -87,7 +89,13 @@ def unseal(message: Message) -> dict[str, Any]:
     envelope = loads(message.payload.replace("\n", ""))
     headers = envelope["headers"]
     args, kwargs, embedded = loads(base64.b64decode(envelope["body"]).decode())
-    carried = {"group_id": "group", "group_index": "group_index", "root_id": "root_id", "parent_id": "parent_id"}
+    carried = {
+        "group_id": "group",
+        "group_index": "group_index",
+        "root_id": "root_id",
+        "parent_id": "parent_id",
+        "argsrepr": "argsrepr",
+    }
     options = {name: headers[header] for name, header in carried.items()}
     return {
         "task": headers["task"],

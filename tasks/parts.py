@@ -14,9 +14,9 @@ class Part(Signature):
     """The signature of one task of a chord; it takes no more arguments."""
 
     @classmethod
-    def of(cls, task: Task, args: tuple[Any, ...], task_id: str) -> "Part":
-        """Return the signature of a task with its arguments and its id."""
-        options = {"task_id": task_id}
+    def of(cls, task: Task, args: tuple[Any, ...], task_id: str, words: str) -> "Part":
+        """Return the signature of a task with its arguments, its id, and what Flower shows of them."""
+        options = {"task_id": task_id, "argsrepr": words}
         part = cls(task.name, args=args, options=options, immutable=True, app=task.app)
         part._type = task
         return part

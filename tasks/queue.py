@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from orchestration.gate.client import NAMES
 from orchestration.queue import message_id
 from storage.ledger.crawls import Crawl
+from storage.states import CrawlKind
 
 if TYPE_CHECKING:
     from celery import Task
@@ -37,7 +38,7 @@ class CeleryQueue:
     def seed(self, crawl: Crawl) -> None:
         """Send for the first page."""
         arguments = (crawl.uid, crawl.id, crawl.round)
-        self._tasks["pageturner.seed"].apply_async(arguments, task_id=message_id(crawl, 0))
+        self._tasks["pageturner.seed"].apply_async(arguments, task_id=message_id(crawl, 0), argsrepr=told(crawl, 0))
 
     def round(self, crawl: Crawl, indexes: Sequence[int]) -> None:
         """Send a chord of pages; its callback, and its failure, reconcile the crawl."""
@@ -48,7 +49,8 @@ class CeleryQueue:
 
         page, reconcile = self._tasks["pageturner.page"], self._tasks["pageturner.reconcile"]
         header = [
-            Part.of(page, (crawl.uid, crawl.id, crawl.round, index), message_id(crawl, index)) for index in indexes
+            Part.of(page, (crawl.uid, crawl.id, crawl.round, index), message_id(crawl, index), told(crawl, index))
+            for index in indexes
         ]
         body = reconcile.si(crawl.id).on_error(reconcile.si(crawl.id))
         with crowded():
@@ -57,7 +59,9 @@ class CeleryQueue:
     def follow(self, crawl: Crawl, index: int) -> None:
         """Send one step of a chain of cursors."""
         arguments = (crawl.uid, crawl.id, crawl.round, index)
-        self._tasks["pageturner.follow"].apply_async(arguments, task_id=message_id(crawl, index))
+        self._tasks["pageturner.follow"].apply_async(
+            arguments, task_id=message_id(crawl, index), argsrepr=told(crawl, index)
+        )
 
     def reconcile(self, crawl_id: int) -> None:
         """Send for a decision about what a crawl needs next."""
@@ -70,6 +74,14 @@ class CeleryQueue:
     def do_publishes_wait(self) -> bool:
         """Return whether messages to publish wait for a worker; True also if the broker does not answer."""
         return depths().get("publish", 1) > 0
+
+
+def told(crawl: Crawl, index: int) -> str:
+    """Return what Flower shows of a page's task: its location, its list, and which page of how many it is."""
+    what = f"{crawl.name} {crawl.resource}"
+    if index < 0 or crawl.kind != CrawlKind.FULL:
+        return f"{what} {crawl.kind}, page {index}"
+    return f"{what} page {index + 1}" + ("" if crawl.total is None else f" of {crawl.total}")
 
 
 #: Monitoring does not wait for a broker that does not answer.

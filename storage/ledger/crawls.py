@@ -134,6 +134,8 @@ class Crawl:
     error: str | None
     opened_at: datetime
     moved_at: datetime
+    #: What its location is called here, for people.
+    name: str = ""
 
     def has_place(self, index: int) -> bool:
         """Return whether the page of this index counts: in a spot crawl, whether its asset still has it."""
@@ -311,6 +313,7 @@ CRAWL: Columns = {
     "location_id": streams.c.location_id,
     "resource": streams.c.resource,
     "uid": locations.c.uid,
+    "name": locations.c.name,
 }
 
 

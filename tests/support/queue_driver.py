@@ -13,8 +13,9 @@ from orchestration.queue import TaskQueue
 
 def drive(queue: TaskQueue, gate: Gate) -> dict[str, Any]:
     """Send everything that can be sent, some of it twice, and note what the gates then hold."""
-    crawl: Any = SimpleNamespace(uid="one", id=5, round=2)
-    chain: Any = SimpleNamespace(uid="two", id=6, round=0)
+    words = {"name": "hq", "resource": "assignments", "kind": "full", "total": 21}
+    crawl: Any = SimpleNamespace(uid="one", id=5, round=2, **words)
+    chain: Any = SimpleNamespace(uid="two", id=6, round=0, **words)
     seen: dict[str, Any] = {}
     for _ in range(2):
         queue.seed(crawl)

@@ -73,6 +73,34 @@ def test_the_same_as_celery_publishes(env):
     assert list(map(plain, ours)) == list(map(plain, celerys))
 
 
+_TOLD = """
+import json
+from types import SimpleNamespace
+from tasks import app
+from tasks.queue import CeleryQueue
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+crawl = SimpleNamespace(uid="1", id=7, round=1, name="school-17", resource="assignments", kind="full", total=25)
+CeleryQueue().round(crawl, [1, 23])
+CeleryQueue().follow(SimpleNamespace(**vars(crawl) | {"id": 8, "total": None, "resource": "subscriptions"}), 2)
+redis = services().gate._memory._redis
+print(json.dumps([json.loads(one)["headers"]["argsrepr"] for one in redis.lrange("page", 0, -1)]))
+"""
+
+
+def test_flower_reads_as_crawls(env):
+    """What Flower shows of a task names its location, its list, and which page it is."""
+    command = [sys.executable, "-c", _TOLD]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert sorted(json.loads(done.stdout)) == [
+        "school-17 assignments page 2 of 25",
+        "school-17 assignments page 24 of 25",
+        "school-17 subscriptions page 3",
+    ]
+
+
 _PUBLISHED_AGAIN = """
 import json
 from tasks import app
@@ -110,7 +138,8 @@ services().use_cases.closings.restore()
 redis = services().needs.gate._memory._redis
 if sys.argv[1] == "before":  # all stay parked
     services().gate.shut('u"1', 3600.0)
-    CeleryQueue().round(SimpleNamespace(uid='u"1', id=7, round=1), range(1, 20))
+    words = {"name": "hq", "resource": "assignments", "kind": "full", "total": 20}
+    CeleryQueue().round(SimpleNamespace(uid='u"1', id=7, round=1, **words), range(1, 20))
 else:
     redis.delete('gate:{u"1}:state')
     from tasks.gated import publish
@@ -149,7 +178,8 @@ from tasks.queue import CeleryQueue
 from tasks.services import services
 services().gate._memory.open_epoch()
 services().use_cases.closings.restore()
-CeleryQueue().round(SimpleNamespace(uid='u"1', id=7, round=1), range(1, 4))
+words = {"name": "hq", "resource": "assignments", "kind": "full", "total": 20}
+CeleryQueue().round(SimpleNamespace(uid='u"1', id=7, round=1, **words), range(1, 4))
 with app.connection_for_write() as connection:
     queue = app.amqp.queues["page"](connection.default_channel)
     found = []

@@ -63,7 +63,8 @@ barrier, done = threading.Barrier(16), []
 def fan_out(thread):
     barrier.wait()
     for number in range(thread, 40, 16):
-        crawl = SimpleNamespace(uid=f"location-{number}", id=number, round=1)
+        words = {"name": "hq", "resource": "assignments", "kind": "full", "total": 20}
+        crawl = SimpleNamespace(uid=f"location-{number}", id=number, round=1, **words)
         services().queue.round(crawl, range(1, 41))
         done.append(number)
 threads = [threading.Thread(target=fan_out, args=(thread,)) for thread in range(16)]
@@ -146,7 +147,7 @@ def test_flower_shows_pages(cluster):
     with running_flower(cluster.env) as flower:
         while not (tasks := flower.tasks("pageturner.page")):  # it may miss those of its first second
             place.sync("--full")
-    assert place.uid in tasks[0]["args"]
+    assert f"{place.name} assignments page" in tasks[0]["args"]
 
 
 def test_nothing_is_subscribed_to(cluster):

@@ -53,7 +53,7 @@ def client(gate, closings) -> GatedClient:
 def answer(client, status, body=b"{}", retry_after=None, location="one"):
     """Ask, and have it answered like this."""
     given = Answer(status=status, body=body, packed=b"", retry_after=retry_after, seconds=0.0)
-    return client._ask(client._gate.permit(location, wait=0.0), lambda: given)
+    return client._ask(client._gate.permit(location, wait=0.0), lambda: given, _send)
 
 
 def test_a_closing_outlives_its_redis(client, closings, gate, redis):
@@ -119,7 +119,7 @@ def test_nobody_there_closes_the_gate(client, gate):
         raise Unreachable
 
     with pytest.raises(Unreachable):
-        client._ask(gate.permit("one", wait=0.0), refuse)
+        client._ask(gate.permit("one", wait=0.0), refuse, _send)
     assert gate.look("one").shut_seconds > 0.8
 
 
