@@ -4,8 +4,8 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from apple.listings import Listing, Storefront
 from entrypoints.exits import Exit
 from storage.listings import WantedListing
 from storage.schema import changes
+from tests.support.processes import COMMAND
 
 HOME = Storefront(country="us", catalogue="enterprisestore")
 
@@ -161,15 +162,19 @@ def test_a_mistake_is_named(lived, arguments, words):
 
 def test_the_feed_is_followed(lived):
     """What is committed later is written when it is, until the command is stopped."""
-    command = [sys.executable, "-m", "entrypoints.cli.main", "changes", "--follow", "--json", "--resource", "users"]
-    command[1:3] = ["-c", "from entrypoints.cli.main import run; run()"]
+    command = [COMMAND, "changes", "--follow", "--json", "--resource", "users"]
     env = os.environ | {"PAGETURNER_HOME": str(lived.home)}
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+
+    def hear() -> None:
+        """Undo what a shell does to what it runs in the background."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, preexec_fn=hear) as child:  # noqa: PLW1509
         assert child.stdout is not None
         before = [json.loads(child.stdout.readline())["op"] for _ in range(3)]
         lived.publish("users", {"clientUserId": "u2", "status": "Associated"}, version="v3")
         after = {json.loads(child.stdout.readline())["op"] for _ in range(2)}
-        child.send_signal(2)
+        child.send_signal(signal.SIGINT)
         assert child.wait(timeout=30) == 130
     assert sorted(before) == ["delete", "insert", "insert"]
     assert after == {"insert", "delete"}
