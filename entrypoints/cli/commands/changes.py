@@ -4,7 +4,7 @@ import json as json_
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,6 +43,17 @@ class Op(StrEnum):
     DELETE = "delete"
 
 
+After = Annotated[str | None, typer.Option(metavar="BOOKMARK", help="Only the changes after this bookmark or number.")]
+Since = Annotated[str | None, typer.Option(help="Only the changes since then: 7d, 2026-11-20, 2026-11-20T14:00.")]
+Until = Annotated[str | None, typer.Option(help="Only the changes before then.")]
+AppOption = Annotated[str | None, typer.Option(help="Only what is about this app or book: its name, or its number.")]
+Holder = Annotated[
+    str | None, typer.Option(help="Only what is about this device or user: a serial number or clientUserId.")
+]
+Format = Annotated[FeedFormat, typer.Option("--format", help="Sentences for people, CSV, or one JSON object per line.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Go on with what changes from now on, until Ctrl-C.")]
+ShowBookmark = Annotated[bool, typer.Option("--bookmark", help="Print the current bookmark, and no changes.")]
+
 #: No number of a change is longer.
 _DIGITS = 18
 
@@ -51,31 +62,19 @@ _Write = Callable[[Iterable["Change"]], int]
 
 
 def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    after: Annotated[
-        str | None, typer.Option(metavar="BOOKMARK", help="Only the changes after this bookmark or number.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only the changes since then: 7d, 2026-11-20, 2026-11-20T14:00.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Only the changes before then.")] = None,
+    after: After = None,
+    since: Since = None,
+    until: Until = None,
     location: Annotated[str | None, typer.Option(help="Only changes of this location, watched or not.")] = None,
     resource: Annotated[str | None, typer.Option(help="Only changes of this resource.")] = None,
     op: Annotated[Op | None, typer.Option(help="Only what was inserted, updated or deleted.")] = None,
-    app: Annotated[
-        str | None, typer.Option(help="Only what is about this app or book: its name, or its number.")
-    ] = None,
-    holder: Annotated[
-        str | None, typer.Option(help="Only what is about this device or user: a serial number or clientUserId.")
-    ] = None,
+    app: AppOption = None,
+    holder: Holder = None,
     limit: Annotated[int | None, typer.Option(min=1, max=10**12, help="At most so many changes.")] = None,
-    format_: Annotated[
-        FeedFormat, typer.Option("--format", help="Sentences for people, CSV, or one JSON object per line.")
-    ] = FeedFormat.TEXT,
+    format_: Format = FeedFormat.TEXT,
     *,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with what changes from now on, until Ctrl-C.")
-    ] = False,
-    bookmark: Annotated[bool, typer.Option("--bookmark", help="Print the current bookmark, and no changes.")] = False,
+    follow: Follow = False,
+    bookmark: ShowBookmark = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format ndjson.")] = False,
 ) -> None:
     """Show inserts, updates and deletes in the order in which they were committed.
@@ -98,13 +97,12 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         seq = extent.pruned if after is None else _read(after, extent)
         if after is None and since is None and extent.pruned:
             say(f"Changes up to {extent.pruned} are no longer kept.")
-        now = services.store.now()
         sieve = Sieve(
             uid="" if location is None else services.store.locations.named(location).uid,
             resource=resource or "",
             op=op or "",
-            since=None if since is None else read_moment("--since", since, now),
-            until=None if until is None else read_moment("--until", until, now),
+            since=_moment(services, "--since", since),
+            until=_moment(services, "--until", until),
             adam_ids=[] if app is None else _called(services, app),
             holder=holder or "",
         )
@@ -114,6 +112,10 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         seq = max(seq, writer(islice(feed.after(seq, sieve), limit)))
         if follow:
             _follow(services, seq, sieve, writer)
+
+
+def _moment(services: "Services", option: str, text: str | None) -> "datetime | None":
+    return None if text is None else read_moment(option, text, services.store.now())
 
 
 def _follow(services: "Services", seq: int, sieve: "Sieve", writer: _Write) -> None:
