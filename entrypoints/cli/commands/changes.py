@@ -94,9 +94,7 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         if bookmark:
             write(_bookmark(extent, extent.last))
             return
-        seq = extent.pruned if after is None else _read(after, extent)
-        if after is None and since is None and extent.pruned:
-            say(f"Changes up to {extent.pruned} are no longer kept.")
+        seq = _start(after, since, extent)
         sieve = Sieve(
             uid="" if location is None else services.store.locations.named(location).uid,
             resource=resource or "",
@@ -112,6 +110,15 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         seq = max(seq, writer(islice(feed.after(seq, sieve), limit)))
         if follow:
             _follow(services, seq, sieve, writer)
+
+
+def _start(after: str | None, since: str | None, extent: "Extent") -> int:
+    """Return the number after which the changes are shown; say so if what was asked for is no longer kept."""
+    if after is not None:
+        return _read(after, extent)
+    if since is None and extent.pruned:
+        say(f"Changes up to {extent.pruned} are no longer kept.")
+    return extent.pruned
 
 
 def _moment(services: "Services", option: str, text: str | None) -> "datetime | None":
