@@ -1,9 +1,9 @@
 """An embedded home: one command at a time keeps servers in it, and its files are for its owner."""
 
 import json
-import multiprocessing
 import os
 import stat
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -29,32 +29,36 @@ def home(tmp_path, monkeypatch):
     made.release()
 
 
-def keep(path: Path, kind: str, claimed, release) -> None:
-    """Keep a home, as another process does."""
-    home = Home(path)
-    home.claim(kind)
-    claimed.set()
-    release.wait(60)
+#: Keeps a home until its input ends. It is a program: a fork of a process with threads may wait for ever for a lock.
+KEEPER = """
+import sys
+from pathlib import Path
+from entrypoints.embedded.servers import Home
+
+home = Home(Path(sys.argv[1]))
+home.claim(sys.argv[2])
+print("claimed", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
 def neighbour(home):
     """Have another process keep the home; return a function that starts it."""
-    release = multiprocessing.Event()
     children = []
 
     def start(kind: str) -> int:
-        claimed = multiprocessing.Event()
-        child = multiprocessing.Process(target=keep, args=(home.path, kind, claimed, release))
-        child.start()
+        command = [sys.executable, "-c", KEEPER, str(home.path), kind]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         children.append(child)
-        assert claimed.wait(60)
-        return child.pid or 0
+        assert child.stdout.readline() == "claimed\n"
+        return child.pid
 
     def end() -> None:
-        release.set()
         for child in children:
-            child.join(60)
+            child.stdin.close()
+            child.wait(60)
+            child.stdout.close()
 
     start.release = end  # type: ignore[attr-defined]
     yield start
