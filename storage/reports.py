@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from .database import Database
 from .errors import UnknownColumn
 from .limits import allow, allow_pauses
-from .views import View
+from .views import VIEWS, View
 
 _ROWS_AT_ONCE = 2000
 
@@ -44,6 +44,10 @@ class Reports:
     def rows(self, view: View, choice: Choice) -> Iterator[Sequence[Any]]:
         """Return the rows, all of one state of the mirror; raise UnknownColumn for a column that the view has not."""
         return self._stream(_select(view, choice))
+
+    def read(self, name: str, columns: Sequence[str], locations: Sequence[str] = ()) -> Iterator[Sequence[Any]]:
+        """Return some columns of the view of a name."""
+        return self.rows(VIEWS[name], Choice(columns=columns, locations=locations))
 
     def _stream(self, statement: sa.Select[Any]) -> Iterator[Sequence[Any]]:
         with self._database.read(_SECONDS) as connection:

@@ -40,6 +40,8 @@ PLACES = {
     "accept": Place("accept", "accept", "Let deletes that were held back through, or a new owner of a location."),
     "export": Place("export", "export", "Write the records of a resource under Apple's own field names."),
     "report": Place("report", "report", "Answer a question: what is left, who has what, what does not add up."),
+    "orphans": Place("orphans", "orphans", "List licences of devices and people that your files do not know any more."),
+    "compare": Place("compare", "compare", "List in what a file of your device management and Apple differ."),
     "changes": Place("changes", "changes", "Show inserts, updates and deletes in the order of their commits."),
     "history": Place("history", "history", "Show which crawls ran, why, how long they took, and what came of them."),
     "worker": Place("services", "worker", "Run workers until stopped."),

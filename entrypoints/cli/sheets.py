@@ -2,14 +2,18 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from ..exits import Exit, Failure
+from .output import write_bytes_to, write_to
 
 #: A spreadsheet takes a text that begins with one of these as a formula.
 _FORMULAS = tuple("=+-@\t\r")
@@ -26,6 +30,9 @@ _LONGEST_TITLE = 31
 _WIDE, _NARROW = 28, 14
 _WIDE_COLUMNS = {"name", "location", "email", "publisher", "bundle_id", "error", "url", "icon_url"}
 
+#: How many rows of Parquet are made at a time.
+_ROWS_A_GROUP = 50_000
+
 #: What tells a spreadsheet that a file is UTF-8.
 _BOM = "\ufeff"
 
@@ -38,10 +45,28 @@ class SheetFormat(StrEnum):
     JSON = "json"
     NDJSON = "ndjson"
     XLSX = "xlsx"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Rows with named columns, each column of one type."""
+
+    title: str
+    kinds: Mapping[str, type]
+    rows: Iterable[Sequence[Any]]
+
+    @property
+    def names(self) -> list[str]:
+        """Name the columns."""
+        return list(self.kinds)
 
 
 def format_of(given: SheetFormat | None, output: Path | None) -> SheetFormat:
-    """Return the format: the one that is asked for, that of the file's ending, or a table."""
+    """Return the format: the one that is asked for, that of the file's ending, or a table where there is no file."""
+    if given is SheetFormat.TABLE and output is not None:
+        endings = ", ".join(f".{one}" for one in SheetFormat if one is not SheetFormat.TABLE)
+        raise Failure(f"A table is for a terminal: name a file that ends in {endings}.", Exit.USAGE)
     if given is not None:
         return given
     ending = "" if output is None else output.suffix.lower().removeprefix(".")
@@ -50,18 +75,27 @@ def format_of(given: SheetFormat | None, output: Path | None) -> SheetFormat:
     return SheetFormat.TABLE if output is None else SheetFormat.CSV
 
 
-def write_sheet(
-    file: TextIO, format_: SheetFormat, names: Sequence[str], rows: Iterable[Sequence[Any]], *, is_defused: bool = False
-) -> None:
+def give(sheet: Sheet, format_: SheetFormat, output: Path | None, *, is_defused: bool = False) -> None:
+    """Write a sheet to a file, or to standard output."""
+    if format_ is SheetFormat.XLSX:
+        write_bytes_to(output, lambda file: _write_workbook(file, sheet))
+    elif format_ is SheetFormat.PARQUET:
+        _need_parquet()
+        write_bytes_to(output, lambda file: _write_parquet(file, sheet))
+    else:
+        write_to(output, lambda file: _write_text(file, format_, sheet, is_defused=is_defused))
+
+
+def _write_text(file: TextIO, format_: SheetFormat, sheet: Sheet, *, is_defused: bool) -> None:
     """Write rows; for spreadsheets with a mark of UTF-8, and with nothing that they would take for something else."""
     if format_ is SheetFormat.CSV:
         if is_defused:
             file.write(_BOM)
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_cell(value, is_defused=is_defused) for value in row] for row in rows)
+        writer.writerow(sheet.names)
+        writer.writerows([_cell(value, is_defused=is_defused) for value in row] for row in sheet.rows)
         return
-    objects = (json.dumps(_object(names, row), ensure_ascii=False) for row in rows)
+    objects = (json.dumps(_object(sheet.names, row), ensure_ascii=False) for row in sheet.rows)
     if format_ is SheetFormat.NDJSON:
         file.writelines(one + "\n" for one in objects)
     else:
@@ -73,24 +107,59 @@ def defused(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def write_workbook(file: BinaryIO, title: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _write_workbook(file: BinaryIO, sheet: Sheet) -> None:
     """Write rows as a workbook of Excel: ids as texts, moments as dates, and no formula."""
     from xlsxwriter import Workbook
 
     count = 0
     with Workbook(file, {"constant_memory": True, "remove_timezone": True, "strings_to_formulas": False}) as workbook:
-        sheet = workbook.add_worksheet(title[:_LONGEST_TITLE])
+        page = workbook.add_worksheet(sheet.title[:_LONGEST_TITLE])
         bold, moment = workbook.add_format({"bold": True}), workbook.add_format({"num_format": "yyyy-mm-dd hh:mm"})
-        sheet.freeze_panes(1, 0)
-        for place, name in enumerate(names):
-            sheet.set_column(place, place, _WIDE if name in _WIDE_COLUMNS else _NARROW)
-            sheet.write_string(0, place, name, bold)
-        for count, row in enumerate(rows, 1):
+        page.freeze_panes(1, 0)
+        for place, name in enumerate(sheet.names):
+            page.set_column(place, place, _WIDE if name in _WIDE_COLUMNS else _NARROW)
+            page.write_string(0, place, name, bold)
+        for count, row in enumerate(sheet.rows, 1):
             if count > _MOST_ROWS:
                 raise Failure(f"Excel takes {_MOST_ROWS:,} rows and no more: write a CSV, or fewer.", Exit.FAILED)
             for place, value in enumerate(row):
-                _put(sheet, (count, place), value, moment)
-        sheet.autofilter(0, 0, max(count, 1), len(names) - 1)
+                _put(page, (count, place), value, moment)
+        page.autofilter(0, 0, max(count, 1), len(sheet.kinds) - 1)
+
+
+def _need_parquet() -> None:
+    """Refuse to write Parquet where the library for it is not installed."""
+    if find_spec("pyarrow") is None:
+        raise Failure("Parquet needs a library: pip install 'pageturner[parquet]'.", Exit.USAGE)
+
+
+def _write_parquet(file: BinaryIO, sheet: Sheet) -> None:
+    """Write rows as Parquet: ids as texts, moments in UTC."""
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    types = {
+        str: pa.string(),
+        int: pa.int64(),
+        float: pa.float64(),
+        bool: pa.bool_(),
+        datetime: pa.timestamp("us", tz="UTC"),
+    }
+    schema = pa.schema([(name, types[kind]) for name, kind in sheet.kinds.items()])
+    rows = iter(sheet.rows)
+    with ParquetWriter(file, schema) as writer:
+        while block := list(islice(rows, _ROWS_A_GROUP)):
+            columns = zip(*block, strict=True)
+            arrays = [
+                pa.array([_stored(value, kind) for value in values], types[kind])
+                for values, kind in zip(columns, sheet.kinds.values(), strict=True)
+            ]
+            writer.write_table(pa.table(arrays, schema=schema))
+
+
+def _stored(value: Any, kind: type) -> Any:
+    """Return a value as its column has it: databases give whole numbers as decimals, and yes as one."""
+    return value if value is None or kind is datetime else kind(value)
 
 
 def _put(sheet: Any, where: tuple[int, int], value: Any, moment: Any) -> None:

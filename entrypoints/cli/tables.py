@@ -2,20 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from apple.texts import clean
 
 from ..terminal import make_table, results, say, since
 
-if TYPE_CHECKING:
-    from storage.reports import Choice
-    from storage.views import View
-    from tasks.services import Services
-
 #: How many rows a terminal shows, unless a limit was given: whoever wants all of them wants a file.
-_ROWS = 200
+ROWS = 200
 
 #: Between two columns.
 _GAP = 2
@@ -24,22 +18,27 @@ _BAR = 10
 _PER_CENT = 100.0
 
 
-def print_table(services: "Services", view: "View", choice: "Choice") -> None:
-    """Print the rows that were chosen, and as of when they are."""
-    from dataclasses import replace
-
-    wanted = list(choice.columns) or list(view.shown)
-    read = replace(choice, columns=[*wanted, "as_of"], limit=choice.limit or _ROWS + 1)
-    rows = list(services.store.reports.rows(view, read))
-    cells = [
-        [_cell(name, value) for name, value in zip(wanted, row, strict=False)] for row in islice(rows, _shown(choice))
-    ]
-    names = wanted if choice.columns else fitting(wanted, cells, results.width)
-    table = make_table(*names)
+def print_table(
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    is_chosen: bool,
+    limit: int | None,
+    nothing: str = "No rows.",
+) -> None:
+    """Print rows, whose last cells say as of when they are; columns that were not chosen go if they do not fit."""
+    cells = [[_cell(name, value) for name, value in zip(names, row, strict=False)] for row in rows[: limit or ROWS]]
+    if not cells:
+        say(nothing)
+        return
+    places = [place for place, _ in enumerate(names) if is_chosen or any(row[place] for row in cells)]
+    names, cells = [names[place] for place in places], [[row[place] for place in places] for row in cells]
+    shown = names if is_chosen else fitting(names, cells, results.width)
+    table = make_table(*shown)
     for row in cells:
-        table.add_row(*row[: len(names)])
+        table.add_row(*row[: len(shown)])
     results.print(table)
-    _say_age(rows, len(cells), is_all=len(cells) == len(rows), left_out=len(wanted) - len(names))
+    _say_age(rows, len(cells), left_out=len(names) - len(shown))
 
 
 def fitting(names: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -54,19 +53,13 @@ def fitting(names: Sequence[str], cells: Sequence[Sequence[str]], width: int) ->
     return chosen
 
 
-def _shown(choice: "Choice") -> int:
-    return choice.limit or _ROWS
-
-
-def _say_age(rows: Sequence[Sequence[Any]], count: int, *, is_all: bool, left_out: int) -> None:
-    if not count:
-        say("No rows.")
-        return
+def _say_age(rows: Sequence[Sequence[Any]], count: int, *, left_out: int) -> None:
+    words = f"{count} {'row' if count == 1 else 'rows'}" if count == len(rows) else f"The first {count} rows"
     moments = [row[-1] for row in rows if row[-1] is not None]
     age = f", as of {since(min(moments))}" if moments else ""
-    more = "" if is_all else " of more: --limit, or --output FILE, for the others"
+    more = "" if count == len(rows) else " --limit, or --output FILE, gives more."
     hidden = f" {left_out} columns did not fit: --columns, or a wider window, shows them." if left_out else ""
-    say(f"{count} {'row' if count == 1 else 'rows'}{more}{age}.{hidden}")
+    say(f"{words}{age}.{more}{hidden}")
 
 
 def _cell(name: str, value: Any) -> str:

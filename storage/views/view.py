@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -96,6 +97,12 @@ class View:
     def table(self) -> sa.TableClause:
         """Return the view as a statement reads it."""
         return sa.table(self.name, *(sa.column(name, _TYPES.get(name, sa.Text())) for name in self.columns))
+
+    @cached_property
+    def kinds(self) -> Mapping[str, type]:
+        """Return of which type each column is."""
+        types = {name: self.table.c[name].type for name in self.columns}
+        return {name: datetime if isinstance(one, Moment) else one.python_type for name, one in types.items()}
 
     def text(self, dialect: str) -> str:
         """Return the query, for a person as well."""

@@ -1,5 +1,6 @@
 """`pageturner report`: the questions that people ask of the mirror, answered as tables and files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +9,9 @@ import typer
 from ...exits import Exit, Failure
 from ...terminal import make_table, results, say
 from ..context import with_store
-from ..output import write_bytes_to, write_to
-from ..sheets import SheetFormat, format_of, write_sheet, write_workbook
-
-#: More rows than any database has.
-MOST = 10**12
+from ..options import FormatOption, LimitOption, LocationOption, OutputOption, SpreadsheetsOption
+from ..sheets import Sheet, SheetFormat, format_of, give
+from ..tables import ROWS, print_table
 
 if TYPE_CHECKING:
     from storage.reports import Choice
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
 
 def report(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     name: Annotated[str | None, typer.Argument(help="The report; without a name, all are listed.")] = None,
-    location: Annotated[
-        list[str] | None, typer.Option(help="Only this location; can be repeated. The default is all.")
-    ] = None,
+    location: LocationOption = None,
     where: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN=VALUE", help="Only rows in which a column is this; can be repeated."),
@@ -33,19 +30,11 @@ def report(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     sort: Annotated[
         str | None, typer.Option(help="The columns to sort by, separated by commas; -column is the largest first.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="At most so many rows.")] = None,
-    format_: Annotated[
-        SheetFormat | None,
-        typer.Option("--format", help="How it is written; the default follows the name of --output, or is a table."),
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="The file to write; - is standard output.")] = None,
+    limit: LimitOption = None,
+    format_: FormatOption = None,
+    output: OutputOption = None,
     *,
-    for_spreadsheets: Annotated[
-        bool,
-        typer.Option(
-            "--for-spreadsheets", help="CSV that Excel opens well: marked as UTF-8, ids and formulas as texts."
-        ),
-    ] = False,
+    for_spreadsheets: SpreadsheetsOption = False,
 ) -> None:
     """Answer a question about all locations, or some.
 
@@ -69,16 +58,18 @@ def report(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
             limit=limit,
         )
         chosen = format_of(format_, output)
-        if chosen is SheetFormat.TABLE and output is not None:
-            raise Failure(
-                "A table is for a terminal: name a file that ends in .csv, .xlsx, .json or .ndjson.", Exit.USAGE
-            )
         if chosen is SheetFormat.TABLE:
-            from ..tables import print_table
-
-            print_table(services, view, choice)
+            _print(services, view, choice)
         else:
             _write(services, view, choice, chosen, output, is_defused=for_spreadsheets)
+
+
+def _print(services: "Services", view: "View", choice: "Choice") -> None:
+    """Print the columns that a person looks at first, of the rows that were chosen."""
+    wanted = list(choice.columns) or list(view.shown)
+    read = replace(choice, columns=[*wanted, "as_of"], limit=choice.limit or ROWS + 1)
+    rows = list(services.store.reports.rows(view, read))
+    print_table(wanted, rows, is_chosen=bool(choice.columns), limit=choice.limit)
 
 
 def _write(
@@ -86,12 +77,9 @@ def _write(
 ) -> None:
     from storage.reports import columns_of
 
-    names = columns_of(view, choice)
-    rows = services.store.reports.rows(view, choice)
-    if format_ is SheetFormat.XLSX:
-        write_bytes_to(output, lambda file: write_workbook(file, view.name, names, rows))
-    else:
-        write_to(output, lambda file: write_sheet(file, format_, names, rows, is_defused=is_defused))
+    kinds = {name: view.kinds[name] for name in columns_of(view, choice)}
+    sheet = Sheet(title=view.name, kinds=kinds, rows=services.store.reports.rows(view, choice))
+    give(sheet, format_, output, is_defused=is_defused)
 
 
 def _list(views: list["View"]) -> None:

@@ -7,6 +7,7 @@ import zipfile
 from datetime import UTC, datetime
 
 import pytest
+from pyarrow.parquet import read_table
 
 from apple.client import ClientConfig
 from apple.listings import Listing, Storefront
@@ -84,6 +85,30 @@ def test_the_same_names_in_every_format(reported, tmp_path):
     assert "<is><t>361285480</t></is>" in sheet
     assert "<f>" not in sheet
     assert "<v>620</v>" in sheet
+
+
+def test_parquet(reported, tmp_path):
+    """Parquet has the columns of the view with their types: ids are texts, counts numbers, moments in UTC."""
+    file = tmp_path / "licences.parquet"
+    assert reported.run("report", "licences", "--output", str(file)).status == Exit.IN_STEP
+    table = read_table(file)
+    assert table.column_names == list(VIEWS["licences"].columns)
+    assert [
+        str(table.schema.field(name).type) for name in ("adam_id", "total", "used_percent", "revocable", "as_of")
+    ] == [
+        *("string", "int64", "double", "bool", "timestamp[us, tz=UTC]"),
+    ]
+    [first, _] = table.to_pylist()
+    assert (first["name"], first["available"], first["revocable"]) == ("=Keynote", 3, True)
+    reported.run("report", "seats", "--output", str(file))
+    assert read_table(file).num_rows == 0
+
+
+def test_parquet_needs_a_library(reported, tmp_path, monkeypatch):
+    """Without the library that writes Parquet, the error says how to have it."""
+    monkeypatch.setattr("entrypoints.cli.sheets.find_spec", lambda _: None)
+    ended = reported.run("report", "licences", "--output", str(tmp_path / "x.parquet"))
+    assert (ended.status, "pip install 'pageturner[parquet]'" in ended.err) == (Exit.USAGE, True)
 
 
 def test_nothing_is_an_empty_array(reported):
