@@ -78,6 +78,7 @@ class Scheduler:
                 self.keep("sweep")
         self._store.notices.sweep(self._store.now())
         self._store.closings.sweep()
+        self._store.waits.sweep(self._store.now())
         self._store.asset_days.sweep(self._store.now())
 
     def claim(self, name: str, every: timedelta) -> bool:

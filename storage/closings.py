@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .database import Database
+from .ledger.waits import Wait, note_wait
 from .schema import closings
 from .sql import insert_or, own_columns, pick
 
@@ -24,16 +25,31 @@ class Closing:
     error: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shut:
+    """Why gates are shut, and for how long."""
+
+    seconds: float
+    step: int
+    why: str
+    #: The name of the error.
+    error: str | None = None
+    #: Whether Apple asked for it; if not, Apple is away.
+    is_asked: bool = False
+
+
 class Closings:
     """The closings of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, gates: Sequence[str], seconds: float, step: int, why: str, error: str | None = None) -> None:
+    def keep(self, gates: Sequence[str], shut: Shut) -> None:
         """Store that gates are shut from now on; one that is shut for longer stays shut."""
-        until = self._database.now() + timedelta(seconds=seconds)
-        rows = [{"gate": gate, "until": until, "step": step, "why": why, "error": error} for gate in sorted(gates)]
+        now = self._database.now()
+        until = now + timedelta(seconds=shut.seconds)
+        told = {"until": until, "step": shut.step, "why": shut.why, "error": shut.error}
+        rows = [{"gate": gate, **told} for gate in sorted(gates)]
         with self._database.write() as connection:
             statement = insert_or(connection.dialect.name, closings)
             new = {name: statement.excluded[name] for name in ("until", "step", "why", "error")}
@@ -41,6 +57,9 @@ class Closings:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["gate"], set_=new, where=is_longer), rows
             )
+            for gate in sorted(gates):
+                wait = Wait(gate=gate, begun_at=now, seconds=shut.seconds, is_asked=shut.is_asked, error=shut.error)
+                note_wait(connection, wait)
 
     def standing(self) -> Mapping[str, Closing]:
         """Return the closings that are not over, by their gates."""

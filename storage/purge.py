@@ -22,6 +22,7 @@ from .schema import (
     pages,
     streams,
     syncs,
+    waits,
     wants,
 )
 from .states import UNFINISHED
@@ -135,7 +136,12 @@ def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]
 
 
 def _of_records(location_id: int, uid: str) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Return the tables of what Apple sent: records, their changes, notices, and the names of its own apps."""
+    """Return the tables of what Apple sent: records, changes, notices, names of its own apps, and waits."""
     tables = [mirror.table for mirror in MIRRORS.values()]
     of_location = [(table, table.c.location_id == location_id) for table in (*tables, changes, asset_days)]
-    return [*of_location, (notices, notices.c.uid == uid), (listings, listings.c.owner == uid)]
+    return [
+        *of_location,
+        (notices, notices.c.uid == uid),
+        (listings, listings.c.owner == uid),
+        (waits, waits.c.gate == uid),
+    ]

@@ -294,6 +294,18 @@ closings = sa.Table(
     sa.Column("error", sa.Text),
 )
 
+#: When the gates were shut, for people who look back: the closings say how they stand now.
+waits = sa.Table(
+    "waits",
+    metadata,
+    sa.Column("gate", Key, primary_key=True),
+    sa.Column("begun_at", Moment, primary_key=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+    # Whether Apple asked for it; if not, Apple was away.
+    sa.Column("is_asked", sa.Boolean, nullable=False),
+    sa.Column("error", sa.Text),
+)
+
 #: Assets whose count at Apple was not the number of their assignments here, as they were when last looked into.
 disagreements = sa.Table(
     "disagreements",

@@ -11,6 +11,7 @@ from .ledger.pages import Pages
 from .ledger.progress import Progress
 from .ledger.streams import Streams
 from .ledger.syncs import Syncs
+from .ledger.waits import Waits
 from .listings import Listings
 from .locations import Locations
 from .mirror.counts import Counts
@@ -43,6 +44,7 @@ class Store:
         self.pages = Pages(database, sealer)
         self.progress = Progress(database)
         self.history = History(database)
+        self.waits = Waits(database)
         # The mirror: what was read.
         self.publisher = Publisher(database)
         self.counts = Counts(database)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
-from apple.errors import AppleError
+from apple.errors import AppleError, SlowDown
 from storage.clock import SystemTimer, Timer
+from storage.closings import Shut
 from storage.errors import DatabaseAway
 from storage.store import Store
 
@@ -34,7 +35,7 @@ class GateClosings:
         try:
             if error.number == _ORGANISATION:
                 gates = sorted({*gates, *self._store.locations.of_organisation(permit.uid)})
-            self._store.closings.keep(gates, permit.shut_seconds, permit.step, str(error), type(error).__name__)
+            self._store.closings.keep(gates, _shut(permit, error))
         except DatabaseAway:  # Redis has it all the same; the next use of the database reports the outage
             gates = [permit.uid]
         ends = self._timer.monotonic() + permit.shut_seconds
@@ -66,3 +67,13 @@ class GateClosings:
                 with self._lock:
                     self._to_shut += closings[place:]
                 return
+
+
+def _shut(permit: Permit, error: AppleError) -> Shut:
+    return Shut(
+        seconds=permit.shut_seconds,
+        step=permit.step,
+        why=str(error),
+        error=type(error).__name__,
+        is_asked=isinstance(error, SlowDown) or permit.retry_after is not None,
+    )

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
-from ..schema import crawls, locations, streams, syncs
+from ..schema import crawls, locations, streams, syncs, waits
 from ..sql import own_columns, pick
 from ..states import CrawlKind, CrawlState, Trigger
+from .waits import of_crawl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,9 @@ class PastCrawl:
     drift: int
     restarts: int
     revivals: int
+    #: The waits that Apple asked for meanwhile.
+    waits: int
+    waited_seconds: float
     is_consistent: bool | None
     inserted: int | None
     updated: int | None
@@ -54,7 +58,7 @@ class History:
         self, limit: int, uid: str = "", resource: str = "", since: datetime | None = None
     ) -> Sequence[PastCrawl]:
         """Return the last crawls: of all locations, or of one."""
-        rows = sa.select(*_PAST.values()).join(syncs, syncs.c.id == crawls.c.sync_id)
+        rows = sa.select(*_PAST.values(), *_WAITS.values()).join(syncs, syncs.c.id == crawls.c.sync_id)
         rows = rows.join(streams, streams.c.id == crawls.c.stream_id)
         rows = rows.join(locations, locations.c.id == streams.c.location_id)
         if uid:
@@ -75,9 +79,15 @@ _PAST = {
     "begun_by": syncs.c.begun_by,
 }
 
+#: These are columns of no table.
+_WAITS = {
+    "waits": of_crawl(sa.func.count()).label("waits"),
+    "waited_seconds": of_crawl(sa.func.coalesce(sa.func.sum(waits.c.seconds), 0.0)).label("waited_seconds"),
+}
+
 
 def _past(row: Any) -> PastCrawl:
-    values = pick(row, _PAST)
+    values = pick(row, _PAST) | {name: getattr(row, name) for name in _WAITS}
     begun_by = values["begun_by"]
     states = {"kind": CrawlKind(values["kind"]), "state": CrawlState(values["state"])}
     return PastCrawl(**values | states | {"begun_by": None if begun_by is None else Trigger(begun_by)})

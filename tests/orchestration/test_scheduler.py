@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from orchestration.decisions.retry import Postponed
 from orchestration.memory.queue import MemoryQueue
 from orchestration.scheduler import Scheduler
+from storage.closings import Shut
 from storage.ledger.pages import PAGES_KEPT
 from storage.schema import changes, closings, pages, streams
 from storage.states import LocationState
@@ -117,7 +118,7 @@ def test_a_sweep_deletes_what_is_old(place):
 
     The last crawl of a stream stays, and so do the pages that prove what its mirror has.
     """
-    place.store.closings.keep([place.location.uid], 5.0, 1, "too many calls")
+    place.store.closings.keep([place.location.uid], Shut(seconds=5.0, step=1, why="too many calls"))
     queue, namer = MemoryQueue(place.around.broker, place.process.gate), place.process.use_cases.namer
     scheduler = Scheduler(place.store, queue, namer, changes_kept=DAY)
     scheduler.sweep()

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage import purge
-from storage.closings import Closings
+from storage.closings import Closings, Shut
 from storage.errors import StillRead, StillWatched, UnknownLocation
 from storage.purge import Holdings, Purge
 from storage.schema import crawls, metadata
@@ -50,7 +50,7 @@ def test_nothing_stays(store, monkeypatch):
 def test_what_apple_asked_for_stays(store):
     """A location that Apple wants left alone is left alone, also when it comes again."""
     number, closings = fill(store, "hq", "1"), Closings(store.database)
-    closings.keep(["1"], 3600.0, 1, "Slow down.")
+    closings.keep(["1"], Shut(seconds=3600.0, step=1, why="Slow down."))
     store.locations.remove("hq")
     Purge(store.database).purge(number, "1")
     assert list(closings.standing()) == ["1"]

@@ -1,71 +1,98 @@
 """`pageturner export`: the mirror's records, as Apple names things."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from ...exits import Exit, Failure
+from ...terminal import say
 from ..context import with_store
+from ..exports import Plan, SplitBy, export_all
 from ..output import write_to
+from ..records import Record, RecordFormat, write_records
 from ..resources import check_resources
-from ..sheets import defused
 
 if TYPE_CHECKING:
     from storage.locations import Location
     from tasks.services import Services
 
-#: The column for fields that Apple added.
-_EXTRA = "extra"
+Format = Annotated[
+    RecordFormat | None,
+    typer.Option("--format", help="One JSON object per line, or CSV; the default follows the name of --output."),
+]
+Output = Annotated[Path | None, typer.Option(help="The file to write; the default, and -, is standard output.")]
+All = Annotated[
+    Path | None,
+    typer.Option("--all", metavar="DIR", help="Write all locations into this folder; again, only what changed."),
+]
+By = Annotated[SplitBy, typer.Option(help="With --all: what has a file of its own.")]
+Spreadsheets = Annotated[
+    bool,
+    typer.Option("--for-spreadsheets", help="Put ' before each value that a spreadsheet would run as a formula."),
+]
 
 
-class Format(StrEnum):
-    """How records are written."""
-
-    NDJSON = "ndjson"
-    CSV = "csv"
-
-
-def export(
-    resource: Annotated[str, typer.Argument(help="The resource.")],
+def export(  # noqa: PLR0913 - each argument is an option of the command
+    resource: Annotated[str | None, typer.Argument(help="The resource; none with --all.")] = None,
     location: Annotated[
         str | None, typer.Option(help="The location, watched or not; required if there are several.")
     ] = None,
-    format_: Annotated[
-        Format | None,
-        typer.Option("--format", help="One JSON object per line, or CSV; the default follows the name of --output."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="The file to write; the default, and -, is standard output.")
-    ] = None,
+    format_: Format = None,
+    output: Output = None,
+    all_: All = None,
+    by: By = SplitBy.RESOURCE,
     *,
-    for_spreadsheets: Annotated[
-        bool,
-        typer.Option("--for-spreadsheets", help="Put ' before each value that a spreadsheet would run as a formula."),
-    ] = False,
+    for_spreadsheets: Spreadsheets = False,
 ) -> None:
-    """Write a resource's records under Apple's own field names.
+    """Write a resource's records under Apple's own field names, or all of the mirror, of one moment, into a folder.
 
-    Example: pageturner export assignments --format csv --output assignments.csv
+    Examples: pageturner export assignments --output assignments.csv, pageturner export --all mirror
     """
-    check_resources([resource])
+    if all_ is not None:
+        if resource or output or location:
+            words = "--all writes all lists of all locations: it takes no resource, no --output and no --location."
+            raise Failure(words, Exit.USAGE)
+        _export_all(Plan(folder=all_, by=by, format=format_ or RecordFormat.NDJSON, is_defused=for_spreadsheets))
+    elif resource is None:
+        raise Failure("Say which resource, or --all DIR for all of them.", Exit.USAGE)
+    else:
+        check_resources([resource])
+        _export(resource, location, _format(format_, output), output, is_defused=for_spreadsheets)
+
+
+def _export_all(plan: Plan) -> None:
     with with_store() as services:
-        records = services.store.exporter.records(resource, _choose(services, location).id)
-        if _format(format_, output) is Format.CSV:
-            write_to(output, lambda file: _write_csv(file, resource, records, is_defused=for_spreadsheets))
-        else:
-            write_to(output, lambda file: _write_lines(file, records))
+        services.store.feed.recognise()
+        with services.store.exporter.snapshot() as snapshot:
+            done = export_all(snapshot, plan)
+            as_of = f"{snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC"
+    kept = f" ({done.kept} of them unchanged)" if done.kept else ""
+    say(f"{done.files} files{kept}, {done.records:,} records, all as of {as_of}.")
+    say(f"Changes since then: pageturner changes --after {done.bookmark}")
 
 
-def _format(given: Format | None, output: Path | None) -> Format:
+def _export(resource: str, name: str | None, format_: RecordFormat, output: Path | None, *, is_defused: bool) -> None:
+    from storage.mirror.tables import MIRRORS
+
+    with with_store() as services:
+        texts = services.store.exporter.records(resource, _choose(services, name).id)
+        records: Iterator[Record] = (({}, text) for text in texts)
+        columns = MIRRORS[resource].fields.values()
+
+        def write(file: TextIO) -> None:
+            write_records(file, format_, columns, records, is_defused=is_defused)
+
+        write_to(output, write)
+
+
+def _format(given: RecordFormat | None, output: Path | None) -> RecordFormat:
     """Return the format: the one that is asked for, or that of the file's ending."""
     if given is not None:
         return given
-    return Format.CSV if output is not None and output.suffix.lower() == ".csv" else Format.NDJSON
+    is_csv = output is not None and output.suffix.lower() == ".csv"
+    return RecordFormat.CSV if is_csv else RecordFormat.NDJSON
 
 
 def _choose(services: "Services", name: str | None) -> "Location":
@@ -76,34 +103,3 @@ def _choose(services: "Services", name: str | None) -> "Location":
         names = ", ".join(one.name for one in known) or "none yet"
         raise Failure(f"Say which location, with --location: {names}.", Exit.USAGE)
     return known[0]
-
-
-def _write_lines(file: TextIO, records: Iterable[str]) -> None:
-    file.writelines(record + "\n" for record in records)
-
-
-def _write_csv(file: TextIO, resource: str, records: Iterable[str], *, is_defused: bool) -> None:
-    from storage.mirror.tables import MIRRORS
-
-    names = list(MIRRORS[resource].fields.values())
-    writer = csv.DictWriter(file, [*names, _EXTRA], lineterminator="\n")
-    writer.writeheader()
-    rows = _rows(records, set(names))
-    writer.writerows(map(_defused, rows) if is_defused else rows)
-
-
-def _rows(records: Iterable[str], names: set[str]) -> Iterator[dict[str, Any]]:
-    for text in records:
-        record = json.loads(text)
-        row = {name: _cell(value) for name, value in record.items() if name in names}
-        rest = {name: value for name, value in record.items() if name not in names}
-        yield row | ({_EXTRA: json.dumps(rest)} if rest else {})
-
-
-def _defused(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose values no spreadsheet runs as formulas."""
-    return {name: defused(str(value)) for name, value in row.items()}
-
-
-def _cell(value: Any) -> Any:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -1,5 +1,6 @@
 """`pageturner history`: which crawls ran, why, how long they took, and what came of them."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from storage.ledger.history import PastCrawl
 
 #: The most important first: as many are shown as fit.
-_COLUMNS = ("begun", "location", "stream", "what came of it", "took", "why", "kind", "pages", "drift")
+_COLUMNS = ("begun", "location", "stream", "what came of it", "took", "why", "kind", "pages", "drift", "waits")
 
 
 def history(
@@ -60,7 +61,9 @@ def _cells(crawl: "PastCrawl") -> list[str]:
     pages = "" if crawl.total is None else f"{crawl.total:,}"
     begun = f"{crawl.opened_at:%m-%d %H:%M}"
     drift = str(crawl.drift or "")
-    return [begun, crawl.name, crawl.resource, _result(crawl), _took(crawl), _why(crawl), crawl.kind, pages, drift]
+    waits = f"{crawl.waits} ({spell_age(timedelta(seconds=crawl.waited_seconds))})" if crawl.waits else ""
+    told = [_result(crawl), _took(crawl), _why(crawl), crawl.kind, pages, drift, waits]
+    return [begun, crawl.name, crawl.resource, *told]
 
 
 def _why(crawl: "PastCrawl") -> str:

@@ -10,6 +10,7 @@ import pytest
 from entrypoints.cli.main import run
 from entrypoints.exits import Exit
 from settings import read_settings
+from storage.closings import Shut
 from storage.sealer import Sealer, make_key
 from storage.states import Cause, LocationState, Trouble
 from tests.support.filled_store import FilledStore, make_token
@@ -99,7 +100,9 @@ def test_an_export_is_safe_for_spreadsheets(terminal):
 def test_status_says_what_waits(terminal):
     """Notices that nobody handled, a shut gate, a refused token and a failing stream are each a line, with advice."""
     terminal.receive("1", "a")
-    terminal.store.closings.keep(["1"], 300.0, 1, "Apple asks for fewer requests (too many calls, 9646).")
+    terminal.store.closings.keep(
+        ["1"], Shut(seconds=300.0, step=1, why="Apple asks for fewer requests (too many calls, 9646).")
+    )
     crawl = terminal.store.crawls.get(
         terminal.store.open(terminal.store.stream(terminal.store.location, "users")).crawl_id
     )

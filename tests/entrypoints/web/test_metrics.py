@@ -9,7 +9,7 @@ from redis import Redis
 from entrypoints.web.metrics import COUNTERS, DURATIONS, MetricsCollector
 from orchestration.metrics import BUCKETS, Metrics
 from settings import read_settings
-from storage.closings import Closings
+from storage.closings import Closings, Shut
 from storage.states import LocationState
 from tasks.services import Services, build
 from tests.support.filled_store import FilledStore
@@ -124,7 +124,7 @@ def test_a_gate_is_shown_while_its_location_is_synced(services):
     assert values(scrape(services), "pageturner_gate_in_flight") == {}
     filled = FilledStore(services.store.database, services.store.locations._sealer)
     filled.open(filled.stream(filled.location, "assets"))
-    Closings(services.store.database).keep(["1"], 60.0, 1, "too many calls")
+    Closings(services.store.database).keep(["1"], Shut(seconds=60.0, step=1, why="too many calls"))
     services.gate.shut("1", 60.0)
     lines = scrape(services)
     labels = '{location="hq",uid="1"}'

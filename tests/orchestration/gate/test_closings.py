@@ -3,17 +3,20 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from redis import Redis
 
 from apple.answers import Answer
 from apple.client import Client
-from apple.errors import ServerError, SlowDown, Unreachable
+from apple.errors import AppleError, ServerError, SlowDown, Unreachable
 from orchestration.gate import Gate, NoPermit
 from orchestration.gate.client import GatedClient, _send
 from orchestration.gate.closings import GateClosings
 from orchestration.gate.limits import UNKNOWN_RATE, ServiceLimits
 from orchestration.gate.redis_memory import RedisMemory
 from orchestration.metrics import Metrics
+from storage.closings import Shut
+from storage.schema import waits
 from tests.support.filled_store import FilledStore, make_store, make_token
 from tests.support.proxy import proxied
 from tests.support.servers import open_gates
@@ -76,6 +79,17 @@ def test_it_is_reported_with_why(client, store):
     assert "Apple asks for fewer requests" in closing.why
     left = closing.until - store.database.now()
     assert timedelta(seconds=50) < left <= timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "is_asked"), [(429, None, True), (503, 5.0, True), (503, None, False)]
+)
+def test_whether_apple_asked_for_it(client, store, status, retry_after, is_asked):
+    """A wait is Apple's wish if it asks for fewer requests, or names a time; else Apple is away."""
+    with pytest.raises(AppleError):
+        answer(client, status, retry_after=retry_after)
+    with store.database.read() as connection:
+        assert connection.execute(sa.select(waits.c.gate, waits.c.is_asked)).all() == [("one", is_asked)]
 
 
 def test_the_wait_goes_on_growing(client, closings, gate, redis):
@@ -152,7 +166,7 @@ def test_a_wait_that_redis_does_not_hear_of(gate, store, redis_url):
 
 def test_a_process_that_comes_after_one_that_could_not_say_it(gate, store, closings):
     """What another process kept and could not write to Redis, the next one writes, though Redis forgot nothing."""
-    store.closings.keep(["one"], 1800.0, 1, "Slow down.")
+    store.closings.keep(["one"], Shut(seconds=1800.0, step=1, why="Slow down."))
     assert gate.look("one").shut_seconds == 0.0
     closings.restore()
     assert gate.look("one").shut_seconds > 1740
