@@ -139,5 +139,5 @@ class Crawler:
         )
         if settled is None:
             return False
-        self._queue.publish(crawl.id)
+        self._queue.publish(crawl)
         return True

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact, PageJob
-from storage.states import Cause, CrawlState
+from storage.states import Cause, CrawlState, PageOutcome
 from storage.store import Store
 
 from .crawl import Crawler
 from .decisions.cursor import goes_straight_on
+from .decisions.ended import Ended
 from .decisions.index import is_askable
 from .decisions.retry import Dead, GaveUp, Postponed, Refused
 from .fetch import Fetcher, Stored
@@ -22,7 +23,7 @@ STEP_AGAIN_SECONDS = 1.0
 
 
 class CrawlTasks:
-    """The tasks of a crawl. Those that fetch return when they must come again; None if they are done."""
+    """The tasks of a crawl. Each returns what it came to; those that fetch, perhaps when they must come again."""
 
     def __init__(
         self, store: Store, fetcher: Fetcher, crawler: Crawler, syncer: Syncer, namer: Namer, queue: TaskQueue
@@ -34,15 +35,15 @@ class CrawlTasks:
         self._namer = namer
         self._queue = queue
 
-    def seed(self, crawl_id: int, round_: int) -> Postponed | None:
+    def seed(self, crawl_id: int, round_: int) -> Postponed | Ended:
         """Fetch the first page, and go on from the count that it shows; end the crawl if nothing has changed."""
         return self._fetch(crawl_id, round_, 0, self._after_first)
 
-    def page(self, crawl_id: int, round_: int, index: int) -> Postponed | None:
+    def page(self, crawl_id: int, round_: int, index: int) -> Postponed | Ended:
         """Fetch one page of a round, unless the ledger has it or the crawl has moved on."""
         return self._fetch(crawl_id, round_, index, self._after_page)
 
-    def follow(self, crawl_id: int, round_: int, index: int) -> Postponed | None:
+    def follow(self, crawl_id: int, round_: int, index: int) -> Postponed | Ended:
         """Take one step of the chain, and send the next."""
         return self._fetch(crawl_id, round_, index, self._after_step)
 
@@ -52,17 +53,20 @@ class CrawlTasks:
         if crawl.state is CrawlState.OPEN:
             self._advance(crawl)
 
-    def publish(self, crawl_id: int) -> None:
+    def publish(self, crawl_id: int) -> Ended:
         """Publish a settled crawl, once."""
         crawl = self._store.crawls.get(crawl_id)
         if crawl.state is not CrawlState.SETTLED:
-            return
+            return _NOT_NEEDED
         begun = time.monotonic()
         published = self._store.publisher.publish(crawl)
-        if published is not None:
-            self._crawler.note_published(crawl, published, time.monotonic() - begun)
-            self._syncer.advance(crawl.sync_id)
-            self._namer.note_published(crawl)
+        if published is None:
+            return _NOT_NEEDED
+        self._crawler.note_published(crawl, published, time.monotonic() - begun)
+        self._syncer.advance(crawl.sync_id)
+        self._namer.note_published(crawl)
+        changes = published.changes
+        return Ended(words=f"+{changes.inserted:,} ~{changes.updated:,} -{changes.deleted:,}")
 
     def fail(self, crawl_id: int, cause: Cause) -> None:
         """Fail a crawl whose task cannot go on."""
@@ -70,13 +74,15 @@ class CrawlTasks:
 
     def _fetch(
         self, crawl_id: int, round_: int, index: int, then: Callable[[Crawl, PageFact], Postponed | None]
-    ) -> Postponed | None:
+    ) -> Postponed | Ended:
         """Fetch a page of the crawl's present round and act on the outcome: on a stored page by `then`."""
         job = self._store.pages.job(crawl_id, index)
         if not _is_current(job.crawl, round_):
-            return None
+            return _NOT_NEEDED
         outcome = self._fetcher.fetch(job, index)
-        return then(job.crawl, outcome.page) if isinstance(outcome, Stored) else self._obey(job, outcome)
+        if isinstance(outcome, Stored):
+            return then(job.crawl, outcome.page) or _told(outcome.page)
+        return self._obey(job, outcome)
 
     def _after_first(self, crawl: Crawl, first: PageFact) -> None:
         noted = self._note_first(crawl, first)
@@ -107,21 +113,23 @@ class CrawlTasks:
         self._syncer.advance(crawl.sync_id)
         return None
 
-    def _obey(self, job: PageJob, outcome: Postponed | Dead | GaveUp | Refused) -> Postponed | None:
-        """Act on the outcome of a page that was not stored; return when its task must come again."""
+    def _obey(self, job: PageJob, outcome: Postponed | Dead | GaveUp | Refused) -> Postponed | Ended:
+        """Act on the outcome of a page that was not stored."""
         match outcome:
             case Postponed():
                 return outcome
             case Dead(cause=cause):
                 if self._crawler.restart(job.crawl, cause):
                     self._syncer.advance(job.crawl.sync_id)
+                    return Ended(words=cause.reason, is_failure=True)
+                return Ended(words=f"The crawl begins again: {cause.reason}")
             case GaveUp(cause=cause):
                 self._fail(job.crawl, cause)
+                return Ended(words=cause.reason, is_failure=True)
             case Refused():
                 return self._refuse(job, outcome)
-        return None
 
-    def _refuse(self, job: PageJob, refused: Refused) -> Postponed | None:
+    def _refuse(self, job: PageJob, refused: Refused) -> Postponed | Ended:
         """Stop reading a location. Its pages stay, and a later crawl goes on from them once a person has acted."""
         if job.token is not None and not self._store.locations.has_token(job.location.id, job.token):
             return Postponed(seconds=0.0)  # the token was rotated meanwhile: try the newer one
@@ -129,7 +137,7 @@ class CrawlTasks:
         self._store.locations.mark(job.location.id, refused.state, cause.reason, cause.error)
         for crawl in self._store.crawls.open_of(job.location.id):
             self._fail(crawl, cause)
-        return None
+        return Ended(words=cause.reason, is_failure=True)
 
     def _advance(self, crawl: Crawl, own_message_id: str = "") -> None:
         if self._crawler.advance(crawl, message_id=own_message_id):
@@ -138,6 +146,17 @@ class CrawlTasks:
     def _fail(self, crawl: Crawl, cause: Cause) -> None:
         if self._crawler.fail(crawl, cause):
             self._syncer.advance(crawl.sync_id)
+
+
+#: The crawl is over, has moved on, or was published by another execution.
+_NOT_NEEDED = Ended(words="not needed any more")
+
+
+def _told(page: PageFact) -> Ended:
+    """Say what a page came to."""
+    if page.outcome is PageOutcome.STORED:
+        return Ended(words=f"{page.records:,} {'record' if page.records == 1 else 'records'}")
+    return Ended(words=page.reason or str(page.outcome), is_failure=page.outcome is PageOutcome.FAILED)
 
 
 def _is_current(crawl: Crawl, round_: int) -> bool:

@@ -30,10 +30,10 @@ class TaskQueue(Protocol):
     def follow(self, crawl: Crawl, index: int) -> None:
         """Send one step of a chain of cursors."""
 
-    def reconcile(self, crawl_id: int) -> None:
+    def reconcile(self, crawl: Crawl) -> None:
         """Send for a decision about what a crawl needs next."""
 
-    def publish(self, crawl_id: int) -> None:
+    def publish(self, crawl: Crawl) -> None:
         """Send for a settled crawl to be published."""
 
     def do_publishes_wait(self) -> bool:

@@ -84,7 +84,7 @@ class Reviver:
                 self._crawler.advance(crawl, is_revival=True)
             case Revival.PUBLISH:
                 if self._store.crawls.send_again(crawl) is not None:
-                    self._queue.publish(crawl.id)
+                    self._queue.publish(crawl)
             case Revival.FAIL:
                 reason = f"{crawl.resource}: revived {crawl.revivals} times without reaching its end."
                 self._crawler.fail(crawl, Cause(reason=reason, trouble=Trouble.AWAY))

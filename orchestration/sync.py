@@ -165,7 +165,7 @@ class Syncer:
             if one.origin is Origin.NEW and crawl.kind is not CrawlKind.SPOT:
                 self._queue.seed(crawl)
             elif one.origin is Origin.NEW:
-                self._queue.reconcile(crawl.id)
+                self._queue.reconcile(crawl)
             else:
                 self._resume(crawl, one.origin)
         return is_paged
@@ -174,7 +174,7 @@ class Syncer:
         if crawl.state is not CrawlState.OPEN or (origin is Origin.FOUND and self._is_moving(crawl)):
             return
         if crawl.kind is CrawlKind.SPOT or RESOURCES[crawl.resource].paging is Paging.BATCH:
-            self._queue.reconcile(crawl.id)  # it goes on with the batch token that it has
+            self._queue.reconcile(crawl)  # it goes on with the batch token that it has
         else:
             self._crawler.seed(crawl)
 

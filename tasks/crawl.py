@@ -1,5 +1,6 @@
 """The tasks of a crawl. They carry numbers, and delegate."""
 
+from orchestration.decisions.ended import Ended
 from orchestration.decisions.retry import Postponed
 
 from .application import app
@@ -8,19 +9,19 @@ from .services import services
 
 
 @app.task(name="pageturner.seed", base=GatedTask, rank=0, queue="seed")
-def seed(_uid: str, crawl_id: int, round_: int) -> Postponed | None:
+def seed(_uid: str, crawl_id: int, round_: int) -> Postponed | Ended:
     """Fetch the first page of a crawl and fan the rest out."""
     return services().use_cases.crawl_tasks.seed(crawl_id, round_)
 
 
 @app.task(name="pageturner.page", base=GatedTask, rank=3, queue="page")
-def page(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | None:
+def page(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | Ended:
     """Fetch one page of a crawl into the ledger."""
     return services().use_cases.crawl_tasks.page(crawl_id, round_, index)
 
 
 @app.task(name="pageturner.follow", base=GatedTask, rank=2, queue="page")
-def follow(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | None:
+def follow(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | Ended:
     """Take one step along the cursors of a stream, which sends the next."""
     return services().use_cases.crawl_tasks.follow(crawl_id, round_, index)
 
@@ -32,6 +33,6 @@ def reconcile(crawl_id: int) -> None:
 
 
 @app.task(name="pageturner.publish", base=CrawlTask, queue="publish")
-def publish(crawl_id: int) -> None:
+def publish(crawl_id: int) -> Ended:
     """Publish a settled crawl."""
-    services().use_cases.crawl_tasks.publish(crawl_id)
+    return services().use_cases.crawl_tasks.publish(crawl_id)

@@ -7,7 +7,7 @@ share the workers fairly. The first argument of a gated task is the location's u
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from celery import Task
 from celery.exceptions import Ignore
@@ -15,6 +15,8 @@ from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from advice import explain
+from orchestration.decisions.ended import Ended
+from orchestration.decisions.retry import Postponed
 from orchestration.gate import AlreadyRunning, Message
 from orchestration.log_context import about
 from storage.errors import StorageError
@@ -25,11 +27,13 @@ from .envelope import seal, unseal
 from .outages import AWAY, outages
 from .queue import depths
 from .services import services
+from .shown import Shown
 
 log = logging.getLogger(__name__)
 
-#: After this, a task that found a server away tries again.
+#: When a task that found a server away tries again.
 AWAY_SECONDS = 5.0
+_AWAY = Postponed(seconds=AWAY_SECONDS)
 
 #: After this, messages that a broker did not take are published again.
 BROKER_SECONDS = 1.0
@@ -70,55 +74,67 @@ class GatedTask(Task):
     def _park(self, uid: str, messages: Sequence[Message], producer: Any) -> None:
         publish(services().gate.park(uid, messages, self.rank), producer)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> Shown:
         """Run the task. It never fails its chord: an error is in the ledger, or the message is parked again."""
         names = ("location", "crawl", "round", "page")
         with about(**dict(zip(names, args, strict=False))):
-            self._run(*args, **kwargs)
+            return self._run(*args, **kwargs)
 
-    def _run(self, *args: Any, **kwargs: Any) -> None:
+    def _run(self, *args: Any, **kwargs: Any) -> Shown:
         gate, uid, message_id = services().gate, args[0], self.request.id
         gate.start(uid, message_id)
-        seconds = self._attempt(message_id, args, kwargs)
-        if seconds is not None:
-            self._park_again(uid, message_id, seconds)
+        outcome = self._attempt(message_id, args, kwargs)
+        if isinstance(outcome, Postponed):
+            self._park_again(uid, message_id, outcome.seconds)
         try:
             publish(gate.finish(uid, message_id))
         except AWAY as error:  # its work is in the ledger; its admission lapses
             outages.note(error)
+        if isinstance(outcome, Ended) and outcome.is_failure:
+            self._show_failure(outcome)
+        return Shown(outcome)
 
-    def _attempt(self, message_id: str, args: Any, kwargs: Any) -> float | None:
-        """Run; return after how many seconds to come again, or None if the task has ended, well or not."""
+    def _show_failure(self, outcome: Ended) -> NoReturn:
+        """Have Flower show a failure. The task counts in its chord all the same, so Celery must not know of it."""
         try:
-            postponed = self.run(*args, **kwargs)
+            self.backend.mark_as_done(self.request.id, None, request=self.request, store_result=False)
+            self.send_event("task-failed", retry=False, exception=outcome.words, traceback="")
+        except AWAY as error:  # the ledger has why
+            outages.note(error)
+        raise Ignore
+
+    def _attempt(self, message_id: str, args: Any, kwargs: Any) -> Postponed | Ended | None:
+        """Run; return when to come again, or what the task came to, well or not."""
+        try:
+            outcome: Postponed | Ended | None = self.run(*args, **kwargs)
         except AlreadyRunning:  # the other execution does the rest of this message
             services().gate.leave(message_id)
             raise Ignore from None
         except AWAY as error:
             outages.note(error)
-            return AWAY_SECONDS
+            return _AWAY
         except StorageError as error:
             return self._give_up(message_id, args, error)
         except Exception as error:  # the outermost handler: a bug fails its crawl, and not the whole chord
             log.exception("%s: a bug.", message_id)
             return self._give_up(message_id, args, error)
-        return None if postponed is None else postponed.seconds
+        return outcome
 
-    def _give_up(self, message_id: str, args: Any, error: Exception) -> float | None:
+    def _give_up(self, message_id: str, args: Any, error: Exception) -> Postponed | Ended:
         try:
             self.give_up(args, error)
         except AWAY as away:
             outages.note(away)
-            return AWAY_SECONDS
+            return _AWAY
         except Exception:  # the message must leave the gate all the same
             log.exception("%s: could not be given up.", message_id)
-        return None
+        return Ended(words=cause_of(error).reason, is_failure=True)
 
     def give_up(self, args: Any, error: Exception) -> None:
         """Fail the crawl because its task raised an error that does not pass by itself."""
         services().use_cases.crawl_tasks.fail(args[1], cause_of(error))
 
-    def _park_again(self, uid: str, message_id: str, seconds: float) -> None:
+    def _park_again(self, uid: str, message_id: str, seconds: float) -> NoReturn:
         try:
             publish(services().gate.park_again(uid, message_id, seconds))
         except AWAY as error:  # tend finds that the page is missing, and requests it again
@@ -155,6 +171,8 @@ class ChoreTask(Task):
     throws = AWAY
     #: Its messages have a queue of their own.
     queue = "clock"
+    #: A monitor of tasks would show little else: how the scheduler stands is in `status` and the metrics.
+    send_events = False
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
         """Send the chore, unless chores wait already: without workers they would pile up."""
@@ -176,13 +194,14 @@ class CrawlTask(Task):
     abstract = True
     throws = AWAY  # no bug, and not to be reported
 
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> Shown:
         """Run the task, with every line about its crawl."""
         with about(crawl=args[0]):
             try:
-                self.run(*args, **kwargs)
+                return Shown(self.run(*args, **kwargs))
             except AWAY as error:  # tend sends it again
                 outages.note(error)
+                return Shown(Ended(words=f"comes again: {explain(error)}"))
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """Fail the crawl in the ledger."""

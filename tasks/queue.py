@@ -52,7 +52,7 @@ class CeleryQueue:
             Part.of(page, (crawl.uid, crawl.id, crawl.round, index), message_id(crawl, index), told(crawl, index))
             for index in indexes
         ]
-        body = reconcile.si(crawl.id).on_error(reconcile.si(crawl.id))
+        body = reconcile.si(crawl.id).set(argsrepr=_named(crawl)).on_error(reconcile.si(crawl.id))
         with crowded():
             chord(header, body).set(task_id=f"{crawl.id}.{crawl.round}").apply_async()
 
@@ -63,13 +63,13 @@ class CeleryQueue:
             arguments, task_id=message_id(crawl, index), argsrepr=told(crawl, index)
         )
 
-    def reconcile(self, crawl_id: int) -> None:
+    def reconcile(self, crawl: Crawl) -> None:
         """Send for a decision about what a crawl needs next."""
-        self._tasks["pageturner.reconcile"].apply_async((crawl_id,))
+        self._tasks["pageturner.reconcile"].apply_async((crawl.id,), argsrepr=_named(crawl))
 
-    def publish(self, crawl_id: int) -> None:
+    def publish(self, crawl: Crawl) -> None:
         """Send for a settled crawl to be published."""
-        self._tasks["pageturner.publish"].apply_async((crawl_id,))
+        self._tasks["pageturner.publish"].apply_async((crawl.id,), argsrepr=_named(crawl))
 
     def do_publishes_wait(self) -> bool:
         """Return whether messages to publish wait for a worker; True also if the broker does not answer."""
@@ -78,10 +78,13 @@ class CeleryQueue:
 
 def told(crawl: Crawl, index: int) -> str:
     """Return what Flower shows of a page's task: its location, its list, and which page of how many it is."""
-    what = f"{crawl.name} {crawl.resource}"
     if index < 0 or crawl.kind != CrawlKind.FULL:
-        return f"{what} {crawl.kind}, page {index}"
-    return f"{what} page {index + 1}" + ("" if crawl.total is None else f" of {crawl.total}")
+        return f"{_named(crawl)} {crawl.kind}, page {index}"
+    return f"{_named(crawl)} page {index + 1}" + ("" if crawl.total is None else f" of {crawl.total}")
+
+
+def _named(crawl: Crawl) -> str:
+    return f"{crawl.name} {crawl.resource}"
 
 
 #: Monitoring does not wait for a broker that does not answer.

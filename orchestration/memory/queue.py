@@ -7,14 +7,15 @@ from typing import Any
 
 from storage.ledger.crawls import Crawl
 
+from ..decisions.ended import Ended
 from ..decisions.retry import Postponed
 from ..gate import AlreadyRunning, Gate, Message
 from ..gate.client import NAMES
 from ..queue import message_id
 from ..use_cases import UseCases
 
-#: What a task does; it returns when it must come again, or None.
-Task = Callable[..., Postponed | None]
+#: What a task does; it returns when it must come again, or what it came to.
+Task = Callable[..., Postponed | Ended | None]
 
 #: In which order the messages of a location are admitted.
 _RANKS = {"sync": 0, "seed": 0, "names": 0, "refresh": 1, "follow": 2, "page": 3}
@@ -97,13 +98,13 @@ class MemoryQueue:
         arguments = (crawl.id, crawl.round, index)
         self._park(Delivery(task="follow", arguments=arguments, id=message_id(crawl, index), uid=crawl.uid))
 
-    def reconcile(self, crawl_id: int) -> None:
+    def reconcile(self, crawl: Crawl) -> None:
         """Send for a decision about what a crawl needs next."""
-        self._broker.ready.append(Delivery(task="reconcile", arguments=(crawl_id,)))
+        self._broker.ready.append(Delivery(task="reconcile", arguments=(crawl.id,)))
 
-    def publish(self, crawl_id: int) -> None:
+    def publish(self, crawl: Crawl) -> None:
         """Send for a settled crawl to be published."""
-        self._broker.ready.append(Delivery(task="publish", arguments=(crawl_id,)))
+        self._broker.ready.append(Delivery(task="publish", arguments=(crawl.id,)))
 
     def do_publishes_wait(self) -> bool:
         """Return whether messages to publish wait for a worker."""
@@ -140,12 +141,12 @@ class MemoryWorker:
             return
         self._gate.start(delivery.uid, delivery.id)
         try:
-            postponed = task(*delivery.arguments)
+            outcome = task(*delivery.arguments)
         except AlreadyRunning:  # the other execution does the rest of this message
             self._gate.leave(delivery.id)
             return
-        if postponed is not None:
-            self._broker.admit(self._gate.park_again(delivery.uid, delivery.id, postponed.seconds))
+        if isinstance(outcome, Postponed):
+            self._broker.admit(self._gate.park_again(delivery.uid, delivery.id, outcome.seconds))
             return
         self._broker.admit(self._gate.finish(delivery.uid, delivery.id))
         self._broker.note_done(delivery)

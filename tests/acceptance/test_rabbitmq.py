@@ -67,7 +67,8 @@ def test_the_clock_ticks(rabbit):
     await_true(lambda: all(stream["seen_at"] for stream in place.status()["streams"]), "it is in step")
     assert_exact(place)
     with running_flower(rabbit.env) as flower:
-        assert flower.await_task("pageturner.tick")
+        place.sync("--full")
+        assert flower.await_task("pageturner.page")
 
 
 @pytest.mark.usefixtures("beat")

@@ -24,11 +24,11 @@ class Flower:
 
     origin: str
 
-    def await_task(self, name: str) -> list[dict[str, Any]]:
-        """Wait until tasks of a name are listed, and return them."""
+    def await_task(self, name: str, state: str = "") -> list[dict[str, Any]]:
+        """Wait until tasks of a name, and of a state if one is given, are listed, and return them."""
         until = time.monotonic() + _PATIENCE_SECONDS
         while True:
-            if tasks := self.tasks(name):
+            if tasks := [task for task in self.tasks(name) if state in {"", task["state"]}]:
                 return tasks
             assert time.monotonic() < until, f"Flower shows no {name}"
 
@@ -46,7 +46,7 @@ class Flower:
 def running_flower(env: Mapping[str, str]) -> Iterator[Flower]:
     """Run Flower for the length of the block, from when it has seen the workers."""
     port = free_port()
-    options = ["--address=127.0.0.1", f"--port={port}"]
+    options = ["--conf=tasks/flower.py", "--address=127.0.0.1", f"--port={port}"]
     command = [sys.executable, "-m", "celery", "-A", "tasks", "flower", *options]
     child = processes.start(command, log=subprocess.DEVNULL, env={**env, "FLOWER_UNAUTHENTICATED_API": "1"})
     flower = Flower(origin=f"http://127.0.0.1:{port}")

@@ -31,7 +31,7 @@ def drive(queue: TaskQueue, gate: Gate) -> dict[str, Any]:
         queue.refresh("three")
     seen["sync"] = look(gate, "three", ["sync.three", "refresh.three"])
     waited = queue.do_publishes_wait()
-    queue.publish(5)
+    queue.publish(crawl)
     seen["publish"] = [waited, queue.do_publishes_wait()]
     return seen
 

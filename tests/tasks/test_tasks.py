@@ -143,12 +143,25 @@ def test_thousands_of_messages_do_not_collapse(cluster):
 
 
 def test_flower_shows_pages(cluster):
-    """Flower lists the page tasks by their name and arguments, which hold no secret, soon after it was started."""
+    """Flower lists page tasks soon after it was started: by location, list and page, and with what they came to."""
     place = cluster.add()
     with running_flower(cluster.env) as flower:
         while not (tasks := flower.tasks("pageturner.page")):  # it may miss those of its first second
             place.sync("--full")
     assert re.fullmatch(rf"{place.name} [a-z-]+ page \d+ of \d+", tasks[0]["args"])
+    assert re.fullmatch(r"\d+ records?", tasks[0]["result"])
+
+
+def test_flower_shows_failures(cluster):
+    """What fails a crawl is a failure in Flower too, with its reason."""
+    place = cluster.add()
+    with running_flower(cluster.env) as flower:
+        while not flower.tasks("pageturner.seed"):  # it may miss those of its first second
+            place.sync("--full")
+        cluster.apple.set_token("revoked", place.uid)
+        cluster.run("sync", place.name)
+        failed = flower.await_task("pageturner.seed", state="FAILURE")
+    assert "revoked" in failed[0]["exception"]
 
 
 def test_nothing_is_subscribed_to(cluster):
