@@ -2,6 +2,9 @@
 
 from enum import IntEnum
 
+#: Of a command that was stopped, by Ctrl-C or a signal: as shells expect it.
+INTERRUPTED = 130
+
 
 class Exit(IntEnum):
     """The exit status of a command."""

@@ -27,8 +27,8 @@ if not results.is_terminal:
 
 
 def say(words: str) -> None:
-    """Write a message to standard error."""
-    messages.print(clean(words), markup=False)
+    """Write a message to standard error: on a terminal in lines that end between words, elsewhere in one."""
+    messages.print(clean(words), markup=False, soft_wrap=not messages.is_terminal)
 
 
 def write(line: str) -> None:

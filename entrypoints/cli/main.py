@@ -13,10 +13,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from settings import unknown_settings
 
-from ..exits import Exit, Failure
+from ..exits import INTERRUPTED, Exit, Failure
 from ..terminal import say, write
-
-_INTERRUPTED = 130
 
 #: Files in a home, and exports, name people: they are for their owner, whatever the shell's umask.
 _UMASK = 0o077
@@ -90,8 +88,8 @@ class _Pageturner(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            say("pageturner: stopped. What was read is kept; the next sync goes on from there.")
-            raise typer.Exit(_INTERRUPTED) from None
+            say("pageturner: stopped.")
+            raise typer.Exit(INTERRUPTED) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the program from the table alone: no command is imported for its line."""

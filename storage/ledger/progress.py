@@ -35,6 +35,8 @@ class ProgressReport:
     reason: str | None
     trouble: Trouble | None
     error: str | None
+    #: How long Apple took for an answer on average; None before the first.
+    answer_seconds: float | None = field(compare=False)
     #: When it last made a transition, or Apple answered one of its requests.
     heard_at: datetime = field(compare=False)
 
@@ -72,6 +74,7 @@ def _select(sync_ids: list[int]) -> sa.Select[Any]:
             sa.func.count().label("pages"),
             sa.func.coalesce(sa.func.sum(pages.c.records), 0).label("records"),
             sa.func.max(pages.c.total).label("total"),
+            sa.func.avg(pages.c.seconds).label("answer_seconds"),
         )
         .where(pages.c.crawl_id.in_(mine) & (pages.c.outcome == PageOutcome.STORED) & (pages.c.index >= 0))
         .group_by(pages.c.crawl_id)
@@ -88,6 +91,7 @@ def _select(sync_ids: list[int]) -> sa.Select[Any]:
             stored.c.pages,
             stored.c.records,
             stored.c.total.label("seen_total"),
+            stored.c.answer_seconds,
             answered_at.label("answered_at"),
         )
         .join(streams, streams.c.id == crawls.c.stream_id)
@@ -119,5 +123,6 @@ def _report(row: Any) -> ProgressReport:
         reason=row.reason,
         trouble=None if row.trouble is None else Trouble(row.trouble),
         error=row.error,
+        answer_seconds=row.answer_seconds,
         heard_at=max(row.moved_at, row.answered_at or row.moved_at),
     )

@@ -1,5 +1,8 @@
 """`pageturner sync`: bring the mirror in step, and wait for it."""
 
+import shlex
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -8,8 +11,8 @@ import typer
 
 from storage.states import CrawlKind, Trouble
 
-from ...exits import Exit, Failure
-from ...terminal import as_json, make_table, results, say, write_json
+from ...exits import INTERRUPTED, Exit, Failure
+from ...terminal import as_json, say, write_json
 from ..context import with_workers
 from ..resources import check_resources
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from storage.ledger.progress import ProgressReport
     from storage.locations import Location
     from tasks.services import Services
+
+    from ..context import CommandContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,27 +54,57 @@ def sync(
         check_resources(resource)
     from storage.ledger.pages import PAGES_KEPT
 
-    from ..progress import SyncFollower, follow_names, showing
+    from ..following import follow_names
+    from ..outcome import sum_up
 
     with with_workers() as context:
         locations = context.services.store.locations.watched(names)
         if not locations:
             raise Failure("No locations yet: pageturner locations add FILE", Exit.USAGE)
-        sync_ids, unsynced = _open(context.services, locations, resource, full=full)
+        begun = time.monotonic()
+        sync_ids: list[int] = []
+        unsynced: list[Unsynced] = []
+        opening = _open(context.services, locations, resource, unsynced, full=full)
+        reports = _follow(context, sync_ids, opening, names or [])
         if not sync_ids and not unsynced:
             raise Failure(f"None of these locations watches {', '.join(resource or [])}.", Exit.USAGE)
-        following = SyncFollower(context, sync_ids)
-        with showing(lambda uid: context.services.gate.look(uid).in_flight) as show:
-            reports = following.follow(show)
         while context.services.store.pages.sweep(PAGES_KEPT):
             continue
         _give(reports, unsynced, json=json)
+        if reports:
+            say(sum_up(reports, context.services.store.waits.of(sync_ids), time.monotonic() - begun))
         _warn(context.services.store.locations.watched([one.name for one in locations]))
         if context.worker is not None:
             follow_names(context.services)
     status = verdict(reports, unsynced)
     if status:
         raise typer.Exit(status)
+
+
+def _follow(
+    context: "CommandContext", sync_ids: list[int], opening: Iterator[int], names: list[str]
+) -> "list[ProgressReport]":
+    """Wait for syncs, while the last are still opened; whoever stops waiting is told what is kept, and how to go on."""
+    from ..following import SyncFollower
+    from ..watching import watching
+
+    following = SyncFollower(context, sync_ids)
+    try:
+        with watching(context.services) as show:
+            following.begin(opening, show)
+            return following.follow(show) if sync_ids else []
+    except KeyboardInterrupt:
+        say(stopped(following.reports, names, is_alone=context.worker is not None))
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def stopped(reports: "list[ProgressReport]", names: list[str], *, is_alone: bool) -> str:
+    """Return what is kept of a sync that was stopped, and how it goes on: with its workers, or with the next sync."""
+    if not is_alone:
+        return "No longer waiting. The workers go on by themselves: `pageturner status` shows how far they are."
+    over, pages = sum(one.is_over for one in reports), sum(one.pages for one in reports if not one.is_over)
+    kept = f"{over} of {len(reports)} lists are done, and {pages:,} pages of the others are kept"
+    return f"Stopped: {kept}. `{shlex.join(['pageturner', 'sync', *names])}` goes on from there."
 
 
 def _warn(locations: list["Location"]) -> None:
@@ -99,13 +134,17 @@ def verdict(reports: list["ProgressReport"], unsynced: list[Unsynced]) -> Exit:
 
 
 def _open(
-    services: "Services", locations: list["Location"], resources: list[str] | None, *, full: bool
-) -> tuple[list[int], list[Unsynced]]:
+    services: "Services",
+    locations: list["Location"],
+    resources: list[str] | None,
+    unsynced: list[Unsynced],
+    *,
+    full: bool,
+) -> Iterator[int]:
+    """Open a sync of each location; note those that cannot be synced."""
     from advice import explain
     from orchestration.sync import NeedsPerson
 
-    sync_ids = []
-    unsynced = []
     for location in locations:
         try:
             sync_id = services.use_cases.syncer.open(location, resources, full=full)
@@ -113,21 +152,17 @@ def _open(
             say(f"{location.name}: {explain(error)}")
             unsynced.append(Unsynced(name=location.name, uid=location.uid, problem=explain(error)))
         else:
-            sync_ids += [] if sync_id is None else [sync_id]
-    return sync_ids, unsynced
+            if sync_id is not None:
+                yield sync_id
 
 
 def _give(reports: list["ProgressReport"], unsynced: list[Unsynced], *, json: bool) -> None:
-    from ..progress import causes, describe
+    from ..outcome import causes, print_outcome
 
     if json:
         write_json([*({**as_json(one), "state": "failed"} for one in unsynced), *map(_described, reports)])
         return
-    table = make_table("location", "stream", "read", "state", "pages", "records", "inserted", "updated", "deleted")
-    for report in reports:
-        counts = (report.pages, report.records, report.inserted, report.updated, report.deleted)
-        table.add_row(report.name, report.resource, report.kind, describe(report), *(f"{count:,}" for count in counts))
-    results.print(table)
+    print_outcome(reports)
     for words in causes(reports):
         say(words)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.cli.commands.sync import Unsynced, verdict
+from entrypoints.cli.commands.sync import Unsynced, stopped, verdict
 from entrypoints.exits import Exit
 from storage.states import CrawlKind, CrawlState, Trouble
 from tests.support.examples import make_report
@@ -45,3 +45,12 @@ def test_a_location_that_was_not_synced():
     unsynced = [Unsynced(name="hq", uid="1", problem="expired")]
     assert verdict([], unsynced) is Exit.PERSON
     assert verdict([make_report()], unsynced) is Exit.PARTLY
+
+
+def test_what_is_kept_of_a_stopped_sync():
+    """Whoever stops a sync is told what is kept, and the command that goes on; or that workers go on anyhow."""
+    reports = [make_report(pages=9), make_report(CrawlState.OPEN, pages=180, resource="assignments")]
+    words = "Stopped: 1 of 2 lists are done, and 180 pages of the others are kept."
+    assert stopped(reports, [], is_alone=True) == f"{words} `pageturner sync` goes on from there."
+    assert stopped(reports, ["my hq"], is_alone=True) == f"{words} `pageturner sync 'my hq'` goes on from there."
+    assert "The workers go on by themselves: `pageturner status`" in stopped(reports, [], is_alone=False)

@@ -1,15 +1,13 @@
-"""The progress of syncs, followed to their end for a command that waits."""
+"""Following: a command waits for syncs, and for the names of what they brought."""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
-from rich.live import Live
-from rich.table import Table
 
 from advice import advise, explain
 from orchestration.gate.client import NAMES
@@ -19,7 +17,7 @@ from storage.states import CrawlState, Trouble
 
 from ..embedded.servers import refuse_full
 from ..exits import Exit, Failure
-from ..terminal import make_table, messages, say
+from ..terminal import say
 from .context import NoWorker, find_workers
 
 if TYPE_CHECKING:
@@ -27,7 +25,9 @@ if TYPE_CHECKING:
 
     from .context import CommandContext
 
+#: How often a command looks; where thousands of crawls are under way, a look takes no more than a part of the time.
 _LOOK_SECONDS = 0.2
+_LOOK_SHARE = 5.0
 
 #: How long names are waited for.
 NAMES_SECONDS = 15.0
@@ -88,10 +88,23 @@ class SyncFollower:
         #: When a location last made progress, and what was seen of it then.
         self._moved: dict[str, tuple[float, list[ProgressReport]]] = {}
         self._left: dict[str, str] = {}
+        #: What was seen last.
+        self.reports: list[ProgressReport] = []
         self._outage_since: float | None = None
         #: Since when a server, or every worker, does not answer this command.
         self._away_since: float | None = None
         self._is_told = False
+
+    def begin(self, opening: Iterable[int], show: Callable[[list[ProgressReport]], None]) -> None:
+        """Follow more syncs, which are opened one after the other: the first are under way when the last begins."""
+        shown = time.monotonic()
+        for sync_id in opening:
+            self._sync_ids.append(sync_id)
+            if time.monotonic() - shown > _LOOK_SECONDS:
+                begun = time.monotonic()
+                self.reports, _ = self._services.use_cases.syncer.report(self._sync_ids)
+                show(self.reports)
+                shown = time.monotonic() + _LOOK_SHARE * (time.monotonic() - begun)
 
     def follow(self, show: Callable[[list[ProgressReport]], None]) -> list[ProgressReport]:
         """Wait until all are over. Crawls that are not waited for any more are reported as failed, with the reason.
@@ -99,9 +112,10 @@ class SyncFollower:
         Servers that are away for a while are waited for: the ledger has what was read, and workers go on by themselves.
         """
         while True:
+            begun = time.monotonic()
             try:
                 reports, is_over = self._services.use_cases.syncer.report(self._sync_ids)
-                reports = [self._seen(report) for report in reports]
+                self.reports = reports = [self._seen(report) for report in reports]
                 show(reports)
                 if is_over or (self._left and self._are_others_over(reports)):
                     return reports
@@ -109,7 +123,7 @@ class SyncFollower:
                 self._away_since, self._is_told = None, False
             except (DatabaseAway, RedisError, OperationalError, NoWorker) as error:
                 self._bear(error)
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(max(_LOOK_SECONDS, _LOOK_SHARE * (time.monotonic() - begun)))
 
     def _bear(self, error: Exception) -> None:
         """Go on although a server is away, unless it is for too long."""
@@ -152,8 +166,10 @@ class SyncFollower:
     def _check_movement(self, reports: list[ProgressReport]) -> None:
         """Ping workers that this command did not start, if nothing moves."""
         now = time.monotonic()
-        for uid in {report.uid for report in reports}:
-            mine = [report for report in reports if report.uid == uid]
+        found: dict[str, list[ProgressReport]] = {}
+        for report in reports:
+            found.setdefault(report.uid, []).append(report)
+        for uid, mine in found.items():
             if uid not in self._moved or self._moved[uid][1] != mine:
                 self._moved[uid] = now, mine
         if self._worker is None and now - max(self._asked, self._moved_last()) > _STILL_SECONDS:
@@ -190,81 +206,3 @@ class SyncFollower:
         else:
             words = f"Nothing came for {still / 60:.0f} minutes."
         self._left[uid] = f"{words}{why} What was read is kept."
-
-
-#: Returns how many requests of a location are in flight.
-InFlight = Callable[[str], int]
-
-_REFRESHES = 8
-
-
-@contextlib.contextmanager
-def showing(in_flight: InFlight) -> Iterator[Callable[[list[ProgressReport]], None]]:
-    """Return a function that shows reports as they come."""
-    if not messages.is_terminal:
-        yield _Lines()
-        return
-    with Live(console=messages, refresh_per_second=_REFRESHES, transient=True) as live:
-        yield lambda reports: live.update(draw(reports, in_flight))
-
-
-def draw(reports: list[ProgressReport], in_flight: InFlight) -> Table:
-    """Draw reports as a table."""
-    table = make_table("location", "stream", "read", "state", "pages", "records", "in flight", "drift")
-    shown = ""
-    for report in reports:
-        first = report.uid != shown
-        shown = report.uid
-        table.add_row(
-            report.name if first else "",
-            report.resource,
-            report.kind,
-            describe(report),
-            f"{report.pages:,}/{report.total:,}" if report.total else f"{report.pages:,}",
-            f"{report.records:,}",
-            f"{in_flight(report.uid)}/5" if first else "",
-            str(report.drift) if report.drift else "",
-        )
-    return table
-
-
-def describe(report: ProgressReport) -> str:
-    """Return the state of a crawl in a word or two."""
-    if report.state is CrawlState.OPEN:
-        return "reading"
-    if report.state is CrawlState.SETTLED:
-        return "publishing"
-    if report.state is CrawlState.PUBLISHED and report.held_deletes:
-        return f"published, {report.held_deletes} deletes held"
-    if report.state is CrawlState.PUBLISHED and not report.is_consistent:
-        return "published, torn"
-    return str(report.state)
-
-
-class _Lines:
-    """Says once what became of each stream."""
-
-    def __init__(self) -> None:
-        self._said: set[int] = set()
-
-    def __call__(self, reports: list[ProgressReport]) -> None:
-        for report in reports:
-            if report.is_over and report.crawl_id not in self._said:
-                self._said.add(report.crawl_id)
-                say(f"{report.name} {report.resource}: {describe(report)}, {report.records} records read")
-
-
-def causes(reports: list[ProgressReport]) -> list[str]:
-    """Return a line for each reason of failed crawls; crawls of a location with one reason share a line."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for report in reports:
-        if report.reason:
-            found.setdefault((report.name, _cause(report)), []).append(report.resource)
-    return [f"{location} {', '.join(dict.fromkeys(names))}: {cause}" for (location, cause), names in found.items()]
-
-
-def _cause(report: ProgressReport) -> str:
-    """Return why a crawl failed, and what to do about it, without the page that it was."""
-    reason = report.reason or ""
-    where, _, cause = reason.partition(": ")
-    return advise(cause if cause and where.startswith(report.resource) else reason, report.error, report.name)
