@@ -13,6 +13,7 @@ class Exit(IntEnum):
     FAILED = 1  #: failed, and trying again will not help
     USAGE = 2  #: an argument, a file or a setting cannot be used
     PARTLY = 3  #: some locations or streams failed
+    PENDING = 3  #: of a dry run: there is something to do
     AWAY = 4  #: failed for now: Apple or a server is away
     PERSON = 5  #: needs a person: a refused token, held deletes
 

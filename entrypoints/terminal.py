@@ -2,10 +2,12 @@
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -59,6 +61,9 @@ class _Plain(Table):
         super().add_row(*(Text(clean(str(cell))) for cell in cells), **options)
 
 
+#: Between two columns.
+_GAP = 2
+
 #: The columns of numbers, which are written below each other.
 _NUMBERS = {
     *("records", "pages", "drift", "in flight", "inserted", "updated", "deleted"),
@@ -68,12 +73,36 @@ _NUMBERS = {
 }
 
 
-def make_table(*columns: str) -> Table:
-    """Return an empty table: with a bold header on a terminal, bare if it is piped."""
-    table = _Plain(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if results.is_terminal else "")
-    for column in columns:
-        numeric = column in _NUMBERS
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+def print_rows(names: Sequence[str], rows: Iterable[Sequence[str]], *, is_whole: bool = False) -> int:
+    """Print rows with their most important columns first: as many as fit, unless all are wanted; return how many.
+
+    No cell is ever cut off: columns go before letters do.
+    """
+    cells = [list(row) for row in rows]
+    shown = names if is_whole else fitting(names, cells, results.width)
+    results.print(_make_table(shown, [row[: len(shown)] for row in cells]))
+    return len(shown)
+
+
+def fitting(names: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> Sequence[str]:
+    """Return the first columns that fit into a width; at least one."""
+    used = 0
+    for place, name in enumerate(names):
+        used += max(cell_len(name), *(cell_len(row[place]) for row in cells), 0) + _GAP
+        if place and used - _GAP > width:
+            return names[:place]
+    return names
+
+
+def _make_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table: with a bold header on a terminal, bare if it is piped."""
+    table = _Plain(
+        box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold" if results.is_terminal else ""
+    )
+    for name in names:
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

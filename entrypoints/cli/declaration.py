@@ -1,7 +1,7 @@
 """The declaration: make the kept locations what a file declares."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,11 @@ _AT_ONCE = 16
 _SIGNS = {"add": "+", "remove": "-"}
 
 
-def apply_file(file: Path, *, is_dry: bool, prune: bool, is_sure: bool, json: bool) -> None:
-    """Show the steps from what is kept to what the file declares, and unless this is a dry run, do them."""
+def apply_file(file: Path, *, is_dry: bool, prune: bool, is_sure: bool, json: bool) -> bool:
+    """Show the steps from what is kept to what the file declares, and unless this is a dry run, do them.
+
+    Return whether there were any.
+    """
     entries = read_file(file)
     with with_gate() as services:
         kept = _kept(services)
@@ -44,8 +47,9 @@ def apply_file(file: Path, *, is_dry: bool, prune: bool, is_sure: bool, json: bo
             _do_all(services, steps)
     if not json:
         done = "would be done; nothing was" if is_dry else "done"
-        count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+        count = "1 step" if len(steps) == 1 else f"{len(steps):,} steps"
         say(f"{count} {done}." if steps else "All is as the file says.")
+    return bool(steps)
 
 
 def _kept(services: "Services") -> list[KeptLocation]:
@@ -110,10 +114,43 @@ def _show(steps: Sequence[PlanStep], others: Sequence[Location], *, json: bool) 
         given = [{"do": one.verb, "uid": one.uid, "name": one.name, "what": one.words} for one in steps]
         write_json({"steps": given, "not_declared": [{"uid": one.uid, "name": one.name} for one in others]})
         return
+    for sign, verb, of, words in _folded(steps):
+        write(f"{sign} {verb:<6} {of}: {words}")
+    if others:
+        names = _named([f"{other.name} ({other.uid})" for other in others])
+        write(f"  keep   {names}: not in the file; --prune would stop watching what is not")
+
+
+#: So many steps of one kind are shown each for itself; of more, those that are alike are one line.
+_ALONE = 5
+
+#: And so many lines of one kind.
+_LINES = 20
+
+
+def _folded(steps: Sequence[PlanStep]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a line for each step: sign, verb, what it is about, and its words; steps that are alike share one."""
+    by_verb: dict[str, list[PlanStep]] = {}
     for step in steps:
-        write(f"{_SIGNS.get(step.verb, '~')} {step.verb:<6} {step.name} ({step.uid}): {step.words}")
-    for other in others:
-        write(f"  keep   {other.name} ({other.uid}): not in the file; --prune would stop watching it")
+        by_verb.setdefault(step.verb, []).append(step)
+    for verb, mine in by_verb.items():
+        alike: dict[str, list[str]] = {}
+        for place, step in enumerate(mine):
+            key = step.words if len(mine) > _ALONE else f"{place} {step.words}"
+            alike.setdefault(key, []).append(f"{step.name} ({step.uid})")
+        sign = _SIGNS.get(verb, "~")
+        for key, names in itertools.islice(alike.items(), _LINES):
+            yield sign, verb, _named(names), key if len(mine) > _ALONE else key.partition(" ")[2]
+        if len(alike) > _LINES:
+            rest = sum(map(len, itertools.islice(alike.values(), _LINES, None)))
+            yield sign, verb, f"{rest:,} more", "--json names them"
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return names, of many the first ones and how many more there are."""
+    if len(names) <= _ALONE:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} and {len(names) - 3:,} more"
 
 
 def _do_all(services: "Services", steps: Sequence[PlanStep]) -> None:

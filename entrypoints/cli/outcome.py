@@ -9,8 +9,7 @@ from storage.ledger.progress import ProgressReport
 from storage.ledger.waits import Wait
 from storage.states import CrawlState
 
-from ..terminal import make_table, results, say
-from .tables import fitting
+from ..terminal import print_rows, results, say
 
 #: The most important first: a terminal shows as many as fit.
 _COLUMNS = ("location", "stream", "state", "records", "changed", "pages", "read")
@@ -24,7 +23,8 @@ def print_outcome(reports: Sequence[ProgressReport]) -> None:
     rows = _by_stream(reports)
     is_folded = results.is_terminal and len(rows) > _ROWS
     shown = [row for row in rows if not _is_settled(row)] if is_folded else rows
-    _print([_cells(row) for row in (shown[:_ROWS] if is_folded else shown)])
+    if shown:
+        print_rows(_COLUMNS, [_cells(row) for row in (shown[:_ROWS] if is_folded else shown)])
     if is_folded:
         if len(shown) > _ROWS:
             say(f"{len(shown) - _ROWS:,} more lists are not in step: `pageturner status --bad` names all.")
@@ -32,16 +32,6 @@ def print_outcome(reports: Sequence[ProgressReport]) -> None:
         places = len({row[0].uid for row in rows if _is_settled(row)})
         lists = f"{len(rows) - len(shown):,} lists of {places:,} locations are in step"
         say(f"{lists}: +{inserted:,} ~{updated:,} -{deleted:,}. `pageturner history` shows each.")
-
-
-def _print(cells: list[list[str]]) -> None:
-    if not cells:
-        return
-    names = fitting(_COLUMNS, cells, results.width)
-    table = make_table(*names)
-    for row in cells:
-        table.add_row(*row[: len(names)])
-    results.print(table)
 
 
 def sum_up(reports: Sequence[ProgressReport], waits: Sequence[Wait], seconds: float) -> str:

@@ -6,13 +6,10 @@ from typing import Any
 
 from apple.texts import clean
 
-from ..terminal import make_table, results, say, since
+from ..terminal import print_rows, say, since
 
 #: How many rows a terminal shows, unless a limit was given: whoever wants all of them wants a file.
 ROWS = 200
-
-#: Between two columns.
-_GAP = 2
 
 _BAR = 10
 _PER_CENT = 100.0
@@ -33,24 +30,8 @@ def print_table(
         return
     places = [place for place, _ in enumerate(names) if is_chosen or any(row[place] for row in cells)]
     names, cells = [names[place] for place in places], [[row[place] for place in places] for row in cells]
-    shown = names if is_chosen else fitting(names, cells, results.width)
-    table = make_table(*shown)
-    for row in cells:
-        table.add_row(*row[: len(shown)])
-    results.print(table)
-    _say_age(rows, len(cells), left_out=len(names) - len(shown))
-
-
-def fitting(names: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Return the first columns that fit into a width; at least one."""
-    chosen: list[str] = []
-    used = 0
-    for place, name in enumerate(names):
-        used += max(len(name), *(len(row[place]) for row in cells), 0) + _GAP
-        if chosen and used - _GAP > width:
-            break
-        chosen.append(name)
-    return chosen
+    shown = print_rows(names, cells, is_whole=is_chosen)
+    _say_age(rows, len(cells), left_out=len(names) - shown)
 
 
 def _say_age(rows: Sequence[Sequence[Any]], count: int, *, left_out: int) -> None:

@@ -63,6 +63,25 @@ class LocationView:
     #: Until when its gate is shut, if it is.
     closing: Closing | None
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether there is anything to say of it, other than that its counts do not agree at Apple."""
+        return bool(self.token.words) or any(one.standing.words for one in self.streams)
+
+    def notes(self) -> Iterator[str]:
+        """Yield a sentence for each of its problems; lists that have one in common share it."""
+        name = self.location.name
+        if self.token.words:
+            yield f"{name}: {self.token.words}"
+        found: dict[str, list[str]] = {}
+        for one in self.streams:
+            if one.standing.words and one.standing.words != self.token.words:
+                found.setdefault(one.standing.words, []).append(one.stream.resource)
+        for words, resources in found.items():
+            yield f"{name} {', '.join(resources)}: {words}"
+        for words in of_counts(self.counts):
+            yield f"{name} assignments: {words}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
@@ -139,15 +158,7 @@ class Overview:
     def notes(self) -> Iterator[str]:
         """Yield a sentence for each problem, in the order of the locations, and none twice."""
         for one in self.locations:
-            name = one.location.name
-            if one.token.words:
-                yield f"{name}: {one.token.words}"
-            for stream in one.streams:
-                words = stream.standing.words
-                if words and words != one.token.words:
-                    yield f"{name} {stream.stream.resource}: {words}"
-            for words in of_counts(one.counts):
-                yield f"{name} assignments: {words}"
+            yield from one.notes()
         yield from self.outages.values()
         if self.locations and self.scheduler.words:
             yield self.scheduler.words

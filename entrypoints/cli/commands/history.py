@@ -8,11 +8,10 @@ import typer
 from orchestration.decisions.age import spell_age
 from storage.states import CrawlState
 
-from ...terminal import as_json, make_table, results, say, write_json
+from ...terminal import as_json, print_rows, say, write_json
 from ..context import with_store
 from ..moments import read_moment
 from ..resources import check_resources
-from ..tables import fitting
 
 if TYPE_CHECKING:
     from storage.ledger.history import PastCrawl
@@ -45,16 +44,7 @@ def history(
     if not found:
         say("No crawls yet: pageturner sync")
     else:
-        _print([_cells(one) for one in found])
-
-
-def _print(cells: list[list[str]]) -> None:
-    """Print the columns that fit; none is ever cut off."""
-    names = fitting(_COLUMNS, cells, results.width)
-    table = make_table(*names)
-    for row in cells:
-        table.add_row(*row[: len(names)])
-    results.print(table)
+        print_rows(_COLUMNS, [_cells(one) for one in found])
 
 
 def _cells(crawl: "PastCrawl") -> list[str]:

@@ -15,7 +15,7 @@ from apple.tokens import MalformedToken, Token, parse_token
 from storage.states import LocationState
 
 from ...exits import Exit, Failure
-from ...terminal import make_table, results, say, since, write_json
+from ...terminal import print_rows, say, since, write_json
 from ..context import wake, with_gate, with_store
 from ..resources import check_resources
 
@@ -99,14 +99,7 @@ def list_(
     if json:
         write_json(chosen)
         return
-    table = make_table("name", "uId", "organisation", "state", "token expires", "managed by", "notices", "asked")
-    for one in chosen:
-        notices = f"{len(one['notices']['types'])} types" if one["notices"]["types"] else "none"
-        expires = f"{one['token_expires']:%Y-%m-%d}"
-        asked = since(one["notices"]["as_of"])
-        manager = "" if one["state"] == LocationState.FOREIGN else one["managed_by"] or ""
-        table.add_row(one["name"], one["uid"], one["organisation"], one["state"], expires, manager, notices, asked)
-    results.print(table)
+    print_rows(_COLUMNS, [_cells(one) for one in chosen])
     for one in chosen:
         if one["problem"]:
             say(f"{one['name']}: {one['problem']}")
@@ -129,11 +122,14 @@ def apply(
 ) -> None:
     """Make the locations, their resources and their intervals be what a file says.
 
-    The plan comes first. Nothing is taken out without `--prune`, and what was mirrored is always kept.
+    The plan comes first. Nothing is taken out without `--prune`, and what was mirrored is always kept. A dry run ends
+    with 3 if there is something to do.
     """
     from ..declaration import apply_file
 
-    apply_file(file, is_dry=dry_run, prune=prune, is_sure=yes, json=json)
+    has_steps = apply_file(file, is_dry=dry_run, prune=prune, is_sure=yes, json=json)
+    if dry_run and has_steps:
+        raise typer.Exit(Exit.PENDING)
 
 
 @app.command("watch", epilog="Example: [bold]pageturner locations watch hq assets,assignments,licenses[/]")
@@ -194,6 +190,17 @@ def rotate(name: Annotated[str, typer.Argument(help="The name of the location.")
         services.store.locations.rotate(name, token)
         wake(services, location.uid)
         say(f"'{name}' has its new token, which expires on {token.expires:%Y-%m-%d}.")
+
+
+#: The most important first: a terminal shows as many as fit.
+_COLUMNS = ("name", "state", "token expires", "uId", "managed by", "notices", "asked", "organisation")
+
+
+def _cells(one: dict[str, Any]) -> list[str]:
+    notices = f"{len(one['notices']['types'])} types" if one["notices"]["types"] else "none"
+    manager = "" if one["state"] == LocationState.FOREIGN else one["managed_by"] or ""
+    expires, asked = f"{one['token_expires']:%Y-%m-%d}", since(one["notices"]["as_of"])
+    return [one["name"], one["state"], expires, one["uid"], manager, notices, asked, one["organisation"]]
 
 
 def _of_removed(services: "Services") -> list[dict[str, Any]]:

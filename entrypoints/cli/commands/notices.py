@@ -10,7 +10,7 @@ from apple.notices import TYPES
 from settings import APPLE_URL, read_duration, read_settings
 
 from ...exits import Exit, Failure
-from ...terminal import as_json, make_table, results, say, since, write_json
+from ...terminal import as_json, print_rows, say, since, write_json
 from ..context import with_gate, with_store
 
 if TYPE_CHECKING:
@@ -90,10 +90,11 @@ def list_(
     if json:
         write_json([as_json(one) for one in kept])
         return
-    table = make_table("received", "location", "uId", "type", "came", "wanted")
-    for one in kept:
-        table.add_row(since(one.received_at), one.name or "-", one.uid, one.type, f"{one.deliveries} x", _outcome(one))
-    results.print(table)
+    rows = [
+        (since(one.received_at), one.name or "-", one.type, _outcome(one), f"{one.deliveries} x", one.uid)
+        for one in kept
+    ]
+    print_rows(("received", "location", "type", "wanted", "came", "uId"), rows)
     if not kept and (unknown or unhandled or names):
         say("No such notices.")
     elif not kept:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...exits import Exit, Failure
-from ...terminal import make_table, results, say
+from ...terminal import print_rows, say
 from ..context import with_store
 from ..options import FormatOption, LimitOption, LocationOption, OutputOption, SpreadsheetsOption
 from ..sheets import Sheet, SheetFormat, format_of, give
@@ -83,10 +83,7 @@ def _write(
 
 
 def _list(views: list["View"]) -> None:
-    table = make_table("report", "what it answers")
-    for view in views:
-        table.add_row(view.name, view.about)
-    results.print(table)
+    print_rows(("report", "what it answers"), [(view.name, view.about) for view in views])
     say("Next: pageturner report NAME")
 
 

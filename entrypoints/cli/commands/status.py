@@ -1,7 +1,7 @@
 """`pageturner status`: what is kept, how fresh it is, what is wrong and what to do."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +11,23 @@ from apple.notices import WANTED
 from settings import read_duration
 
 from ...exits import Exit, Failure
-from ...terminal import as_json, make_table, results, say, shorten, since, until, write_json
+from ...terminal import as_json, say, since, until, write_json
 from ..context import with_store
+from ..standing import FOLD_ABOVE, print_notes, print_overview
 
 if TYPE_CHECKING:
     from orchestration.decisions.overview import LocationView, Overview, StreamView
+    from storage.locations import Location
     from storage.notices import NoticeCounts
 
 
 def status(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
+    ] = None,
     *,
+    bad: Annotated[bool, typer.Option("--bad", help="Only what is not as it should be.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="A row for each list, however many there are.")] = False,
     is_check: Annotated[
         bool, typer.Option("--check", help="One line and an exit status: 0 in step, 1 late, 2 failing.")
     ] = False,
@@ -31,7 +38,7 @@ def status(
 ) -> None:
     """Show locations and streams: how old what is mirrored is, counts, version, what is wrong and what to do.
 
-    Examples: pageturner status --json, pageturner status --check --max-age 2h
+    Examples: pageturner status hq, pageturner status --bad, pageturner status --check --max-age 2h
     """
     oldest = _duration(max_age)
     if oldest is not None and not is_check:
@@ -40,12 +47,14 @@ def status(
     from ..check import check, unknown
 
     if is_check:
+        if names or bad:
+            raise Failure("--check is of the whole installation: it takes no NAME and no --bad.", Exit.USAGE)
         with unknown(), with_store() as services:
             check(look(services, oldest), json=json)
         return
     with with_store() as services:
-        overview = look_closely(services)
-        notice_counts = services.store.notices.counts()
+        overview = _chosen(look_closely(services), services.store.locations.watched(names), only_bad=bad)
+        notice_counts = [] if names else services.store.notices.counts()
     if json:
         write_json(
             {
@@ -59,37 +68,18 @@ def status(
         )
         return
     if overview.locations:
-        results.print(_table(overview))
+        print_overview(overview, only_bad=bad, is_whole=every or bool(names))
     else:
-        say("No locations yet: pageturner locations add FILE")
-    for words in (*overview.notes(), *_closed(overview), *_of_notices(notice_counts)):
-        say(words)
+        say("All is in step." if bad else "No locations yet: pageturner locations add FILE")
+    notes = (*overview.notes(), *_closed(overview), *_of_notices(notice_counts))
+    print_notes(notes, is_folded=len(overview.locations) > FOLD_ABOVE and not bad)
 
 
-def _table(overview: "Overview") -> Any:
-    table = make_table("location", "uId", "stream", "state", "records", "as of", "next", "version")
-    for one in overview.locations:
-        for place, row in enumerate(one.streams):
-            stream = row.stream
-            table.add_row(
-                one.location.name if place == 0 else "",
-                one.location.uid if place == 0 else "",
-                stream.resource,
-                row.standing.state,
-                f"{stream.records:,}",
-                since(stream.seen_at),
-                _next(row, is_scheduler_running=overview.is_scheduler_running),
-                shorten(stream.version or ""),
-            )
-    return table
-
-
-def _next(row: "StreamView", *, is_scheduler_running: bool) -> str:
-    """Return when the stream is due, or how far its crawl is; `-` if no scheduler runs."""
-    if row.reading is None:
-        return until(row.stream.due_at) if is_scheduler_running else "-"
-    total = "?" if row.reading.total is None else f"{row.reading.total:,}"
-    return f"{row.reading.state} {row.reading.pages:,}/{total}"
+def _chosen(overview: "Overview", locations: Sequence["Location"], *, only_bad: bool) -> "Overview":
+    """Return an overview of some locations."""
+    wanted = {one.id for one in locations}
+    kept = [one for one in overview.locations if one.location.id in wanted and (one.is_bad or not only_bad)]
+    return replace(overview, locations=kept)
 
 
 def _closed(overview: "Overview") -> Iterator[str]:

@@ -22,7 +22,7 @@ def test_notices_are_listed(terminal):
     terminal.receive("1", "a")
     terminal.receive("7", "b", notificationType="NEWS")
     listed = terminal.run("notices", "list").out.splitlines()
-    assert [line.split()[-2:] for line in listed[1:]] == [["not", "yet"], ["not", "yet"]]
+    assert [line.split()[-5:] for line in listed[1:]] == [["not", "yet", "1", "x", "7"], ["not", "yet", "1", "x", "1"]]
     terminal.store.notices.handle(lambda _: ("assignments",))
     listed = terminal.run("notices", "list").out
     assert "unknown location" in listed

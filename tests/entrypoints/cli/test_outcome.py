@@ -3,6 +3,7 @@
 import pytest
 from rich.console import Console
 
+from entrypoints import terminal
 from entrypoints.cli import outcome
 from entrypoints.cli.outcome import causes, describe, print_outcome, sum_up
 from storage.ledger.waits import Wait
@@ -35,7 +36,8 @@ def test_a_state_is_a_word_or_two(report, words):
 def printed(monkeypatch, capsys, width, reports):
     """Return what a terminal of a width shows, and what is said beside it."""
     console = Console(force_terminal=True, width=width, color_system=None, soft_wrap=True)
-    monkeypatch.setattr(outcome, "results", console)
+    for module in (outcome, terminal):
+        monkeypatch.setattr(module, "results", console)
     with console.capture() as capture:
         print_outcome(reports)
     return capture.get().splitlines(), capsys.readouterr().err

@@ -11,8 +11,8 @@ from pyarrow.parquet import read_table
 
 from apple.client import ClientConfig
 from apple.listings import Listing, Storefront
-from entrypoints.cli.tables import fitting
 from entrypoints.exits import Exit
+from entrypoints.terminal import fitting
 from storage.listings import WantedListing
 from storage.views import VIEWS
 
