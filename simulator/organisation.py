@@ -67,10 +67,18 @@ class Organisation:
     def retire(self, resource: str, count: int, *, quietly: bool = False) -> None:
         """Retire users: each stays in the list as one more Retired row of its clientUserId."""
         listing = self.listings[resource]
-        for _ in range(count):
+        for _ in range(min(count, len(listing.entries))):
             place = listing.pick()
             record = json.loads(listing.entries[place].record) | {"status": "Retired"}
             listing.replace(place, encode(record), quietly=quietly)
+
+    def buy(self, count: int) -> None:
+        """Buy more licences of one of the assets."""
+        assets = self.listings["assets"]
+        place = assets.pick()
+        asset = json.loads(assets.entries[place].record)
+        more = {name: asset[name] + count for name in ("availableCount", "totalCount")}
+        assets.replace(place, encode(asset | more))
 
     def shuffle(self, resource: str) -> None:
         """Shuffle the records, which moves them across pages."""
@@ -99,7 +107,7 @@ class Organisation:
         return encode(old | {field: number if isinstance(before, int) else f"changed-{number}@example.com"})
 
     def _count(self) -> None:
-        """Count the assignments of each asset."""
+        """Count the assignments of each asset: what is not assigned is left, and none is assigned without a licence."""
         counts: dict[bytes, int] = {}
         for entry in self.listings["assignments"].entries:
             head = entry.record.split(b',"', 2)  # adamId and pricingParam come first
@@ -110,5 +118,7 @@ class Organisation:
             asset = json.loads(entry.record)
             count = counts.get(head[0] + head[1], 0)
             if asset["assignedCount"] != count:
-                total = asset["availableCount"] + count
-                assets.replace(place, encode(asset | {"assignedCount": count, "totalCount": total}))
+                total = max(asset["totalCount"], count + asset["retiredCount"])
+                left = total - count - asset["retiredCount"]
+                counted = {"assignedCount": count, "availableCount": left, "totalCount": total}
+                assets.replace(place, encode(asset | counted))

@@ -32,6 +32,8 @@ class DataChange:
     remove: int = 0
     update: int = 0
     retire: int = 0
+    #: How many more licences of an asset are bought.
+    buy: int = 0
     shuffle: bool = False
     where: Where = "front"
 
@@ -40,6 +42,8 @@ class DataChange:
         organisation.remove(self.resource, self.remove, self.where)
         organisation.insert(self.resource, self.insert, self.where)
         organisation.update(self.resource, self.update)
+        if self.buy:
+            organisation.buy(self.buy)
         if self.retire:
             organisation.retire(self.resource, self.retire, quietly=switches.retirements == "hidden")
         if self.shuffle or switches.order == "versions":

@@ -27,8 +27,8 @@ from ..embedded import processes
 from ..exits import Exit, Failure
 from ..terminal import say, write
 from .context import CommandContext, with_workers
-from .following import SyncFollower
-from .watching import watching
+from .display import showing
+from .follower import SyncFollower
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -114,7 +114,7 @@ def _run(apple: _Apple) -> bool:
 def _sync(context: CommandContext, location: Location) -> list[ProgressReport]:
     sync_id = context.services.use_cases.syncer.open(location, None, full=False)
     assert sync_id is not None  # noqa: S101 - the location watches something
-    with watching(context.services) as show:
+    with showing(context.services) as show:
         return SyncFollower(context, [sync_id]).follow(show)
 
 

@@ -20,6 +20,10 @@ from ..terminal import say, write
 _UMASK = 0o077
 
 
+#: Set by a shell that asks what it may complete.
+_COMPLETING = "_PAGETURNER_COMPLETE"
+
+
 class Place(NamedTuple):
     """Where a command is, and its line in the list of commands."""
 
@@ -51,6 +55,7 @@ PLACES = {
     "restored": Place("restored", "restored", "Declare the database a restored backup: feed readers begin again."),
     "alive": Place("alive", "alive", "Check that the workers of this host respond; for the probes of a container."),
     "doctor": Place("doctor", "doctor", "Examine the installation, and say what to do about what is wrong."),
+    "completion": Place("completion", "completion", "Print what a shell needs to complete commands and names."),
     "key": Place("keys", "key", "Make a key that encrypts tokens."),
     "reseal": Place("keys", "reseal", "Encrypt every token again with the first key."),
 }
@@ -93,8 +98,17 @@ class _Pageturner(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the program from the table alone: no command is imported for its line."""
-        self.commands = {name: TyperCommand(name, help=place.summary) for name, place in PLACES.items()}
+        self.commands = _summaries()
         super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete the name of a command, from the table alone as well."""
+        self.commands = _summaries()
+        return super().shell_complete(ctx, incomplete)
+
+
+def _summaries() -> Any:
+    return {name: TyperCommand(name, help=place.summary) for name, place in PLACES.items()}
 
 
 _MARKUP: Literal["rich"] = "rich"
@@ -130,7 +144,11 @@ def _options(
 def run() -> None:
     """Run a command, and end with its status."""
     os.umask(_UMASK)
-    for words in unknown_settings():
+    if _COMPLETING in os.environ:
+        from typer.completion import get_completion_inspect_parameters
+
+        get_completion_inspect_parameters()  # it makes the shells known
+    for words in [] if _COMPLETING in os.environ else unknown_settings():
         say(f"pageturner: {words}")
     try:
         app()

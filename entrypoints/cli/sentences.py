@@ -97,9 +97,17 @@ def _sentence(group: Group, names: Mapping[tuple[str, str], str]) -> str:
     if adam_id is not None:
         parts = (f"{_SIGNS[op]}{count} {_assigned(change)}, {_listed(group, op)}" for op, count in group.counts.items())
         return f"{name}: {'; '.join(parts)}"
-    what = change.resource.replace("-", " ")
-    parts = (f"{count} {what} {_DONE.get(op, op)}: {_listed(group, op)}" for op, count in group.counts.items())
+    parts = (
+        f"{count} {_called(change, count)} {_DONE.get(op, op)}: {_listed(group, op)}"
+        for op, count in group.counts.items()
+    )
     return "; ".join(parts)
+
+
+def _called(change: "Change", count: int) -> str:
+    """Return what the records of a list are called, one or several."""
+    what = change.resource.replace("-", " ")
+    return what.removesuffix("s") if count == 1 else what
 
 
 def _pricing(change: "Change") -> str:

@@ -17,7 +17,7 @@ QUIET = timedelta(seconds=5)
 _IN_FLIGHT = 5
 
 
-class Stage(StrEnum):
+class SyncStage(StrEnum):
     """Where a location is in its sync."""
 
     AT_WORK = "at work"
@@ -36,7 +36,7 @@ class SyncProgress:
 
     name: str
     uid: str
-    stage: Stage
+    stage: SyncStage
     pages: int
     #: How many pages there are in the lists whose length is known.
     total: int
@@ -79,23 +79,25 @@ def _of_location(reports: Sequence[ProgressReport], closing: Closing | None, now
         records=sum(one.records for one in reports),
         allowed=_allowed(reports, rate),
         lists={resource: _list(one, stage, busy) for resource, one in last.items()},
-        closing=closing if stage is Stage.RESTING else None,
-        rest_seconds=_left(closing, now) if stage is Stage.RESTING else 0,
+        closing=closing if stage is SyncStage.RESTING else None,
+        rest_seconds=_left(closing, now) if stage is SyncStage.RESTING else 0,
     )
 
 
-def _stage(reports: Sequence[ProgressReport], closing: Closing | None, now: datetime) -> Stage:
+def _stage(reports: Sequence[ProgressReport], closing: Closing | None, now: datetime) -> SyncStage:
     under_way = [one for one in reports if not one.is_over]
     if not under_way:
         last = {one.resource: one for one in reports}.values()
         if all(one.is_in_step for one in last):
-            return Stage.DONE
-        return Stage.NEEDS_YOU if any(one.trouble is Trouble.PERSON for one in last) else Stage.FAILED
+            return SyncStage.DONE
+        return SyncStage.NEEDS_YOU if any(one.trouble is Trouble.PERSON for one in last) else SyncStage.FAILED
     if any(one.state is CrawlState.SETTLED for one in under_way):
-        return Stage.AT_WORK
+        return SyncStage.AT_WORK
     if _left(closing, now):
-        return Stage.RESTING
-    return Stage.AT_WORK if any(now - one.heard_at < QUIET and one.pages for one in under_way) else Stage.WAITING
+        return SyncStage.RESTING
+    return (
+        SyncStage.AT_WORK if any(now - one.heard_at < QUIET and one.pages for one in under_way) else SyncStage.WAITING
+    )
 
 
 def _left(closing: Closing | None, now: datetime) -> int:
@@ -110,7 +112,7 @@ def _allowed(reports: Sequence[ProgressReport], rate: int) -> float | None:
     return min(_IN_FLIGHT / mean, rate or math.inf)
 
 
-def _list(report: ProgressReport, stage: Stage, busy: str) -> str:
+def _list(report: ProgressReport, stage: SyncStage, busy: str) -> str:
     """Return what a list is at; one that waits, for which other."""
     if report.state is CrawlState.SETTLED:
         return "publishing"
@@ -119,4 +121,4 @@ def _list(report: ProgressReport, stage: Stage, busy: str) -> str:
     if not report.pages:
         return f"waiting for {busy}" if busy else "waiting"
     of = f"{report.pages:,}" if report.total is None else f"{report.pages:,}/{max(report.total, report.pages):,}"
-    return of if stage is not Stage.WAITING else f"{of}, waiting"
+    return of if stage is not SyncStage.WAITING else f"{of}, waiting"

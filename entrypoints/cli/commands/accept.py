@@ -10,11 +10,12 @@ from storage.states import LocationState
 from ...exits import Exit, Failure
 from ...terminal import say
 from ..context import with_store
+from ..options import NameArgument
 from ..resources import check_resources
 
 
 def accept(
-    name: Annotated[str, typer.Argument(help="The name of the location.")],
+    name: NameArgument,
     resource: Annotated[str | None, typer.Option(help="Accept the held deletes of this resource alone.")] = None,
 ) -> None:
     """Let held deletes through with the next sync, or go on with a location that another service manages now.

@@ -15,8 +15,10 @@ from apple.texts import clean
 
 from ...exits import Exit, Failure
 from ...terminal import as_json, say, write, write_json
+from ..completions import location_names
 from ..context import with_store
 from ..moments import read_moment
+from ..options import ResourceOption
 from ..resources import check_resources
 
 if TYPE_CHECKING:
@@ -51,6 +53,10 @@ Holder = Annotated[
     str | None, typer.Option(help="Only what is about this device or user: a serial number or clientUserId.")
 ]
 Format = Annotated[FeedFormat, typer.Option("--format", help="Sentences for people, CSV, or one JSON object per line.")]
+Location = Annotated[
+    str | None,
+    typer.Option(help="Only changes of this location, watched or not.", autocompletion=location_names),
+]
 Follow = Annotated[bool, typer.Option("--follow", help="Go on with what changes from now on, until Ctrl-C.")]
 ShowBookmark = Annotated[bool, typer.Option("--bookmark", help="Print the current bookmark, and no changes.")]
 
@@ -65,8 +71,8 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
     after: After = None,
     since: Since = None,
     until: Until = None,
-    location: Annotated[str | None, typer.Option(help="Only changes of this location, watched or not.")] = None,
-    resource: Annotated[str | None, typer.Option(help="Only changes of this resource.")] = None,
+    location: Location = None,
+    resource: ResourceOption = None,
     op: Annotated[Op | None, typer.Option(help="Only what was inserted, updated or deleted.")] = None,
     app: AppOption = None,
     holder: Holder = None,

@@ -8,6 +8,7 @@ import typer
 
 from ...exits import Exit, Failure
 from ...terminal import say
+from ..completions import location_names, resource_names
 from ..context import with_store
 from ..exports import Plan, SplitBy, export_all
 from ..output import write_to
@@ -35,9 +36,14 @@ Spreadsheets = Annotated[
 
 
 def export(  # noqa: PLR0913 - each argument is an option of the command
-    resource: Annotated[str | None, typer.Argument(help="The resource; none with --all.")] = None,
+    resource: Annotated[
+        str | None, typer.Argument(help="The resource; none with --all.", autocompletion=resource_names)
+    ] = None,
     location: Annotated[
-        str | None, typer.Option(help="The location, watched or not; required if there are several.")
+        str | None,
+        typer.Option(
+            help="The location, watched or not; required if there are several.", autocompletion=location_names
+        ),
     ] = None,
     format_: Format = None,
     output: Output = None,

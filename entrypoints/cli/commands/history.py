@@ -9,8 +9,10 @@ from orchestration.decisions.age import spell_age
 from storage.states import CrawlState
 
 from ...terminal import as_json, print_rows, say, write_json
+from ..completions import location_names
 from ..context import with_store
 from ..moments import read_moment
+from ..options import ResourceOption
 from ..resources import check_resources
 
 if TYPE_CHECKING:
@@ -21,8 +23,10 @@ _COLUMNS = ("begun", "location", "stream", "what came of it", "took", "why", "ki
 
 
 def history(
-    name: Annotated[str | None, typer.Argument(help="The location; the default is all.")] = None,
-    resource: Annotated[str | None, typer.Option(help="Only crawls of this resource.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The location; the default is all.", autocompletion=location_names)
+    ] = None,
+    resource: ResourceOption = None,
     since: Annotated[str | None, typer.Option(help="Only crawls since then: 7d, 2026-11-20.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many crawls are shown, the newest first.")] = 30,
     *,

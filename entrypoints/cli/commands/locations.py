@@ -17,6 +17,7 @@ from storage.states import LocationState
 from ...exits import Exit, Failure
 from ...terminal import print_rows, say, since, write_json
 from ..context import wake, with_gate, with_store
+from ..options import NameArgument
 from ..resources import check_resources
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def apply(
 
 @app.command("watch", epilog="Example: [bold]pageturner locations watch hq assets,assignments,licenses[/]")
 def watch(
-    name: Annotated[str, typer.Argument(help="The name of the location.")],
+    name: NameArgument,
     resources: Annotated[str, typer.Argument(help="The resources to mirror from now on, separated by commas.")],
 ) -> None:
     """Choose which resources of a location are mirrored. What is left out stays as it was mirrored last."""
@@ -146,7 +147,7 @@ def watch(
 
 
 @app.command("remove", epilog="Example: [bold]pageturner locations remove hq[/]")
-def remove(name: Annotated[str, typer.Argument(help="The name of the location.")]) -> None:
+def remove(name: NameArgument) -> None:
     """Stop watching a location: its token is erased, what was mirrored is kept."""
     with with_store() as services:
         services.store.locations.remove(name)
@@ -179,7 +180,7 @@ def _is_sure(question: str) -> bool:
 
 
 @app.command("rotate", epilog="Example: [bold]pageturner locations rotate hq new.vpptoken[/]")
-def rotate(name: Annotated[str, typer.Argument(help="The name of the location.")], file: TokenFile) -> None:
+def rotate(name: NameArgument, file: TokenFile) -> None:
     """Put a newer token of the same location in the place of the old one."""
     token = _read(file)
     with with_gate() as services:

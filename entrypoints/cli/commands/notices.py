@@ -12,6 +12,7 @@ from settings import APPLE_URL, read_duration, read_settings
 from ...exits import Exit, Failure
 from ...terminal import as_json, print_rows, say, since, write_json
 from ..context import with_gate, with_store
+from ..options import NameArgument, NamesArgument
 
 if TYPE_CHECKING:
     from storage.notices import StoredNotice
@@ -22,12 +23,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Name = Annotated[str, typer.Argument(help="The name of the location.")]
-
 
 @app.command("subscribe", epilog="Example: pageturner notices subscribe hq --url https://mdm.example.com/notices")
 def subscribe(
-    name: Name,
+    name: NameArgument,
     url: Annotated[str, typer.Option(help="The public URL of `pageturner webhook`: https://…/notices")],
     type_: Annotated[
         list[str] | None, typer.Option("--type", help="The type of notice; can be repeated. The default is all.")
@@ -53,7 +52,7 @@ def subscribe(
 
 @app.command("unsubscribe", epilog="Example: pageturner notices unsubscribe hq")
 def unsubscribe(
-    name: Name,
+    name: NameArgument,
     *,
     claim: Annotated[
         bool, typer.Option("--claim", help="Unsubscribe even if the notices go to another service.")
@@ -71,9 +70,7 @@ def unsubscribe(
 
 @app.command("list", epilog="Example: pageturner notices list hq --limit 20")
 def list_(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
-    ] = None,
+    names: NamesArgument = None,
     limit: Annotated[int, typer.Option(min=1, help="The number of notices to list.")] = 50,
     *,
     unhandled: Annotated[bool, typer.Option("--unhandled", help="Only notices that are not handled yet.")] = False,
@@ -103,9 +100,7 @@ def list_(
 
 @app.command("replay", epilog="Example: pageturner notices replay hq --since 2h")
 def replay(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
-    ] = None,
+    names: NamesArgument = None,
     since_: Annotated[str | None, typer.Option("--since", help="Only notices of the last 90s, 15m, 6h or 7d.")] = None,
     id_: Annotated[
         list[str] | None, typer.Option("--id", help="The notice with this notificationId; can be repeated.")

@@ -9,7 +9,7 @@ import typer
 from ...exits import Exit, Failure
 from ...terminal import print_rows, say
 from ..context import with_store
-from ..options import FormatOption, LimitOption, LocationOption, OutputOption, SpreadsheetsOption
+from ..options import FormatOption, LimitOption, LocationOption, OutputOption, ReportArgument, SpreadsheetsOption
 from ..sheets import Sheet, SheetFormat, format_of, give
 from ..tables import ROWS, print_table
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def report(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    name: Annotated[str | None, typer.Argument(help="The report; without a name, all are listed.")] = None,
+    name: ReportArgument = None,
     location: LocationOption = None,
     where: Annotated[
         list[str] | None,

@@ -1,6 +1,9 @@
 """`pageturner simulate`: Apple's side of the wire, for trying things out."""
 
+import shlex
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +11,7 @@ import typer
 
 from simulator.catalogue import CATALOGUE, Size
 
-from ...terminal import say
+from ...terminal import say, write
 from ...web.server import listen
 
 if TYPE_CHECKING:
@@ -54,11 +57,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     ] = None,
     seed: Annotated[int, typer.Option(help="The seed of the data: the same seed makes the same data.")] = 1,
     tokens: Annotated[Path | None, typer.Option(help="A folder that gets a .vpptoken file for each location.")] = None,
+    *,
+    live: Annotated[bool, typer.Option("--live", help="Let the data change by themselves.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="With --live: the seconds between two changes.")] = 5.0,
 ) -> None:
-    """Play Apple on a port of this machine. The first line of output is JSON: the origin, and the tokens.
+    """Play Apple on a port of this machine. A terminal is told what to do next; a pipe gets a line of JSON first.
 
-    Example: pageturner simulate --tokens . --latency 50
+    Example: pageturner simulate --live
     """
+    from simulator.life import DailyLife
     from simulator.server import announce_to, serve
     from simulator.switches import Switches
     from simulator.world import make_world
@@ -77,9 +84,37 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     switches = Switches(latency=latency / 1000, jitter=jitter / 1000, rate=rate)
     _turn(switches, switch or [])
     world = make_world(locations, size, seed, switches)
-    if tokens is not None:
-        _write_tokens(world, tokens)
-    serve(world, listen(host, port), announce_to(sys.stdout, world))
+    announce = announce_to(sys.stdout, world)
+    if sys.stdout.isatty():
+        folder = tokens or Path(tempfile.mkdtemp(prefix="pageturner-tokens-"))
+        files = _write_tokens(world, folder)
+        announce = partial(_welcome, files, is_live=live)
+    elif tokens is not None:
+        for file, one in zip(_write_tokens(world, tokens), world.locations.values(), strict=True):
+            say(f"{file}: the token of {one.organisation.name}")
+    serve(world, listen(host, port), announce, DailyLife(world, every, seed) if live else None)
+
+
+def _welcome(files: list[Path], origin: str, *, is_live: bool) -> None:
+    """Tell a person what to do with a simulated Apple."""
+    if len(files) == 1:
+        what, add = "1 location", f"pageturner locations add {shlex.quote(str(files[0]))} --name school"
+    else:
+        what = f"{len(files):,} locations"
+        add = f"for file in {shlex.quote(str(files[0].parent))}/*; do pageturner locations add $file; done"
+    write(f"A simulated Apple with {what} listens at {origin}. Ctrl-C ends it.\n")
+    write("Next, in another terminal:\n")
+    soon = " PAGETURNER_DELTA_EVERY=15s" if is_live else ""
+    write(f"    export PAGETURNER_APPLE_URL={origin} PAGETURNER_HOME=~/.pageturner-simulated{soon}")
+    for line in (add, "pageturner sync", "pageturner report licences"):
+        write(f"    {line}")
+    if is_live:
+        write("\nIts data change by themselves. To watch that, each of these in a terminal with the same settings:\n")
+        for line in ("pageturner worker", "pageturner beat", "pageturner changes --follow"):
+            write(f"    {line}")
+    else:
+        write("\nWith --live its data would change by themselves.")
+    sys.stdout.flush()
 
 
 def _turn(switches: "Switches", texts: list[str]) -> None:
@@ -94,13 +129,15 @@ def _turn(switches: "Switches", texts: list[str]) -> None:
         switches.turn({name: value})
 
 
-def _write_tokens(world: "World", folder: Path) -> None:
-    """Write the token of each location into a file of its own."""
+def _write_tokens(world: "World", folder: Path) -> list[Path]:
+    """Write the token of each location into a file of its own, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
+    files = []
     for one in world.locations.values():
         file = folder / f"{one.organisation.uid}.vpptoken"
         file.write_text(one.token + "\n")
-        say(f"{file}: the token of {one.organisation.name}")
+        files.append(file)
+    return files
 
 
 def _read_counts(texts: list[str], known: set[str]) -> dict[str, int]:

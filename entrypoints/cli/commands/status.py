@@ -13,7 +13,7 @@ from settings import read_duration
 from ...exits import Exit, Failure
 from ...terminal import as_json, say, since, until, write_json
 from ..context import with_store
-from ..standing import FOLD_ABOVE, print_notes, print_overview
+from ..options import NamesArgument
 
 if TYPE_CHECKING:
     from orchestration.decisions.overview import LocationView, Overview, StreamView
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
-    ] = None,
+    names: NamesArgument = None,
     *,
     bad: Annotated[bool, typer.Option("--bad", help="Only what is not as it should be.")] = False,
     every: Annotated[bool, typer.Option("--all", help="A row for each list, however many there are.")] = False,
@@ -45,6 +43,7 @@ def status(
         raise Failure("--max-age goes with --check.", Exit.USAGE)
     from ...overview import look, look_closely
     from ..check import check, unknown
+    from ..overview import FOLD_ABOVE, print_notes, print_overview
 
     if is_check:
         if names or bad:

@@ -14,6 +14,7 @@ from storage.states import CrawlKind, Trouble
 from ...exits import INTERRUPTED, Exit, Failure
 from ...terminal import as_json, say, write_json
 from ..context import with_workers
+from ..options import NamesArgument, ResourcesOption
 from ..resources import check_resources
 
 if TYPE_CHECKING:
@@ -34,12 +35,8 @@ class Unsynced:
 
 
 def sync(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="The locations; the default is all.")
-    ] = None,
-    resource: Annotated[
-        list[str] | None, typer.Option(help="The resource; can be repeated. The default is all.")
-    ] = None,
+    names: NamesArgument = None,
+    resource: ResourcesOption = None,
     *,
     full: Annotated[
         bool, typer.Option("--full", help="Crawl everything, even if nothing seems to have changed.")
@@ -54,7 +51,7 @@ def sync(
         check_resources(resource)
     from storage.ledger.pages import PAGES_KEPT
 
-    from ..following import follow_names
+    from ..follower import follow_names
     from ..outcome import sum_up
 
     with with_workers() as context:
@@ -85,12 +82,12 @@ def _follow(
     context: "CommandContext", sync_ids: list[int], opening: Iterator[int], names: list[str]
 ) -> "list[ProgressReport]":
     """Wait for syncs, while the last are still opened; whoever stops waiting is told what is kept, and how to go on."""
-    from ..following import SyncFollower
-    from ..watching import watching
+    from ..display import showing
+    from ..follower import SyncFollower
 
     following = SyncFollower(context, sync_ids)
     try:
-        with watching(context.services) as show:
+        with showing(context.services) as show:
             following.begin(opening, show)
             return following.follow(show) if sync_ids else []
     except KeyboardInterrupt:

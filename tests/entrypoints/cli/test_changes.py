@@ -61,7 +61,7 @@ def test_a_person_reads_sentences(lived):
         "Keynote: +2 assigned, u1, A",
     ]
     assert rest[2] in {"Keynote: +1 assigned, B; -1 assigned, A", "Keynote: -1 assigned, A; +1 assigned, B"}
-    assert rest[3:5] == ["1 users added: u1", "1 users retired: u1"]
+    assert rest[3:5] == ["1 user added: u1", "1 user retired: u1"]
     assert sorted(rest[5:]) == ["200: no longer there, 5 were owned", "Keynote: totalCount 5 -> 6"]
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestration.decisions.progress import QUIET, Stage, progress
+from orchestration.decisions.progress import QUIET, SyncStage, progress
 from storage.closings import Closing
 from storage.states import CrawlKind, CrawlState, Trouble
 from tests.support.examples import NOW, make_report
@@ -28,15 +28,15 @@ def of(*reports, closing=None, rate=0):
 @pytest.mark.parametrize(
     ("reports", "closing", "stage"),
     [
-        ([make_report(OPEN, **READING)], None, Stage.AT_WORK),
-        ([make_report(OPEN, **READING)], REST, Stage.RESTING),
-        ([make_report(OPEN, **READING | {"heard_at": NOW - QUIET})], None, Stage.WAITING),
-        ([make_report(OPEN, **UNREAD)], None, Stage.WAITING),
-        ([make_report(SETTLED, **READING)], REST, Stage.AT_WORK),
-        ([make_report(**READING)], REST, Stage.DONE),
-        ([make_report(FAILED, **READING, trouble=Trouble.PERSON)], None, Stage.NEEDS_YOU),
-        ([make_report(FAILED, **READING, trouble=Trouble.AWAY)], None, Stage.FAILED),
-        ([make_report(FAILED, **READING, trouble=Trouble.AWAY), make_report(**READING)], None, Stage.DONE),
+        ([make_report(OPEN, **READING)], None, SyncStage.AT_WORK),
+        ([make_report(OPEN, **READING)], REST, SyncStage.RESTING),
+        ([make_report(OPEN, **READING | {"heard_at": NOW - QUIET})], None, SyncStage.WAITING),
+        ([make_report(OPEN, **UNREAD)], None, SyncStage.WAITING),
+        ([make_report(SETTLED, **READING)], REST, SyncStage.AT_WORK),
+        ([make_report(**READING)], REST, SyncStage.DONE),
+        ([make_report(FAILED, **READING, trouble=Trouble.PERSON)], None, SyncStage.NEEDS_YOU),
+        ([make_report(FAILED, **READING, trouble=Trouble.AWAY)], None, SyncStage.FAILED),
+        ([make_report(FAILED, **READING, trouble=Trouble.AWAY), make_report(**READING)], None, SyncStage.DONE),
     ],
 )
 def test_where_a_location_is(reports, closing, stage):
@@ -87,4 +87,4 @@ def test_a_rest_counts_down():
 def test_a_location_at_a_time():
     """Each location is for itself, in the order in which they come."""
     found = progress([make_report(**READING, uid="2"), make_report(OPEN, **READING)], {"1": REST}, NOW)
-    assert [(one.uid, one.stage) for one in found] == [("2", Stage.DONE), ("1", Stage.RESTING)]
+    assert [(one.uid, one.stage) for one in found] == [("2", SyncStage.DONE), ("1", SyncStage.RESTING)]

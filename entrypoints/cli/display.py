@@ -1,4 +1,4 @@
-"""Watching: what a command shows of syncs while it waits for them."""
+"""Display: what a command shows of syncs while it waits for them."""
 
 import contextlib
 import threading
@@ -17,7 +17,7 @@ from advice import advise
 from apple.errors import SlowDown
 from apple.texts import clean
 from orchestration.decisions.age import spell_age
-from orchestration.decisions.progress import Stage, SyncProgress, progress
+from orchestration.decisions.progress import SyncProgress, SyncStage, progress
 from storage.ledger.progress import ProgressReport
 
 from ..terminal import messages, say, shorten
@@ -48,7 +48,7 @@ _NAME_WIDTH = 24
 
 
 @contextlib.contextmanager
-def watching(services: "Services") -> Iterator[Show]:
+def showing(services: "Services") -> Iterator[Show]:
     """Yield a function that shows reports as they come: on a terminal in place, elsewhere a line from time to time."""
     rate = 0
 
@@ -110,8 +110,8 @@ class Bars:
 
 def _shown(syncs: Sequence[SyncProgress], most: int) -> Sequence[SyncProgress]:
     """Return which locations have a bar: those at work and at rest, and if there is room, those that wait."""
-    at_work = [one for one in syncs if one.stage in {Stage.AT_WORK, Stage.RESTING}]
-    waiting = [one for one in syncs if one.stage is Stage.WAITING] if len(syncs) <= most else []
+    at_work = [one for one in syncs if one.stage in {SyncStage.AT_WORK, SyncStage.RESTING}]
+    waiting = [one for one in syncs if one.stage is SyncStage.WAITING] if len(syncs) <= most else []
     return [*at_work, *waiting][:most]
 
 
@@ -131,7 +131,7 @@ class _Speed(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Write them."""
-        if (stage := task.fields.get("stage")) is not Stage.AT_WORK:
+        if (stage := task.fields.get("stage")) is not SyncStage.AT_WORK:
             return Text(str(stage), style="yellow", justify="right")
         if not task.speed:
             return Text("")
@@ -168,7 +168,7 @@ class Lines:
             say(f"{_clock(self._last - self._begun)}  {_told(syncs)}")
 
 
-_OVER = {Stage.DONE, Stage.FAILED, Stage.NEEDS_YOU}
+_OVER = {SyncStage.DONE, SyncStage.FAILED, SyncStage.NEEDS_YOU}
 
 
 def _ended(reports: list[ProgressReport], syncs: Sequence[SyncProgress]) -> Iterator[tuple[str, str]]:
@@ -182,7 +182,7 @@ def _ended(reports: list[ProgressReport], syncs: Sequence[SyncProgress]) -> Iter
                 yield str(report.crawl_id), words
         return
     for one in syncs:
-        if one.stage in _OVER and (len(syncs) <= _MANY or one.stage is not Stage.DONE):
+        if one.stage in _OVER and (len(syncs) <= _MANY or one.stage is not SyncStage.DONE):
             yield one.uid, f"{one.name}: {one.stage}, {one.pages:,} pages, {one.records:,} records"
 
 
@@ -195,7 +195,7 @@ def _told(syncs: Sequence[SyncProgress]) -> str:
 
 
 def _at(one: SyncProgress) -> str:
-    if one.stage is Stage.RESTING:
+    if one.stage is SyncStage.RESTING:
         return f"{_pages(one)} pages, {_rest(one)}"
     return f"{_pages(one)} pages, {one.stage}"
 
@@ -205,7 +205,7 @@ def _counted(syncs: Sequence[SyncProgress]) -> str:
     if len(syncs) == 1:
         return ""
     counts = Counter(one.stage for one in syncs)
-    return "".join(f"{counts[stage]:,} {stage} · " for stage in Stage if counts[stage])
+    return "".join(f"{counts[stage]:,} {stage} · " for stage in SyncStage if counts[stage])
 
 
 def _lists(syncs: Sequence[SyncProgress]) -> Iterator[str]:
@@ -219,7 +219,7 @@ def _lists(syncs: Sequence[SyncProgress]) -> Iterator[str]:
 
 
 def _rests(syncs: Sequence[SyncProgress]) -> Iterator[str]:
-    resting = [one for one in syncs if one.stage is Stage.RESTING]
+    resting = [one for one in syncs if one.stage is SyncStage.RESTING]
     yield from (f"{one.name}: {_rest(one)}. {_why(one)}" for one in resting[:_TROUBLES])
     if len(resting) > _TROUBLES:
         yield f"{len(resting) - _TROUBLES:,} more locations rest."
@@ -237,7 +237,7 @@ def _why(one: SyncProgress) -> str:
 
 def _troubles(reports: list[ProgressReport], syncs: Sequence[SyncProgress]) -> Iterator[str]:
     """Yield why locations failed, of the first that did."""
-    failed = {one.uid for one in syncs if one.stage in {Stage.FAILED, Stage.NEEDS_YOU}}
+    failed = {one.uid for one in syncs if one.stage in {SyncStage.FAILED, SyncStage.NEEDS_YOU}}
     words = causes([one for one in reports if one.uid in failed])
     yield from words[:_TROUBLES]
     if len(words) > _TROUBLES:

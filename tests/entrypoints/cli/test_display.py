@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from entrypoints.cli import watching as module
-from entrypoints.cli.watching import Bars, Lines
+from entrypoints.cli import display as module
+from entrypoints.cli.display import Bars, Lines
 from orchestration.decisions.progress import progress
 from storage.closings import Closing
 from storage.states import CrawlKind, CrawlState, Trouble

@@ -1,4 +1,4 @@
-"""Following: a command waits for syncs, and for the names of what they brought."""
+"""Follower: a command waits for syncs, and for the names of what they brought."""
 
 import contextlib
 import time
