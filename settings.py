@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     changes_kept: str = ""
     #: The language in which the store is asked for the names of apps: `en`, `de-de`; `off` asks for none.
     names: str = "en"
+    #: Where people are told what needs them: addresses as Apprise has them, separated by spaces.
+    notify: SecretStr | None = None
+    #: When few licences of an app are left: no more than so many per cent, of at least so many owned.
+    app_low_percent: int = Field(default=5, ge=0, le=100)
+    app_low_least: int = Field(default=10, ge=1)
     #: The embedded servers' socket, set by the command that started them for the workers that it starts.
     embedded_socket: Path | None = None
 
@@ -89,7 +94,7 @@ class Settings(BaseSettings):
     def _wrong_servers(self) -> Iterator[str]:
         if not self.apple_url.startswith(("https://", "http://")):
             yield "PAGETURNER_APPLE_URL must begin with https:// (or http:// for the simulator)."
-        elif not _may_be_plain(self.apple_url):
+        elif not may_be_plain(self.apple_url):
             yield "PAGETURNER_APPLE_URL must begin with https://: over http:// tokens would be sent unencrypted."
         redis, broker = (None if url is None else _text(url) for url in (self.redis_url, self.broker_url))
         for name, url, schemes in (("REDIS", redis, _REDIS), ("BROKER", broker, _BROKERS)):
@@ -183,6 +188,11 @@ class Settings(BaseSettings):
         return _texts(self.secret_keys)
 
     @property
+    def notified(self) -> list[str]:
+        """The addresses at which people are told what needs them."""
+        return [] if self.notify is None else _text(self.notify).split()
+
+    @property
     def webhook_secrets(self) -> list[str]:
         """The secrets that any notice may bring; empty where each location has its own alone."""
         return _texts(self.webhook_secret)
@@ -237,7 +247,7 @@ def read_duration(text: str) -> timedelta:
     return duration
 
 
-def _may_be_plain(url: str) -> bool:
+def may_be_plain(url: str) -> bool:
     """Return whether a token may be sent to an address: by HTTPS, to this host, or to a host without a dot."""
     if not url.startswith("http://"):
         return True

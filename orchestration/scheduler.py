@@ -23,6 +23,8 @@ TEND_EVERY = timedelta(seconds=5)
 REFRESH_EVERY = timedelta(minutes=1)
 SWEEP_EVERY = timedelta(minutes=10)
 NAMES_EVERY = timedelta(seconds=10)
+DELIVER_EVERY = timedelta(seconds=2)
+TELL_EVERY = timedelta(seconds=30)
 
 #: A chore may come early by this share of its interval: clocks and queues are not exact.
 _EARLY = 0.8
@@ -80,6 +82,7 @@ class Scheduler:
         self._store.closings.sweep()
         self._store.waits.sweep(self._store.now())
         self._store.asset_days.sweep(self._store.now())
+        self._store.alerts.sweep(self._store.now())
 
     def claim(self, name: str, every: timedelta) -> bool:
         """Claim a chore: True for one of all the beats that send it."""

@@ -1,12 +1,13 @@
 """The use cases, wired to what they need: to Redis, Celery and Apple in production, and to their twins in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from apple.client import Client
 from storage.clock import Timer
 from storage.store import Store
 
+from .alerts import Teller, Telling
 from .crawl import Crawler
 from .crawl_tasks import CrawlTasks
 from .decisions.timetable import Intervals
@@ -15,6 +16,8 @@ from .gate import Gate
 from .gate.client import GatedClient
 from .gate.closings import GateClosings
 from .gate.limits import ServiceLimits
+from .hook_client import post
+from .hooks import HookSender, Post
 from .metrics import Metrics
 from .names import Namer
 from .queue import TaskQueue
@@ -39,6 +42,9 @@ class Dependencies:
     changes_kept: timedelta | None = None
     #: The language in which apps are named; None where no names are looked up.
     language: str | None = None
+    #: How people are told what they have to know, and programs what changed.
+    telling: Telling = field(default_factory=Telling)
+    post: Post = post
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,8 @@ class UseCases:
     scheduler: Scheduler
     token_checker: TokenChecker
     namer: Namer
+    teller: Teller
+    hook_sender: HookSender
     subscriber: Subscriber
     client: GatedClient
     closings: GateClosings
@@ -73,6 +81,8 @@ def wire(needs: Dependencies) -> UseCases:
         scheduler=Scheduler(store, queue, namer, needs.changes_kept),
         token_checker=TokenChecker(store, client),
         namer=namer,
+        teller=Teller(store, needs.intervals, needs.telling, metrics),
+        hook_sender=HookSender(store, needs.post, metrics),
         subscriber=Subscriber(store, client, limits),
         client=client,
         closings=closings,

@@ -13,6 +13,8 @@ StorageError
 ├── UnknownLocation    no location of that name
 ├── ViewsInUse         the views cannot be made anew
 ├── UnknownColumn      no column of that name
+├── UnknownHook        no hook of that name
+├── UnknownChannel     nor a channel
 ├── StillWatched       a location that is watched is not erased
 ├── StillRead          nor is one whose last requests may be under way
 ├── LocationExists     a location of that uId is watched already
@@ -74,6 +76,14 @@ class ViewsInUse(StorageError):
 
 class UnknownColumn(StorageError):
     """There is no such column."""
+
+
+class UnknownHook(StorageError):
+    """There is no such webhook."""
+
+
+class UnknownChannel(StorageError):
+    """There is no such channel."""
 
 
 class StillWatched(StorageError):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from .audience import hook_positions
 from .database import Database
 from .errors import StillRead, StillWatched
 from .limits import allow
@@ -132,6 +133,7 @@ def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]
         (streams, streams.c.location_id == location_id),
         (comparisons, comparisons.c.location_id == location_id),
         (disagreements, disagreements.c.location_id == location_id),
+        (hook_positions, hook_positions.c.location_id == location_id),
     ]
 
 

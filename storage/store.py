@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+from .alerts import Alerts
+from .channels import Channels
 from .chores import Chores
 from .closings import Closings
 from .database import Database
+from .hooks import Hooks
 from .ledger.crawls import Crawls
 from .ledger.history import History
 from .ledger.pages import Pages
@@ -37,6 +40,10 @@ class Store:
         self.chores = Chores(database)
         self.closings = Closings(database)
         self.listings = Listings(database)
+        # Who is told what: programs, and people.
+        self.hooks = Hooks(database, sealer)
+        self.channels = Channels(database, sealer)
+        self.alerts = Alerts(database)
         # The ledger: what is being read.
         self.syncs = Syncs(database)
         self.streams = Streams(database)

@@ -1,7 +1,7 @@
 """The scheduler's chores, and the tasks of one location that they send."""
 
 from orchestration.decisions.retry import Postponed
-from orchestration.scheduler import TEND_EVERY
+from orchestration.scheduler import DELIVER_EVERY, TELL_EVERY, TEND_EVERY
 
 from .application import app
 from .gated import ChoreTask, LocationTask, SyncTask
@@ -32,6 +32,21 @@ def refresh_all() -> None:
 def name() -> None:
     """Queue a lookup of names, if any is due."""
     services().use_cases.scheduler.name()
+
+
+@app.task(name="pageturner.deliver", base=ChoreTask, queue="messages")
+def deliver() -> None:
+    """Tell hooks what changed."""
+    if services().use_cases.scheduler.claim("deliver", DELIVER_EVERY):
+        services().use_cases.hook_sender.deliver()
+
+
+@app.task(name="pageturner.tell", base=ChoreTask, queue="messages")
+def tell() -> None:
+    """Tell people what they have to know."""
+    if services().use_cases.scheduler.claim("tell", TELL_EVERY):
+        services().use_cases.teller.tell()
+        services().use_cases.teller.send()
 
 
 @app.task(name="pageturner.sweep", base=ChoreTask, queue="clock")

@@ -45,7 +45,7 @@ settings = {
     "task_store_errors_even_if_ignored": False,
     # Separate queues, so that hosts can be given to one kind of work. No priorities: Redis and RabbitMQ order them
     # in opposite ways.
-    "task_queues": [Queue("clock"), Queue("seed"), Queue("page"), Queue("publish"), Queue("names")],
+    "task_queues": [Queue(name) for name in ("clock", "seed", "page", "publish", "names", "messages")],
     "task_default_queue": "seed",
     # They are sent while somebody listens: `tasks.events` switches them.
     "worker_send_task_events": False,

@@ -1,6 +1,14 @@
 """What the scheduler sends, as data. Several beats may run: each chore is claimed in the database by one of them."""
 
-from orchestration.scheduler import NAMES_EVERY, REFRESH_EVERY, SWEEP_EVERY, TEND_EVERY, TICK_EVERY
+from orchestration.scheduler import (
+    DELIVER_EVERY,
+    NAMES_EVERY,
+    REFRESH_EVERY,
+    SWEEP_EVERY,
+    TELL_EVERY,
+    TEND_EVERY,
+    TICK_EVERY,
+)
 
 #: A chore that no worker took in time is dropped: the next one does its work.
 _OPTIONS = {"queue": "clock", "expires": 300.0}
@@ -14,6 +22,9 @@ schedule = {
     "refresh": {"task": "pageturner.refresh_all", "schedule": REFRESH_EVERY, "options": _OPTIONS},
     # Looks up the names of apps.
     "name": {"task": "pageturner.name", "schedule": NAMES_EVERY, "options": _OPTIONS},
+    # Tells hooks what changed, and people what they have to know.
+    "deliver": {"task": "pageturner.deliver", "schedule": DELIVER_EVERY, "options": _OPTIONS | {"queue": "messages"}},
+    "tell": {"task": "pageturner.tell", "schedule": TELL_EVERY, "options": _OPTIONS | {"queue": "messages"}},
     # Drops old pages, crawls and notices.
     "sweep": {"task": "pageturner.sweep", "schedule": SWEEP_EVERY, "options": _OPTIONS},
 }

@@ -11,8 +11,10 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from advice import explain
+from advice import advised, explain
 from apple.client import DEADLINE_SECONDS, Client
+from orchestration.alerts import Telling
+from orchestration.decisions.alerts import Scarcity
 from orchestration.decisions.timetable import Intervals
 from orchestration.gate import Gate
 from orchestration.gate.board import OutageBoard
@@ -22,6 +24,7 @@ from orchestration.metrics import MetricsStore
 from orchestration.queue import TaskQueue
 from orchestration.use_cases import Dependencies, UseCases, wire
 from settings import Settings, WrongSettings, read_settings
+from storage.channels import AlertChannel
 from storage.clock import SystemTimer
 from storage.database import open_database
 from storage.errors import DatabaseAway
@@ -120,6 +123,14 @@ def build(settings: Settings) -> Services:
         intervals=Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")}),
         changes_kept=settings.changes_kept_for,
         language=settings.language,
+        telling=Telling(
+            advise=advised,
+            scarcity=Scarcity(least=settings.app_low_least, percent=settings.app_low_percent),
+            channels=[
+                AlertChannel(name=f"environment-{number}", url=url)
+                for number, url in enumerate(settings.notified, start=1)
+            ],
+        ),
     )
     return Services(
         settings=settings,

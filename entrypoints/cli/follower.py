@@ -76,6 +76,14 @@ def _follow_names(services: "Services") -> None:
         time.sleep(_LOOK_SECONDS)
 
 
+def tell_all(services: "Services") -> None:
+    """Tell people and programs what this command brought: where no scheduler runs, nobody else does it."""
+    with contextlib.suppress(DatabaseAway, KeyboardInterrupt):
+        services.use_cases.hook_sender.deliver()
+        services.use_cases.teller.tell()
+        services.use_cases.teller.send()
+
+
 class SyncFollower:
     """Waits for syncs, and shows how far their crawls are."""
 

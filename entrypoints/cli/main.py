@@ -39,6 +39,7 @@ PLACES = {
     "sync": Place("sync", "sync", "Bring the mirror in step with Apple, and wait for it."),
     "status": Place("status", "status", "Show how old each mirrored list is, what is wrong and what to do."),
     "notices": Place("notices", "app", "Receive Apple's notices of changes: subscribe, list, replay."),
+    "notify": Place("notify", "app", "Tell people what needs them, and programs what changed."),
     "accept": Place("accept", "accept", "Let deletes that were held back through, or a new owner of a location."),
     "export": Place("export", "export", "Write the records of a resource under Apple's own field names."),
     "report": Place("report", "report", "Answer a question: what is left, who has what, what does not add up."),

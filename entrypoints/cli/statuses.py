@@ -14,7 +14,9 @@ from storage.errors import (
     StillRead,
     StillWatched,
     StorageError,
+    UnknownChannel,
     UnknownColumn,
+    UnknownHook,
     UnknownLocation,
 )
 
@@ -22,7 +24,7 @@ from ..exits import Exit, Failure
 
 #: The first line with a class of the error decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
-    ((WrongSettings, UnknownLocation, UnknownColumn, StillWatched), Exit.USAGE),
+    ((WrongSettings, UnknownLocation, UnknownColumn, UnknownHook, UnknownChannel, StillWatched), Exit.USAGE),
     ((TokenRefused, NotOurs, NeedsPerson, HeldElsewhere, Forbidden, RefusedByDatabase), Exit.PERSON),
     ((Away, SlowDown, NoPermit, DatabaseAway, StillRead, RedisError, OperationalError), Exit.AWAY),
     ((AppleError, StorageError, NotTaken), Exit.FAILED),

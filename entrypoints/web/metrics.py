@@ -29,6 +29,8 @@ COUNTERS = {
     "changes": (("resource", "op"), "Changes of the mirror."),
     "crawls": (("resource", "kind", "outcome"), "Crawls that ended."),
     "notices": (("result",), "Requests to the receiver."),
+    "deliveries": (("hook", "outcome"), "Deliveries to hooks: taken, or failed (each is tried again)."),
+    "messages": (("channel", "outcome"), "Messages to people: sent, or failed (each is tried again)."),
     "names": (("outcome",), "Apps looked up by name: found, missed (that store has none), or failed (no answer)."),
 }
 DURATIONS = {

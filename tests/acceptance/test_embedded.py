@@ -118,7 +118,7 @@ def test_help_offers_what_is_ours(path):
     """No group of commands offers to change a shell's files."""
     done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"})
     assert "sync" in done.stdout or "list" in done.stdout
-    assert "completion" not in done.stdout
+    assert "--install-completion" not in done.stdout
 
 
 def test_a_keeper_that_died(laptop):

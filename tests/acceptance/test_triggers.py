@@ -10,11 +10,13 @@ from datetime import datetime
 import pytest
 import requests
 import sqlalchemy as sa
+from standardwebhooks.webhooks import Webhook
 
 from apple.resources import RESOURCES, Paging
 from orchestration.scheduler import TICK_EVERY
 from storage.schema import crawls, locations, notices, streams, syncs
 from tests.support.notifier import make_notice, send, send_many
+from tests.support.receiver import running_receiver
 from tests.support.sentry import running_sink
 from tests.support.site import await_true, kill, running_site
 
@@ -105,6 +107,35 @@ def test_a_change_is_in_the_mirror_soon(site, place):
         await_true(lambda: is_mirrored(place), "the change is mirrored", seconds=SOON)
     assert {one["statuses"][-1] for one in site.cluster.apple.notices(place.uid)} == {200}
     assert any(change.op == "delete" for change in place.changes("assignments"))
+
+
+def test_a_program_is_told_soon(site, place, tmp_path):
+    """What Apple tells of is with a webhook's receiver within seconds, signed, and whole if it asked for records."""
+    with running_receiver() as receiver:
+        file = tmp_path / "notify.toml"
+        file.write_text(
+            f'[[webhook]]\nname = "mdm"\nurl = "{receiver.url}"\nlocations = ["{place.name}"]\nrecords = true'
+        )
+        assert site.cluster.run("notify", "apply", str(file)).returncode == 0
+        secret = site.cluster.run("notify", "secret", "mdm").stdout.strip()
+        place.change(resource="users", insert=2)
+        await_true(lambda: len(told(receiver, "users")) >= 2, "the receiver is told", seconds=SOON)
+        headers, body = receiver.deliveries[0]
+        assert Webhook(secret).verify(body, headers)["data"]["location"] == place.name
+        assert all(change["after"]["clientUserId"] for change in told(receiver, "users"))
+        assert site.cluster.run("notify", "apply", "--prune", str(empty(tmp_path))).returncode == 0
+
+
+def empty(folder):
+    """Return a file that names nobody."""
+    file = folder / "nobody.toml"
+    file.touch()
+    return file
+
+
+def told(receiver, resource):
+    """Return the changes of a list that a receiver was told."""
+    return [one for event in receiver.events() for one in event["data"]["changes"] if one["resource"] == resource]
 
 
 def test_flower_lists_what_was_done(site, place):

@@ -15,6 +15,7 @@ from apple.texts import clean
 
 from ...exits import Exit, Failure
 from ...terminal import as_json, say, write, write_json
+from ..bookmarks import read_bookmark, write_bookmark
 from ..completions import location_names
 from ..context import with_store
 from ..moments import read_moment
@@ -60,9 +61,6 @@ Location = Annotated[
 Follow = Annotated[bool, typer.Option("--follow", help="Go on with what changes from now on, until Ctrl-C.")]
 ShowBookmark = Annotated[bool, typer.Option("--bookmark", help="Print the current bookmark, and no changes.")]
 
-#: No number of a change is longer.
-_DIGITS = 18
-
 #: Writes changes, and returns the number of the last of them.
 _Write = Callable[[Iterable["Change"]], int]
 
@@ -98,7 +96,7 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         feed.recognise()
         extent = feed.extent()
         if bookmark:
-            write(_bookmark(extent, extent.last))
+            write(write_bookmark(extent, extent.last))
             return
         seq = _start(after, since, extent)
         sieve = Sieve(
@@ -121,7 +119,7 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
 def _start(after: str | None, since: str | None, extent: "Extent") -> int:
     """Return the number after which the changes are shown; say so if what was asked for is no longer kept."""
     if after is not None:
-        return _read(after, extent)
+        return read_bookmark(after, extent)
     if since is None and extent.pruned:
         say(f"Changes up to {extent.pruned} are no longer kept.")
     return extent.pruned
@@ -145,7 +143,7 @@ def _follow(services: "Services", seq: int, sieve: "Sieve", writer: _Write) -> N
 def _writer(format_: FeedFormat, services: "Services", extent: "Extent") -> _Write:
     if format_ is FeedFormat.NDJSON:
         return lambda some: _each(
-            some, lambda one: write_json({"bookmark": _bookmark(extent, one.seq), **as_json(one)})
+            some, lambda one: write_json({"bookmark": write_bookmark(extent, one.seq), **as_json(one)})
         )
     if format_ is FeedFormat.CSV:
         return _csv_writer(extent)
@@ -168,7 +166,7 @@ def _csv_writer(extent: "Extent") -> _Write:
     sheet.writeheader()
 
     def write_one(change: "Change") -> None:
-        row: dict[str, Any] = {"bookmark": _bookmark(extent, change.seq), **as_json(change)}
+        row: dict[str, Any] = {"bookmark": write_bookmark(extent, change.seq), **as_json(change)}
         row["at"] = change.at.astimezone(UTC).isoformat(timespec="seconds")
         for name in ("key", "before", "after"):
             row[name] = "" if row[name] is None else json_.dumps(row[name], ensure_ascii=False)
@@ -199,26 +197,3 @@ def _called(services: "Services", app: str) -> list[str]:
     if not found:
         raise Failure(f"No app or book is called '{clean(app)}': `pageturner report apps` lists them.", Exit.USAGE)
     return found
-
-
-def _bookmark(extent: "Extent", seq: int) -> str:
-    return f"{extent.name}:{seq}"
-
-
-def _read(after: str, extent: "Extent") -> int:
-    """Read a bookmark; one that this feed cannot go on from is refused, for its reader would miss something."""
-    name, _, number = after.rpartition(":")
-    if not number.isascii() or not number.isdecimal() or len(number) > _DIGITS:
-        raise Failure(f"--after: '{clean(after)}' is neither a number nor a bookmark.", Exit.USAGE)
-    seq = int(number)
-    anew = "Begin anew: take `pageturner changes --bookmark`, then export, then read on from there."
-    if name and name != extent.name:
-        words = "This bookmark is of another feed: the database is another one, or was restored from a backup."
-        raise Failure(f"{words} {anew}", Exit.USAGE)
-    if seq > extent.last:
-        words = f"{seq} lies beyond the feed, which ends with {extent.last}: it is of another database."
-        raise Failure(f"{words} {anew}", Exit.USAGE)
-    if seq < extent.pruned:
-        words = f"{seq} is too long ago: changes up to {extent.pruned} are no longer kept (PAGETURNER_CHANGES_KEPT)."
-        raise Failure(f"{words} {anew}", Exit.USAGE)
-    return seq

@@ -15,10 +15,12 @@ def key() -> None:
 
 
 def reseal() -> None:
-    """Seal every token anew with the first of PAGETURNER_SECRET_KEYS: the others are then needed no more.
+    """Seal every token and secret anew with the first of PAGETURNER_SECRET_KEYS: the others are then needed no more.
 
     Example: pageturner reseal
     """
     with with_store() as services:
-        count = services.store.locations.reseal()
-    say(f"Sealed with the first key: {count} tokens. Restart everything before you take the others away.")
+        store = services.store
+        tokens, others = store.locations.reseal(), store.hooks.reseal() + store.channels.reseal()
+    say(f"Sealed with the first key: {tokens} tokens, and {others} addresses and secrets of those who are told.")
+    say("Restart everything before you take the other keys away.")

@@ -51,7 +51,7 @@ def sync(
         check_resources(resource)
     from storage.ledger.pages import PAGES_KEPT
 
-    from ..follower import follow_names
+    from ..follower import follow_names, tell_all
     from ..outcome import sum_up
 
     with with_workers() as context:
@@ -73,6 +73,7 @@ def sync(
         _warn(context.services.store.locations.watched([one.name for one in locations]))
         if context.worker is not None:
             follow_names(context.services)
+            tell_all(context.services)
     status = verdict(reports, unsynced)
     if status:
         raise typer.Exit(status)

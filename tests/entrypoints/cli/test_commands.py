@@ -136,7 +136,7 @@ def test_tokens_are_sealed_anew(terminal):
     old = (terminal.home / "key").read_text().strip()
     new = make_key()
     terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", f"{new},{old}")
-    assert "Sealed with the first key: 1 tokens." in terminal.run("reseal").err
+    assert "Sealed with the first key: 1 tokens, and 0 addresses" in terminal.run("reseal").err
     store = FilledStore(terminal.store.database, Sealer([new]))
     assert store.locations.token(store.location).text == make_token().text
     terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", "not-a-key")
