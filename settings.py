@@ -53,34 +53,43 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PAGETURNER_", frozen=True, env_ignore_empty=True)
 
-    home: Path = Field(default_factory=lambda: Path.home() / ".pageturner")
-    redis_url: SecretStr | None = None
-    broker_url: SecretStr | None = None
-    database_url: SecretStr | None = None
-    apple_url: str = APPLE_URL
-    secret_keys: SecretStr | None = None
-    #: Secrets that are valid for the notices of every location, separated by commas.
-    webhook_secret: SecretStr | None = None
-    #: The format of logs: text for people, or a JSON object a line.
-    log_format: Literal["text", "json"] = "text"
-    #: Where bugs are reported, and the name of this installation there.
-    sentry_dsn: SecretStr | None = None
-    environment: str = "production"
-    #: How often a stream is looked at, everything is listed, and everything is read: `15m`, or by resource.
-    delta_every: str = ""
-    full_every: str = ""
-    deep_every: str = ""
-    #: How long changes are kept in the feed: `90d`; empty for ever.
-    changes_kept: str = ""
-    #: The language in which the store is asked for the names of apps: `en`, `de-de`; `off` asks for none.
-    names: str = "en"
-    #: Where people are told what needs them: addresses as Apprise has them, separated by spaces.
-    notify: SecretStr | None = None
-    #: When few licences of an app are left: no more than so many per cent, of at least so many owned.
-    app_low_percent: int = Field(default=5, ge=0, le=100)
-    app_low_least: int = Field(default=10, ge=1)
-    #: The embedded servers' socket, set by the command that started them for the workers that it starts.
-    embedded_socket: Path | None = None
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".pageturner", description="The folder of the embedded data and key."
+    )
+    redis_url: SecretStr | None = Field(default=None, description="The Redis of the gates, and of Celery's results.")
+    broker_url: SecretStr | None = Field(default=None, description="Celery's broker; the default is the same Redis.")
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL, or SQLite; else SQLite in the home.")
+    apple_url: str = Field(default=APPLE_URL, description="Where Apple answers.")
+    secret_keys: SecretStr | None = Field(
+        default=None, description="The keys that seal tokens, separated by commas; the first seals new ones."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Secrets that are valid for the notices of every location, separated by commas."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="The format of logs: `text` for people, or a JSON object a line."
+    )
+    sentry_dsn: SecretStr | None = Field(default=None, description="Where bugs are reported.")
+    environment: str = Field(default="production", description="The name of this installation in Sentry.")
+    delta_every: str = Field(
+        default="", description="How often a stream is checked for changes: `30m`, or by resource, `1h,assignments=5m`."
+    )
+    full_every: str = Field(default="", description="How often everything is listed, as above.")
+    deep_every: str = Field(default="", description="How often everything is read whatever Apple says, as above.")
+    changes_kept: str = Field(default="", description="How long changes are kept in the feed: `90d`; else for ever.")
+    names: str = Field(
+        default="en", description="The language in which apps are named: `en`, `de-de`; `off` asks nobody."
+    )
+    notify: SecretStr | None = Field(
+        default=None, description="Where people are told what needs them: Apprise addresses, separated by spaces."
+    )
+    app_low_percent: int = Field(
+        default=5, ge=0, le=100, description="An app is low with no more than so many per cent of its licences left."
+    )
+    app_low_least: int = Field(default=10, ge=1, description="Of an app of which fewer are owned, nobody is told.")
+    embedded_socket: Path | None = Field(
+        default=None, description="The embedded servers' socket: set by a command for the workers that it starts."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

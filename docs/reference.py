@@ -1,10 +1,19 @@
 """Writes the documents that are made from the code: `make reference`."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import typer
+
+from advice import advise
+from apple.errors import NUMBERS
+from entrypoints.cli.main import PLACES, app
+from entrypoints.web.metrics import described_metrics
+from settings import Settings
 from storage.views import VIEWS, View
 
 FOLDER = Path(__file__).resolve().parent
@@ -75,8 +84,78 @@ def _section(view: View) -> str:
 """
 
 
+def reference() -> str:
+    """Return the document of commands, settings, metrics and errors."""
+    return "\n".join([_REFERENCE, *_commands(), *_settings(), *_metrics(), *_errors()])
+
+
+_REFERENCE = """# Reference
+
+Written from the code by `make reference`: commands, settings, metrics, and Apple's error numbers. The views are in
+[reports.md](reports.md), the JSON of commands in [data.md](data.md)."""
+
+
+def _commands() -> Iterator[str]:
+    yield "\n## Commands\n\n`pageturner COMMAND --help` has the same.\n"
+    for name, command in sorted(_all_commands()):
+        about = (command.help or "").split("\n\n")[0].replace("\n", " ").strip()
+        yield f"### pageturner {name}\n\n{about}\n"
+        rows = [_option(one) for one in command.params if not getattr(one, "hidden", False)]
+        rows = [row for row in rows if not row.startswith("| `--help`")]
+        if rows:
+            yield "\n".join(["| argument | is |", "| --- | --- |", *rows]) + "\n"
+
+
+def _all_commands() -> Iterator[tuple[str, Any]]:
+    group: Any = typer.main.get_command(app)
+    for name in PLACES:
+        command = group.commands[name]
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {inner}", one) for inner, one in command.commands.items())
+        else:
+            yield name, command
+
+
+def _option(one: Any) -> str:
+    is_argument = one.param_type_name == "argument"
+    names = (one.metavar or one.name).upper().strip("_") if is_argument else ", ".join(one.opts)
+    return f"| `{names}` | {_cell(one.help or '')} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings\n\n| variable | is | default |\n| --- | --- | --- |"
+    for name, field in Settings.model_fields.items():
+        if name == "embedded_socket":  # no setting of a person
+            continue
+        default = "~/.pageturner" if name == "home" else field.default
+        shown = f"`{default}`" if default not in {None, ""} else ""
+        yield f"| `PAGETURNER_{name.upper()}` | {_cell(field.description or '')} | {shown} |"
+
+
+def _metrics() -> Iterator[str]:
+    yield "\n## Metrics\n\nWhat `pageturner metrics` serves to Prometheus.\n"
+    yield "| metric | labels | is |\n| --- | --- | --- |"
+    for metric, labels, words in described_metrics():
+        yield f"| `{metric}` | {', '.join(labels)} | {_cell(words)} |"
+
+
+def _errors() -> Iterator[str]:
+    yield "\n## Apple's errors\n\nWhat each of Apple's numbers means here, and what to do about it.\n"
+    yield "| numbers | means | what to do |\n| --- | --- | --- |"
+    found: dict[tuple[str, str], list[int]] = {}
+    for number, meaning in sorted(NUMBERS.items()):
+        words = f"{(meaning.error.__doc__ or '').strip().removesuffix('.')} ({meaning.words})."
+        found.setdefault((words, advise("", meaning.error.__name__)), []).append(number)
+    for (words, advice), numbers in found.items():
+        yield f"| {', '.join(map(str, numbers))} | {words} | {advice} |"
+
+
 #: Every document, by the name of its file.
-DOCUMENTS = {"reports.md": reports}
+DOCUMENTS = {"reports.md": reports, "reference.md": reference}
 
 
 def main() -> None:

@@ -50,6 +50,45 @@ _ZEROS: dict[str, tuple[tuple[str, ...], ...]] = {
 _PLACE = ("location", "uid")
 _STREAM = (*_PLACE, "resource")
 
+#: What stands at the moment: name, labels and description.
+GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
+    "up": (("part",), "Whether a part answers."),
+    "queue_messages": (("queue",), "Messages that wait for a worker."),
+    "gate_in_flight": (_PLACE, "Requests at Apple now."),
+    "gate_parked": (_PLACE, "Messages that wait at the gate."),
+    "gate_admitted": (_PLACE, "Messages that were let through."),
+    "gate_shut_seconds": (_PLACE, "How long it stays shut."),
+    "alarm": ((), "0 OK, 1 warning, 2 critical, as `status --check` has it."),
+    "oldest_due_seconds": ((), "How long the oldest due stream has waited for its crawl."),
+    "round_timestamp_seconds": (("round",), "When each chore of the scheduler last ran."),
+    "notices_unhandled": ((), "Notices that are not handled yet."),
+    "notices_oldest_seconds": ((), "The age of the oldest notice that is not handled."),
+    "stream_last_success_timestamp_seconds": (_STREAM, "When the last crawl was opened that left the mirror in step."),
+    "stream_records": (_STREAM, "Records in the mirror."),
+    "stream_failures": (_STREAM, "Failures in a row."),
+    "stream_held_deletes": (_STREAM, "Deletes that are held."),
+    "stream_interval_seconds": (_STREAM, "How often the stream is due."),
+    "stream_late": (_STREAM, "0 in step, 1 late, 2 failing, as `status` has it."),
+    "stream_state": ((*_STREAM, "state"), "1 for the present state of the stream, as `status` has it."),
+    "location_state": ((*_PLACE, "state"), "1 for the present state of the location's token."),
+    "token_expiry_timestamp_seconds": (_PLACE, "When a token ends."),
+}
+
+
+def described_metrics() -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield the name, the labels and the description of every metric."""
+    for name, (labels, words) in GAUGES.items():
+        yield f"pageturner_{name}", labels, words
+    for name, (labels, words) in COUNTERS.items():
+        yield f"pageturner_{name}_total", labels, words
+    for name, (labels, words) in DURATIONS.items():
+        yield f"pageturner_{name}", labels, f"{words} A histogram, in seconds."
+
+
+def _gauge(name: str, value: float | None = None) -> GaugeMetricFamily:
+    labels, words = GAUGES[name]
+    return GaugeMetricFamily(f"pageturner_{name}", words, value, labels or None)
+
 
 class MetricsCollector(Collector):
     """Collects the metrics of an installation."""
@@ -60,7 +99,7 @@ class MetricsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return all metrics; a server that does not answer is reported as down."""
-        up = GaugeMetricFamily("pageturner_up", "Whether a part answers.", labels=["part"])
+        up = _gauge("up")
         services = self._find()
         for part, read in (("redis", _of_redis), ("database", _of_database), ("broker", self._of_broker)):
             try:
@@ -75,7 +114,7 @@ class MetricsCollector(Collector):
         depths = self._depths()
         if not depths:
             return
-        messages = GaugeMetricFamily("pageturner_queue_messages", "Messages that wait for a worker.", labels=["queue"])
+        messages = _gauge("queue_messages")
         for queue, count in depths.items():
             messages.add_metric([queue], count)
         yield messages
@@ -99,10 +138,10 @@ def _of_redis(services: "Services") -> Iterator[Metric]:
 
 def _of_gates(services: "Services") -> Iterator[Metric]:
     gauges = {
-        "in_flight": GaugeMetricFamily("pageturner_gate_in_flight", "Requests at Apple now.", labels=_PLACE),
-        "waiting": GaugeMetricFamily("pageturner_gate_parked", "Messages that wait at the gate.", labels=_PLACE),
-        "admitted": GaugeMetricFamily("pageturner_gate_admitted", "Messages that were let through.", labels=_PLACE),
-        "shut_seconds": GaugeMetricFamily("pageturner_gate_shut_seconds", "How long it stays shut.", labels=_PLACE),
+        "in_flight": _gauge("gate_in_flight"),
+        "waiting": _gauge("gate_parked"),
+        "admitted": _gauge("gate_admitted"),
+        "shut_seconds": _gauge("gate_shut_seconds"),
     }
     for location in services.store.locations.being_synced():
         sight = services.gate.look(location.uid)
@@ -114,48 +153,30 @@ def _of_gates(services: "Services") -> Iterator[Metric]:
 def _of_database(services: "Services") -> Iterator[Metric]:
     overview = look(services)
     now = overview.now
-    yield GaugeMetricFamily(
-        "pageturner_alarm", "0 OK, 1 warning, 2 critical, as `status --check` has it.", overview.alarm
-    )
+    yield _gauge("alarm", overview.alarm)
     yield from _of_tokens(overview)
     yield from _of_streams(overview)
     due = services.store.streams.oldest_due(now)
     late = 0.0 if due is None else max(0.0, (now - due).total_seconds())
-    yield GaugeMetricFamily(
-        "pageturner_oldest_due_seconds", "How long the oldest due stream has waited for its crawl.", late
-    )
-    rounds = GaugeMetricFamily(
-        "pageturner_round_timestamp_seconds", "When each chore of the scheduler last ran.", labels=["round"]
-    )
+    yield _gauge("oldest_due_seconds", late)
+    rounds = _gauge("round_timestamp_seconds")
     for name, moment in services.store.chores.last().items():
         rounds.add_metric([name], moment.timestamp())
     yield rounds
     unhandled, oldest = services.store.notices.unhandled()
-    yield GaugeMetricFamily("pageturner_notices_unhandled", "Notices that are not handled yet.", unhandled)
+    yield _gauge("notices_unhandled", unhandled)
     waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
-    yield GaugeMetricFamily(
-        "pageturner_notices_oldest_seconds", "The age of the oldest notice that is not handled.", waits
-    )
+    yield _gauge("notices_oldest_seconds", waits)
 
 
 def _of_streams(overview: Overview) -> Iterator[Metric]:
-    success = GaugeMetricFamily(
-        "pageturner_stream_last_success_timestamp_seconds",
-        "When the last crawl was opened that left the mirror in step.",
-        labels=_STREAM,
-    )
-    records = GaugeMetricFamily("pageturner_stream_records", "Records in the mirror.", labels=_STREAM)
-    failures = GaugeMetricFamily("pageturner_stream_failures", "Failures in a row.", labels=_STREAM)
-    held = GaugeMetricFamily("pageturner_stream_held_deletes", "Deletes that are held.", labels=_STREAM)
-    every = GaugeMetricFamily("pageturner_stream_interval_seconds", "How often the stream is due.", labels=_STREAM)
-    late = GaugeMetricFamily(
-        "pageturner_stream_late", "0 in step, 1 late, 2 failing, as `status` has it.", labels=_STREAM
-    )
-    state = GaugeMetricFamily(
-        "pageturner_stream_state",
-        "1 for the present state of the stream, as `status` has it.",
-        labels=[*_STREAM, "state"],
-    )
+    success = _gauge("stream_last_success_timestamp_seconds")
+    records = _gauge("stream_records")
+    failures = _gauge("stream_failures")
+    held = _gauge("stream_held_deletes")
+    every = _gauge("stream_interval_seconds")
+    late = _gauge("stream_late")
+    state = _gauge("stream_state")
     for one in overview.locations:
         for view in one.streams:
             verdict, stream = view.verdict, view.stream
@@ -171,10 +192,8 @@ def _of_streams(overview: Overview) -> Iterator[Metric]:
 
 
 def _of_tokens(overview: Overview) -> Iterator[Metric]:
-    state = GaugeMetricFamily(
-        "pageturner_location_state", "1 for the present state of the location's token.", labels=[*_PLACE, "state"]
-    )
-    expires = GaugeMetricFamily("pageturner_token_expiry_timestamp_seconds", "When a token ends.", labels=_PLACE)
+    state = _gauge("location_state")
+    expires = _gauge("token_expiry_timestamp_seconds")
     for view in overview.locations:
         one = view.location
         state.add_metric([one.name, one.uid, view.token.state], 1)
