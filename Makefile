@@ -11,8 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.run ## crawl a simulated organisation that changes meanwhile, and compare: about a minute
-	@$(BIN)/pageturner demo
+demo: $(VENV)/.run ## crawl a simulated organisation that changes meanwhile, and compare: about a minute; KEEP=1 keeps it
+	@$(BIN)/pageturner demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.dev ## run all tests, on servers of their own
 	@$(BIN)/python -m pytest

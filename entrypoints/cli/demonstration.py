@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from apple.resources import RESOURCES, Paging
 from apple.tokens import parse_token
+from orchestration.gate.client import TERMINAL_WAIT_SECONDS
 from orchestration.gate.memory import IN_FLIGHT_LIMIT
 from storage.ledger.progress import ProgressReport
 from storage.locations import Location
@@ -28,7 +29,7 @@ from ..exits import Exit, Failure
 from ..terminal import say, write
 from .context import CommandContext, with_workers
 from .display import showing
-from .follower import SyncFollower
+from .follower import SyncFollower, follow_names
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -81,17 +82,18 @@ def demonstrate(*, is_kept: bool) -> None:
     home = Path(tempfile.mkdtemp(prefix="pageturner-demo-"))
     try:
         with _environment(home), _simulator() as apple:
-            is_exact = _run(apple)
+            is_exact = _run(apple, is_kept=is_kept)
     finally:
         if not is_kept:
             shutil.rmtree(home, ignore_errors=True)
     if is_kept:
-        say(f"The database is kept. Look at it with: PAGETURNER_HOME={home} pageturner status")
+        say("The mirror is kept. Ask it, for instance:")
+        say(f"    PAGETURNER_HOME={home} {Path(sys.executable).parent / 'pageturner'} report licences")
     if not is_exact:
         raise Failure("The mirror is not what Apple has.", Exit.FAILED)
 
 
-def _run(apple: _Apple) -> bool:
+def _run(apple: _Apple, *, is_kept: bool) -> bool:
     os.environ["PAGETURNER_APPLE_URL"] = apple.origin
     sizes = {name: len(apple.truth(name)) for name in RESOURCES}
     records = f"{len(sizes)} lists of {sum(sizes.values()):,} records"
@@ -108,6 +110,9 @@ def _run(apple: _Apple) -> bool:
         say("Some more has changed, and now the data are quiet: a second sync asks for the difference.")
         again = _sync(context, location)
         is_exact = _compare(context.services, apple, first, again)
+        if is_kept:  # with the names of the apps, for which Apple says in which country's store they are
+            context.services.use_cases.token_checker.check(location, TERMINAL_WAIT_SECONDS)
+            follow_names(context.services)
         return _judge(traffic, seconds, json.loads(apple.ask("traffic")), is_exact=is_exact)
 
 

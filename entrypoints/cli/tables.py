@@ -39,7 +39,10 @@ def _say_age(rows: Sequence[Sequence[Any]], count: int, *, left_out: int) -> Non
     moments = [row[-1] for row in rows if row[-1] is not None]
     age = f", as of {since(min(moments))}" if moments else ""
     more = "" if count == len(rows) else " --limit, or --output FILE, gives more."
-    hidden = f" {left_out} columns did not fit: --columns, or a wider window, shows them." if left_out else ""
+    hidden = ""
+    if left_out:
+        what = "1 column" if left_out == 1 else f"{left_out} columns"
+        hidden = f" {what} did not fit: --columns, or a wider window, shows more."
     say(f"{words}{age}.{more}{hidden}")
 
 
