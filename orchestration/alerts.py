@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from storage.alerts import Alert, AlertMessage
+from storage.alerts import Alert, AlertMessage, AlertPosition, Settled
 from storage.channels import AlertChannel
 from storage.store import Store
 
@@ -58,25 +58,30 @@ class Teller:
 
     def tell(self) -> int:
         """Find what is new, and store the messages that tell of it; return how many there are."""
-        channels = self.channels()
-        if not channels:
-            return 0
+        channels, position = self.channels(), self._store.alerts.position()
         name, last = self._store.alerts.extent()
+        version = 0 if position is None else position.version
+        here = AlertPosition(feed=name, seq=last, version=version)
+        if not channels:  # whoever is told later is not told what was bought before
+            if position is None or (position.feed, position.seq) != (name, last):
+                self._store.alerts.settle(Settled(position=here))
+            return 0
         standing = self._store.alerts.standing()
-        now = [*self._of_locations(), *self._of_apps(standing), *self._of_purchases(name, last)]
+        now = [*self._of_locations(), *self._of_apps(standing), *self._of_purchases(position, here)]
         names = {one.uid: one.name for one in self._store.locations.watched()}
         found = news(now, standing, names)
         told = [message for one in channels if (message := compose(one, found.told)) is not None]
-        self._store.alerts.settle(found.begun, found.ended, told, (name, last))
-        return len(told)
+        settled = Settled(position=here, begun=found.begun, ended=found.ended, told=told)
+        return len(told) if self._store.alerts.settle(settled) else 0
 
-    def send(self) -> int:
-        """Send the messages that are due; return how many were taken."""
+    def send(self, keep: Callable[[], None] = lambda: None) -> int:
+        """Send the messages that are due; return how many were taken. `keep` is called before each."""
         channels = {one.name: one for one in self.channels()}
         sent = 0
         for message in self._store.alerts.due(self._store.now(), _AT_ONCE):
-            channel = channels.get(message.channel)
-            sent += self._try(message, channel)
+            keep()
+            if self._store.alerts.claim(message.id, self._store.now()):
+                sent += self._try(message, channels.get(message.channel))
         return sent
 
     def _try(self, message: AlertMessage, channel: AlertChannel | None) -> bool:
@@ -109,11 +114,10 @@ class Teller:
         apps = self._store.alerts.scarce(self._telling.scarcity.least, 2 * self._telling.scarcity.percent)
         return list(of_apps(apps, self._telling.scarcity, standing))
 
-    def _of_purchases(self, feed: str, last: int) -> Sequence[Alert]:
+    def _of_purchases(self, position: AlertPosition | None, here: AlertPosition) -> Sequence[Alert]:
         """Find the licences that were gained since the last round; at the first, and in another feed, none."""
-        position = self._store.alerts.position()
-        if position is None or position[0] != feed or position[1] >= last:
+        if position is None or position.feed != here.feed or position.seq >= here.seq:
             return []
-        purchases = self._store.alerts.purchases(position[1], last)
+        purchases = self._store.alerts.purchases(position.seq, here.seq)
         names = self._store.listings.names({one.uid for one in purchases}, {one.adam_id for one in purchases})
         return list(of_purchases(replace(one, name=names.get((one.uid, one.adam_id), one.name)) for one in purchases))

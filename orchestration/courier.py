@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from apple.texts import masked
 
@@ -13,13 +14,15 @@ _PARTS = re.compile(r"[^A-Za-z0-9_.~-]+")
 
 def send(url: str, title: str, body: str) -> str | None:
     """Send a message; return why it was not taken, without the secrets of the address, or None."""
-    from apprise import Apprise, LogCapture
+    from apprise import Apprise, LogCapture, OverflowMode
     from apprise.logger import logger
 
     logger.propagate = False  # it writes addresses, with what is secret in them
     receiver = Apprise()
     if not receiver.add(url):
         return "The address is of no kind that is known."
+    for server in receiver:
+        server.overflow_mode = OverflowMode.SPLIT  # a message that is too long for it comes in several
     with LogCapture(level=_WARNING) as captured:  # type: ignore[no-untyped-call] # it has no types
         if receiver.notify(title=title, body=body):
             return None
@@ -41,7 +44,10 @@ def scheme_of(url: str) -> str:
 
 def scrub(words: str, url: str) -> str:
     """Return foreign words without any part of an address."""
-    for part in sorted(_PARTS.split(url.partition(":")[2]), key=len, reverse=True):
+    rest = url.partition(":")[2]
+    for part in sorted({*_PARTS.split(rest), *_PARTS.split(unquote(rest)), *map(unquote, rest.split("/"))}, key=len)[
+        ::-1
+    ]:
         if len(part) >= _LEAST_PART:
             words = words.replace(part, "…")
     return masked(" ".join(words.split())).rstrip(". ")

@@ -33,7 +33,9 @@ class Organisation:
         return {json.loads(entry.record)["adamId"] for entry in self.listings["assets"].entries}
 
     def insert(self, resource: str, count: int, where: Where) -> None:
-        """Add new records at a place."""
+        """Add new records at a place; no assignments where there is nothing to assign."""
+        if resource == "assignments" and not self.listings["assets"].entries:
+            return
         for _ in range(count):
             self.listings[resource].insert(where)
         if resource == "assignments":
@@ -75,6 +77,8 @@ class Organisation:
     def buy(self, count: int) -> None:
         """Buy more licences of one of the assets."""
         assets = self.listings["assets"]
+        if not assets.entries:
+            return
         place = assets.pick()
         asset = json.loads(assets.entries[place].record)
         more = {name: asset[name] + count for name in ("availableCount", "totalCount")}

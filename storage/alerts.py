@@ -6,15 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from .audience import alert_positions, alerts, messages
 from .database import Database
-from .schema import changes, feed, locations
+from .schema import changes, feed, locations, streams
 from .sql import insert_or, own_columns, pick
 from .views import VIEWS
 
 #: What ended, and messages that were sent, are kept this long.
 ALERTS_KEPT = timedelta(days=30)
+
+#: So long a message is one process's, which may wait for a slow server.
+_CLAIM = timedelta(minutes=5)
 
 _POSITION = 1
 
@@ -73,6 +77,27 @@ class Purchase:
     after: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertPosition:
+    """Up to which number of which feed purchases were told, and how many rounds that took."""
+
+    feed: str
+    seq: int
+    version: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a round of telling came to."""
+
+    #: Where the next one goes on; its version is that of the round before.
+    position: AlertPosition
+    begun: Sequence[Alert] = ()
+    #: The keys of what stands no more.
+    ended: Sequence[str] = ()
+    told: Sequence[AlertMessage] = ()
+
+
 class Alerts:
     """The alerts and messages of a database."""
 
@@ -85,30 +110,33 @@ class Alerts:
             rows = connection.execute(sa.select(alerts.c.key, alerts.c.rule).where(alerts.c.ended_at.is_(None)))
             return {row.key: row.rule for row in rows}
 
-    def settle(
-        self, begun: Sequence[Alert], ended: Sequence[str], told: Sequence[AlertMessage], position: tuple[str, int]
-    ) -> None:
-        """Note what begins and ends, with the messages that tell of it, and how far the feed was read: all at once."""
+    def settle(self, settled: Settled) -> bool:
+        """Note what begins and ends, with the messages that tell of it, and how far the feed was read: all at once.
+
+        Return False, and note nothing, if somebody else has settled since the position was read: two processes that
+        look at the same time would tell everything twice.
+        """
         now = self._database.now()
         with self._database.write() as connection:
-            for one in begun:
+            if not _move(connection, settled.position):
+                return False
+            for one in settled.begun:
                 row = {"key": one.key, "rule": one.rule, "uid": one.uid, "begun_at": now, "ended_at": None}
                 statement = insert_or(connection.dialect.name, alerts).values(row)
                 connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=row))
-            if ended:
-                connection.execute(sa.update(alerts).where(alerts.c.key.in_(ended)).values(ended_at=now))
-            for message in told:
+            if settled.ended:
+                connection.execute(sa.update(alerts).where(alerts.c.key.in_(settled.ended)).values(ended_at=now))
+            for message in settled.told:
                 text = {"channel": message.channel, "title": message.title, "body": message.body}
                 connection.execute(sa.insert(messages).values(text | {"created_at": now, "next_at": now}))
-            values = {"id": _POSITION, "feed": position[0], "seq": position[1]}
-            statement = insert_or(connection.dialect.name, alert_positions).values(values)
-            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+        return True
 
-    def position(self) -> tuple[str, int] | None:
-        """Return up to which number of which feed purchases were told; None if they never were."""
+    def position(self) -> AlertPosition | None:
+        """Return how far the feed was read for purchases; None if it never was."""
+        columns = (alert_positions.c.feed, alert_positions.c.seq, alert_positions.c.version)
         with self._database.once() as connection:
-            row = connection.execute(sa.select(alert_positions.c.feed, alert_positions.c.seq)).one_or_none()
-            return None if row is None else (row.feed, row.seq)
+            row = connection.execute(sa.select(*columns)).one_or_none()
+            return None if row is None else AlertPosition(**row._asdict())
 
     def extent(self) -> tuple[str, int]:
         """Return the feed's name, and its last number."""
@@ -126,35 +154,37 @@ class Alerts:
             return [AppCount(**row._asdict()) for row in connection.execute(sa.select(*columns, *counts).where(few))]
 
     def purchases(self, after: int, last: int) -> Sequence[Purchase]:
-        """Return by which changes licences were gained, other than by the first crawl of a location's assets."""
+        """Return by which changes licences were gained, other than by the first crawl that showed all of them."""
         is_postgresql = self._database.is_postgresql
 
         def said(record: Any, name: str) -> Any:
             if is_postgresql:
-                return sa.cast(record, sa.dialects.postgresql.JSONB)[name].astext
+                return sa.cast(record, JSONB)[name].astext
             return sa.cast(sa.func.json_extract(record, f"$.{name}"), sa.Text)
 
         count = {side: sa.cast(said(changes.c[side], "totalCount"), sa.BigInteger) for side in ("before", "after")}
         before, now = sa.func.coalesce(count["before"], 0), sa.func.coalesce(count["after"], 0)
-        earlier = changes.alias("earlier")
-        same = (earlier.c.location_id == changes.c.location_id) & (earlier.c.resource == "assets")
-        is_first = ~sa.exists().where(same & (earlier.c.crawl_id < changes.c.crawl_id))
-        names = {"adam_id": "adamId", "pricing": "pricingParam"}
-        told = (said(changes.c.after, theirs).label(name) for name, theirs in names.items())
-        rows = sa.select(
-            changes.c.seq,
-            locations.c.uid,
-            locations.c.name.label("place"),
-            before.label("before"),
-            now.label("after"),
-            *told,
+        asset = (
+            said(changes.c.after, "adamId").label("adam_id"),
+            said(changes.c.after, "pricingParam").label("pricing"),
         )
+        place = (changes.c.seq, locations.c.uid, locations.c.name.label("place"))
+        rows = sa.select(*place, before.label("before"), now.label("after"), *asset)
         rows = rows.join(locations, locations.c.id == changes.c.location_id)
-        here: Any = (changes.c.seq > after) & (changes.c.seq <= last) & (changes.c.resource == "assets")
-        here &= changes.c.op.in_(["insert", "update"]) & (now > before) & ~((changes.c.op == "insert") & is_first)
+        mine = (streams.c.location_id == changes.c.location_id) & (streams.c.resource == changes.c.resource)
+        rows = rows.join(streams, mine)
+        here = (changes.c.seq > after) & (changes.c.seq <= last) & (changes.c.resource == "assets")
+        is_new = (changes.c.op == "insert") & (changes.c.crawl_id > streams.c.first_full_id)
         with self._database.read() as connection:
-            found = connection.execute(rows.where(here).order_by(changes.c.seq)).all()
-        return [Purchase(**row._asdict(), name=row.adam_id) for row in found]
+            found = connection.execute(rows.where(here & ((changes.c.op == "update") | is_new) & (now > before)))
+            return [Purchase(**row._asdict(), name=row.adam_id) for row in found.all()]
+
+    def claim(self, message_id: int, now: datetime) -> bool:
+        """Claim a message for a while: True for one of the processes that would send it."""
+        here = (messages.c.id == message_id) & (messages.c.next_at <= now) & messages.c.sent_at.is_(None)
+        with self._database.once() as connection:
+            claimed = sa.update(messages).where(here).values(next_at=now + _CLAIM)
+            return connection.execute(claimed).rowcount == 1
 
     def due(self, now: datetime, limit: int) -> Sequence[AlertMessage]:
         """Return the messages that are to be sent now, the oldest first."""
@@ -192,14 +222,24 @@ class Alerts:
             return connection.execute(sa.update(messages).where(here).values(values)).rowcount
 
     def sweep(self, now: datetime) -> None:
-        """Delete messages that were sent, or could not be, long ago."""
+        """Delete messages that were sent, or could not be, long ago, and what ended long ago."""
         old = sa.func.coalesce(messages.c.sent_at, messages.c.dead_at) < now - ALERTS_KEPT
         with self._database.write() as connection:
             connection.execute(sa.delete(messages).where(old))
+            connection.execute(sa.delete(alerts).where(alerts.c.ended_at < now - ALERTS_KEPT))
 
     def _messages(self, rows: sa.Select[Any]) -> Sequence[AlertMessage]:
         with self._database.once() as connection:
             return [AlertMessage(**pick(row, _MESSAGE)) for row in connection.execute(rows)]
+
+
+def _move(connection: sa.Connection, position: AlertPosition) -> bool:
+    """Move the position on, unless somebody else has moved it."""
+    values = {"feed": position.feed, "seq": position.seq, "version": position.version + 1}
+    statement = insert_or(connection.dialect.name, alert_positions).values(id=_POSITION, **values)
+    is_mine = alert_positions.c.version == position.version
+    moved = statement.on_conflict_do_update(index_elements=["id"], set_=values, where=is_mine)
+    return connection.execute(moved.returning(alert_positions.c.id)).one_or_none() is not None
 
 
 _MESSAGE = own_columns(AlertMessage, messages)

@@ -5,12 +5,12 @@ import sqlalchemy as sa
 from .schema import metadata
 from .sql import Document, Identity, Key, Moment
 
-#: Addresses of programs that are told what changed.
+#: Addresses of programs that are told what changed; they may hold secrets.
 hooks = sa.Table(
     "hooks",
     metadata,
     sa.Column("name", Key, primary_key=True),
-    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("sealed_url", sa.LargeBinary, nullable=False),
     sa.Column("sealed_secret", sa.LargeBinary, nullable=False),
     # The locations and the resources that it is told of; null for all.
     sa.Column("uids", Document),
@@ -19,10 +19,19 @@ hooks = sa.Table(
     # Of which feed it is told, and after which number of it, of a location without a position.
     sa.Column("feed", sa.Text, nullable=False),
     sa.Column("start", sa.BigInteger, nullable=False),
+    # Goes up when somebody changes what it is told: what is under way then counts no more.
+    sa.Column("generation", sa.Integer, nullable=False, server_default="0"),
     sa.Column("added_at", Moment, nullable=False),
+    # It is left alone until then: it does not answer, or asked for that.
     sa.Column("rest_until", Moment),
     sa.Column("gone_at", Moment),
-    # Who tells it now has until then.
+    # Since when it does not take that it has to begin anew, how often that was tried, and why.
+    sa.Column("failing_since", Moment),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+    sa.Column("dead_at", Moment),
+    # Who tells it now, and until when.
+    sa.Column("leased_by", sa.Text),
     sa.Column("leased_until", Moment),
 )
 
@@ -73,6 +82,8 @@ alert_positions = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("feed", sa.Text, nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
+    # Goes up with each round: of two at once, one counts.
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
 )
 
 #: Messages to people, until they were sent, and for some time after.

@@ -88,6 +88,7 @@ class Purge:
                 continue
         with self._database.write() as connection:
             _refuse_watched(connection, location_id)
+            connection.execute(sa.delete(hook_positions).where(hook_positions.c.location_id == location_id))
             connection.execute(sa.delete(locations).where(locations.c.id == location_id))
 
     def _erase_some(self, location_id: int, table: sa.Table, mine: sa.ColumnElement[bool]) -> bool:
@@ -133,7 +134,6 @@ def _of_streams(location_id: int) -> list[tuple[sa.Table, sa.ColumnElement[bool]
         (streams, streams.c.location_id == location_id),
         (comparisons, comparisons.c.location_id == location_id),
         (disagreements, disagreements.c.location_id == location_id),
-        (hook_positions, hook_positions.c.location_id == location_id),
     ]
 
 

@@ -59,6 +59,8 @@ locations = sa.Table(
     sa.Column("sent_at", Moment),
     # Which of its publishes of assets the names were wanted after: `streams.moves`, as it was then.
     sa.Column("named_moves", sa.Integer),
+    # Its last change that the feed has no longer.
+    sa.Column("pruned_seq", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 streams = sa.Table(
@@ -93,6 +95,8 @@ streams = sa.Table(
     # was published.
     sa.Column("proof_id", Identity),
     sa.Column("proof_digest", sa.LargeBinary),
+    # The first crawl that showed all that there is: what came with it, or before, is no news.
+    sa.Column("first_full_id", Identity),
     # When it is due; null if it was never read. Each failure postpones it, ever further.
     sa.Column("due_at", Moment),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),

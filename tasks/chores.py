@@ -44,9 +44,10 @@ def deliver() -> None:
 @app.task(name="pageturner.tell", base=ChoreTask, queue="messages")
 def tell() -> None:
     """Tell people what they have to know."""
-    if services().use_cases.scheduler.claim("tell", TELL_EVERY):
+    scheduler = services().use_cases.scheduler
+    if scheduler.claim("tell", TELL_EVERY):
         services().use_cases.teller.tell()
-        services().use_cases.teller.send()
+        services().use_cases.teller.send(keep=lambda: scheduler.keep("tell"))
 
 
 @app.task(name="pageturner.sweep", base=ChoreTask, queue="clock")

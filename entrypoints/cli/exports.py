@@ -5,7 +5,10 @@ change is as it would be written now, so it stays. That is how an export that wa
 one takes no longer than what changed meanwhile. The bookmark in the manifest is where a reader of the feed goes on.
 """
 
-from collections.abc import Sequence
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,17 +77,30 @@ class Plan:
     is_defused: bool = False
 
 
+@contextlib.contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """Make a folder if there is none, and keep other exports out of it for the length of the block."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise Failure(f"{folder} cannot be made: {error.strerror}.", Exit.USAGE) from None
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Failure(f"Another export writes into {folder}: wait for it, or name another folder.", Exit.AWAY) from None
+    finally:
+        os.close(number)
+
+
 def export_all(snapshot: "Snapshot", plan: Plan) -> Exported:
     """Write every stream of every location into a folder, as it is in a snapshot."""
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failure(f"{plan.folder} cannot be made: {error.strerror}.", Exit.USAGE) from None
     before = _read_manifest(plan)
     wanted = _files(snapshot.streams(), plan)
     kept = _unchanged(snapshot, before, wanted)
     manifest = _Manifest(feed=snapshot.feed, is_defused=plan.is_defused)
-    manifest.files = {name: before.files[name] for name in kept}
+    manifest.files = {name: msgspec.structs.replace(before.files[name], seq=snapshot.seq) for name in kept}
     for name, mine in wanted.items():
         if name not in kept:
             _write_manifest(plan.folder, manifest)  # without this file: it is about to be another one
@@ -154,7 +170,7 @@ def _read_manifest(plan: Plan) -> _Manifest:
     """Return what the folder has from an earlier export of this kind; a manifest that cannot be read is none."""
     try:
         found = msgspec.json.decode((plan.folder / _MANIFEST).read_bytes(), type=_Manifest)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return _Manifest(feed="")
     if found.is_defused != plan.is_defused:
         found.feed = ""  # its files are only replaced

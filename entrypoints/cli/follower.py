@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from advice import advise, explain
 from orchestration.gate.client import NAMES
-from storage.errors import DatabaseAway
+from storage.errors import DatabaseAway, StorageError
 from storage.ledger.progress import ProgressReport
 from storage.states import CrawlState, Trouble
 
@@ -78,7 +78,7 @@ def _follow_names(services: "Services") -> None:
 
 def tell_all(services: "Services") -> None:
     """Tell people and programs what this command brought: where no scheduler runs, nobody else does it."""
-    with contextlib.suppress(DatabaseAway, KeyboardInterrupt):
+    with contextlib.suppress(StorageError, KeyboardInterrupt):
         services.use_cases.hook_sender.deliver()
         services.use_cases.teller.tell()
         services.use_cases.teller.send()

@@ -20,7 +20,7 @@ FIELDS: Mapping[str, Sequence[str]] = {
         *("managed apple account", "user principal name", "userprincipalname", "upn"),
     ),
     "adam_id": ("adam id", "adamid", "app store id", "itunes store id", "item id", "store id"),
-    "bundle_id": ("bundle id", "bundleid", "bundle identifier", "identifier"),
+    "bundle_id": ("bundle id", "bundleid", "bundle identifier"),
     "name": ("app name", "app", "application", "title"),
     "total": ("total", "total licenses", "total licences", "licensecounttotal", "totallicensecount", "purchased"),
     "assigned": (
@@ -30,14 +30,18 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "available": ("available", "remaining", "remaining licenses", "remaining licences", "availablelicenses"),
 }
 
-#: What the name of an app is called besides, in files of apps alone: elsewhere it may be that of a device or a person.
-_OF_APPS_ALONE = ("name", "display name")
+#: What an app is called by besides, in files of apps alone: elsewhere it may be a device or a person.
+_OF_APPS_ALONE: Mapping[str, Sequence[str]] = {"name": ("name", "display name"), "bundle_id": ("identifier",)}
+
+#: The fields that name who holds something.
+_HOLDERS = {"serial_number", "client_user_id", "email"}
 
 #: The largest file that is read: millions of rows.
 _MOST_BYTES = 512_000_000
 
 _DELIMITERS = ",;\t|"
 _WORKBOOK = b"PK\x03\x04"
+_SEPARATOR = "sep="
 
 #: A serial number, in a list that has no header.
 _SERIAL = re.compile(r"(?=.*\d)[A-Z0-9]{8,17}")
@@ -68,7 +72,8 @@ def read_inventory(path: Path, wanted: Collection[str], mapping: Mapping[str, st
 
     The mapping says under which header a field stands; others are found by the usual names of their columns.
     """
-    table = [row for row in _read_table(path, _read_text(path)) if any(row)]
+    lines = [(number, row) for number, row in enumerate(_read_table(path, _read_text(path)), start=1) if any(row)]
+    table = [row for _, row in lines]
     if not table:
         raise Failure(f"{path} is empty.", Exit.USAGE)
     places = _places(path, table[0], wanted, mapping)
@@ -76,7 +81,7 @@ def read_inventory(path: Path, wanted: Collection[str], mapping: Mapping[str, st
         return Inventory(path=path, headers={}, rows=[{"serial_number": row[0]} for row in table])
     if len(table) == 1:
         raise Failure(f"{path} has a header, and no rows.", Exit.USAGE)
-    rows = [dict(_fields(path, number, row, places)) for number, row in enumerate(table[1:], start=2)]
+    rows = [dict(_fields(path, number, row, places)) for number, row in lines[1:]]
     if not any(any(row.values()) for row in rows):
         empty = ", ".join(table[0][place] for place in places.values())
         raise Failure(f"{path}: the cells below {empty} are empty.", Exit.USAGE)
@@ -117,9 +122,11 @@ def _read_text(path: Path) -> str:
 
 def _read_table(path: Path, text: str) -> list[list[str]]:
     """Read the cells; they are separated by whatever stands most often in the header."""
+    if text.lower().startswith(_SEPARATOR):  # a line for a spreadsheet alone
+        text = text.partition("\n")[2]
     header = text.lstrip().partition("\n")[0]
     try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=header.count))
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=header.count), strict=True)
         return [[_cell(cell) for cell in row] for row in rows]
     except csv.Error as error:
         raise Failure(f"{path} is no CSV file: {error}.", Exit.USAGE) from None
@@ -145,7 +152,7 @@ def _places(
             places[field] = given.index(mapping[field].casefold())
         else:
             names = [re.sub(r"[\s_.-]+", " ", name).strip() for name in given]
-            usual = [*FIELDS[field], *(() if places or field != "name" else _OF_APPS_ALONE)]
+            usual = [*FIELDS[field], *(() if _HOLDERS & set(places) else _OF_APPS_ALONE.get(field, ()))]
             found = [names.index(name) for name in usual if name in names]
             places |= {field: found[0]} if found else {}
     if not places and "serial_number" in wanted and len(header) == 1 and _SERIAL.fullmatch(header[0].upper()):

@@ -18,6 +18,9 @@ from .health import Health, of_stream
 #: A message has no more lines of one rule.
 _LINES = 20
 
+#: And no longer title.
+_TITLE = 200
+
 
 class Rule(StrEnum):
     """What people may be told of."""
@@ -38,8 +41,8 @@ ABOUT: Mapping[Rule, str] = {
     Rule.TOKEN_ENDS: "a token that ends within 30, 14, 7 or 1 days, or has ended: each step once",
     Rule.DELETES_HELD: "deletes that are held until somebody accepts them",
     Rule.LATE: "a location that is not in step for its interval",
-    Rule.APP_OUT: "an app of which no licence is left",
-    Rule.APP_LOW: "an app of which few licences are left",
+    Rule.APP_OUT: "an app of which no licence is left, of at least 10 owned",
+    Rule.APP_LOW: "an app of which few licences are left, of at least 10 owned",
     Rule.LICENCES_GAINED: "licences that were gained: a purchase arrived",
     Rule.IN_STEP_AGAIN: "a location that was late or refused, and is in step again",
 }
@@ -121,19 +124,16 @@ def news(now: Sequence[Alert], standing: Mapping[str, str], names: Mapping[str, 
     begun = [one for one in now if one.key not in standing]
     # A step of a token's end stays told for ever: the next token has keys of its own.
     ended = [key for key, rule in standing.items() if key not in keys and rule != Rule.TOKEN_ENDS]
-    again = []
-    for key in ended:
-        uid = key.split(":")[1]
-        if standing[key] in _RECOVERS and uid in names and not any(_is_trouble(one, uid) for one in now):
-            words = f"{names[uid]}: in step again."
-            again.append(Alert(key=key, rule=Rule.IN_STEP_AGAIN, uid=uid, words=words))
+    recovered = {key.split(":")[1]: key for key in ended if standing[key] in _RECOVERS}
+    troubled = {one.uid for one in now if one.rule in _RECOVERS or one.key.endswith(":0")}  # 0: the token has ended
+    again = [
+        Alert(key=key, rule=Rule.IN_STEP_AGAIN, uid=uid, words=f"{names[uid]}: in step again.")
+        for uid, key in recovered.items()
+        if uid in names and uid not in troubled
+    ]
     silent = {f"{Rule.APP_LOW}:{one.key.partition(':')[2]}" for one in begun if one.rule == Rule.APP_OUT}
     told = [one for one in begun if one.key not in silent]  # an app that is out is not told to be low as well
     return News(begun=[one for one in begun if one.rule not in _EVENTS], ended=ended, told=[*told, *again])
-
-
-def _is_trouble(alert: Alert, uid: str) -> bool:
-    return alert.uid == uid and alert.rule in _RECOVERS
 
 
 def compose(channel: AlertChannel, told: Sequence[Alert]) -> AlertMessage | None:
@@ -151,5 +151,5 @@ def compose(channel: AlertChannel, told: Sequence[Alert]) -> AlertMessage | None
         lines += of_rule[:_LINES]
         if len(of_rule) > _LINES:
             lines.append(f"and {len(of_rule) - _LINES:,} more of this kind ({rule}).")
-    title = lines[0] if len(lines) == 1 else f"Pageturner: {len(mine):,} things to know"
+    title = lines[0][:_TITLE] if len(lines) == 1 else f"Pageturner: {len(mine):,} things to know"
     return AlertMessage(channel=channel.name, title=title, body="\n".join(lines))

@@ -31,8 +31,9 @@ def next_try(attempts: int, failing_since: datetime | None, now: datetime, asked
 
     `asked` is the wait that the other side asked for.
     """
-    wait = timedelta(seconds=max(_WAITS[min(attempts, len(_WAITS)) - 1], asked or 0.0))
-    return None if now + wait - (failing_since or now) > PATIENCE else now + wait
+    if now - (failing_since or now) > PATIENCE:
+        return None
+    return now + timedelta(seconds=max(_WAITS[min(attempts, len(_WAITS)) - 1], asked or 0.0))
 
 
 def changes_event(hook: Hook, position: HookPosition, feed: str, changes: Sequence[Change]) -> dict[str, Any]:
@@ -51,9 +52,13 @@ def changes_event(hook: Hook, position: HookPosition, feed: str, changes: Sequen
     return {"type": CHANGES, "timestamp": changes[-1].at.isoformat(), "data": data}
 
 
-def restart_event(feed: str, seq: int, now: datetime) -> dict[str, Any]:
-    """Return what a hook is told that cannot go on from where it was: to take everything anew, and go on from there."""
-    return {"type": RESTART, "timestamp": now.isoformat(), "data": {"bookmark": f"{feed}:{seq}"}}
+def restart_event(feed: str, seq: int, now: datetime, position: HookPosition | None = None) -> dict[str, Any]:
+    """Return what a hook is told that cannot go on from where it was: to take everything anew, and go on from there.
+
+    That is of one location, or where the feed is another one, of all.
+    """
+    of = {} if position is None else {"location": position.name, "location_uid": position.uid}
+    return {"type": RESTART, "timestamp": now.isoformat(), "data": {**of, "bookmark": f"{feed}:{seq}"}}
 
 
 def _told(change: Change, *, is_whole: bool) -> dict[str, Any]:

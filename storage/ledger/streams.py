@@ -49,6 +49,8 @@ class Stream:
     #: was published.
     proof_id: int | None
     proof_digest: bytes | None
+    #: The first crawl that showed all that there is; None before that.
+    first_full_id: int | None
     due_at: datetime | None
     failures: int
     seen_at: datetime | None

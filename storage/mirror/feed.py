@@ -153,10 +153,19 @@ class Feed:
             last = end if least is None else least - 1
             if last is None:
                 return False
+            _note_pruned(connection, last)
             dropped = connection.execute(sa.delete(changes).where(changes.c.seq <= last)).rowcount
             if dropped:
                 connection.execute(sa.update(feed).values(pruned=last))
             return dropped == PRUNED_AT_ONCE
+
+
+def _note_pruned(connection: sa.Connection, last: int) -> None:
+    """Note which change of each location is the last that the feed has no longer."""
+    gone = sa.select(changes.c.location_id, sa.func.max(changes.c.seq).label("seq")).where(changes.c.seq <= last)
+    for row in connection.execute(gone.group_by(changes.c.location_id)).all():
+        here = sa.update(locations).where(locations.c.id == row.location_id)
+        connection.execute(here.values(pruned_seq=row.seq))
 
 
 def _wanted(sieve: Sieve, dialect: str) -> list[Any]:

@@ -91,7 +91,8 @@ def _after_full(crawl: Crawl, stream: Stream, found: Findings, now: datetime, pr
     after = _with_held(after, found, now)
     if found.held:
         return after
-    after = replace(after, complete_version=crawl.version, full_at=now, seen_at=crawl.opened_at)
+    first = crawl.id if stream.first_full_id is None else stream.first_full_id
+    after = replace(after, complete_version=crawl.version, full_at=now, seen_at=crawl.opened_at, first_full_id=first)
     if found.proof_digest is None:
         return after
     return replace(after, proof_id=proof_id if found.is_proved else crawl.id, proof_digest=found.proof_digest)

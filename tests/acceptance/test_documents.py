@@ -63,15 +63,16 @@ class Desk:
         """Write the files of other systems, from what the mirror has."""
         done = self.run("pageturner report holders --format json")
         assert done.returncode == 0, done.stderr
-        serials = sorted({one["serial_number"] for one in json.loads(done.stdout) if one["serial_number"]})
-        known = serials[2:]
-        (self.folder / "serials.csv").write_text(
-            "Serial Number,Asset Serial\n" + "".join(f"{one},{one}\n" for one in known)
-        )
-        (self.folder / "mdm.csv").write_text("Serial Number\n" + "".join(f"{one}\n" for one in known))
-        (self.folder / "staff.csv").write_text(
-            "E-Mail,User ID\nann@example.org,user-000001\nbob@example.org,user-000007\n"
-        )
+        holders = json.loads(done.stdout)
+        known = sorted({one["serial_number"] for one in holders if one["serial_number"]})[2:]
+        people = sorted({(one["email"] or "", one["client_user_id"]) for one in holders if one["client_user_id"]})[1:]
+        files = {
+            "serials.csv": ["Serial Number,Asset Serial", *(f"{one},{one}" for one in known)],
+            "mdm.csv": ["Serial Number", *known],
+            "staff.csv": ["E-Mail,User ID", *map(",".join, people)],
+        }
+        for name, lines in files.items():
+            (self.folder / name).write_text("".join(f"{line}\n" for line in lines))
 
 
 @pytest.fixture(scope="module")

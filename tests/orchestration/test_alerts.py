@@ -122,6 +122,52 @@ def test_a_purchase_arrives(store, mailbox):
     assert tell(store, channel) == 0
 
 
+def test_the_first_purchase_of_a_location(store, mailbox):
+    """Licences are told to a location that had no apps before; those that its first whole crawl showed are not."""
+    channel = only(mailbox, Rule.LICENCES_GAINED)
+    store.add("berlin", "2")
+    stream = store.stream(store.locations.named("berlin"), "assets")
+    store.publish(store.read(stream, [], version="v1"))
+    tell(store, channel)
+    store.publish(store.read(store.stream(store.locations.named("berlin"), "assets"), [ASSET], version="v2"))
+    assert tell(store, channel) == 1
+    assert "berlin: 100 licences of 361285480 arrived" in mailbox.texts()[0]
+
+
+def test_what_was_bought_while_nobody_was_told(store, mailbox):
+    """Whoever is told from now on is not told what was bought before."""
+    channel = only(mailbox, Rule.LICENCES_GAINED)
+    tell(store, channel)
+    publish(store, ASSET | {"totalCount": 150})
+    tell(store)  # nobody
+    publish(store, ASSET | {"totalCount": 160})
+    assert tell(store, channel) == 1
+    assert "10 licences of 361285480 arrived" in mailbox.texts()[0]
+
+
+def test_two_processes_tell_once(store, mailbox):
+    """Of two processes that look at the same moment, one tells; of two that send, one sends."""
+    channel = only(mailbox, Rule.TOKEN_REFUSED)
+    every = Intervals(delta={}, full={}, deep={})
+    tell(store, channel)
+    store.locations.mark(store.location.id, LocationState.REVOKED, "The token was revoked.", "TokenRevoked")
+    first, second = (Teller(store, every, Telling(channels=[channel]), Metrics()) for _ in range(2))
+    found, settle = [], store.alerts.settle
+
+    def together(settled):
+        found.append(settled)
+        if len(found) == 1:
+            second.tell()  # it looks and settles before the first one has
+        return settle(settled)
+
+    store.alerts.settle = together
+    assert first.tell() == 0
+    assert len(store.alerts.last(10)) == 1
+    [message] = store.alerts.due(store.now(), 10)
+    assert store.alerts.claim(message.id, store.now())
+    assert second.send() == 0
+
+
 def test_an_app_runs_out(store, mailbox):
     """An app of which few licences are left is told once, and when none is left."""
     channel = only(mailbox, Rule.APP_LOW, Rule.APP_OUT)

@@ -1,20 +1,21 @@
 """Hooks are told what changed: in order, at least once, for three days, and with what their consumers need."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from standardwebhooks.webhooks import Webhook
 
 from orchestration import hooks as module
-from orchestration.hook_client import post
+from orchestration.hook_client import post, read_retry_after, shown
 from orchestration.hooks import HookSender
 from orchestration.metrics import Metrics
 from storage.audience import hook_positions
 from storage.clock import VirtualClock
 from storage.hooks import Hook
-from storage.schema import changes, feed
+from storage.mirror.feed import _note_pruned
+from storage.schema import changes, crawls, feed
 from tests.support.filled_store import make_store
 from tests.support.receiver import running_receiver
 
@@ -105,7 +106,7 @@ def test_of_some_locations_and_lists(store, receiver, sender):
     assert [(event["data"]["location"], len(event["data"]["changes"])) for event in receiver.events()] == [
         ("berlin", 1)
     ]
-    assert store.hooks.due(store.now()) == []
+    assert store.hooks.due("mdm", store.now()) == []
 
 
 def test_large_changes_come_in_order(store, receiver, sender, monkeypatch):
@@ -184,7 +185,7 @@ def test_it_is_dead_after_three_days(store, receiver, sender, clock):
             break
     [dead] = store.hooks.troubled()
     tried, since = len(receiver.deliveries), dead.failing_since
-    assert timedelta(days=2, hours=20) < dead.dead_at - since < timedelta(days=3, hours=1)
+    assert timedelta(days=3) < dead.dead_at - since < timedelta(days=3, hours=5)
     clock.sleep(5 * 24 * 3600)
     publish(store, 1, 2)
     assert sender.deliver() == 0
@@ -215,6 +216,7 @@ def test_a_wait_that_is_asked_for(store, receiver, sender, clock):
     """A receiver that asks for a rest is left alone for that long."""
     add(store, receiver)
     receiver.answer, receiver.headers = (lambda _: 429), {"Retry-After": "300"}
+    store.add("berlin", "2")
     publish(store, 1)
     sender.deliver()
     clock.sleep(200)
@@ -240,38 +242,177 @@ def test_told_again_from_a_bookmark(store, receiver, sender):
     assert sorted(seqs(receiver)[3:]) == [[1, 2], [3]]
 
 
-@pytest.mark.parametrize("reason", ["pruned", "another feed"])
-def test_it_begins_anew(store, receiver, sender, clock, reason):
-    """A hook whose next change is no longer kept, or that was told of another feed, is told to take all anew."""
+def prune(store, seq):
+    """Prune the feed up to a number, as the sweep does."""
+    with store.database.write() as connection:
+        _note_pruned(connection, seq)
+        connection.execute(sa.delete(changes).where(changes.c.seq <= seq))
+        connection.execute(sa.update(feed).values(pruned=seq))
+
+
+def test_it_begins_anew_in_another_feed(store, receiver, sender, clock):
+    """A hook that was told of another feed is told to take all anew, until it takes that, and goes on from there."""
     add(store, receiver)
     publish(store, 1, 2)
-    if reason == "pruned":
-        with store.database.write() as connection:
-            connection.execute(sa.delete(changes).where(changes.c.seq <= 1))
-            connection.execute(sa.update(feed).values(pruned=1))
-    else:
-        store.feed.begin_another()
+    store.feed.begin_another()
     receiver.answer = lambda _: 500
-    sender.deliver()
+    assert sender.deliver() == 0
+    assert store.hooks.all()[0].attempts == 1
     receiver.answer = lambda _: 200
     clock.sleep(60)
-    sender.deliver()
+    assert sender.deliver() == 1
     assert [event["type"] for event in receiver.events()] == ["restart", "restart"]
-    bookmark = receiver.events()[-1]["data"]["bookmark"]
-    assert bookmark == f"{store.feed.extent().name}:2"
+    assert receiver.events()[-1]["data"] == {"bookmark": f"{store.feed.extent().name}:2"}
     publish(store, 1, 2, 3)
     sender.deliver()
     assert seqs(receiver)[-1] == [3]
 
 
-def test_two_senders_do_not_break_the_order(store, receiver, sender):
-    """While one process tells a hook, no other does; after a while it may, for the first may have died."""
+def test_a_restart_that_is_never_taken(store, receiver, sender, clock):
+    """It is tried for three days as well, then it is dead, and shown; an answer of 410 ends it at once."""
     add(store, receiver)
     publish(store, 1)
-    assert len(store.hooks.lease(store.now(), store.now() + timedelta(seconds=60))) == 1
+    store.feed.begin_another()
+    receiver.answer = lambda _: 500
+    for _ in range(60):
+        sender.deliver()
+        clock.sleep(2 * 3600)
+    assert store.hooks.all()[0].dead_at is not None
+    tried = len(receiver.deliveries)
+    sender.deliver()
+    assert len(receiver.deliveries) == tried
+    store.hooks.replay("mdm", None, None)
+    receiver.answer = lambda _: 410
+    sender.deliver()
+    assert store.hooks.all()[0].gone_at is not None
+
+
+def test_what_is_no_longer_kept(store, receiver, sender):
+    """A location of which changes were pruned that a hook was not told is taken anew; one that was quiet is not."""
+    store.add("berlin", "2")
+    add(store, receiver)
+    publish(store, 1, name="berlin")
+    sender.deliver()
+    publish(store, 1, 2)
+    prune(store, 2)
+    publish(store, 1, 2, name="berlin")
+    publish(store, 1, 2, 3)
+    sender.deliver()
+    told = {name: [one for one in receiver.events() if one["data"]["location"] == name] for name in ("hq", "berlin")}
+    assert [one["type"] for one in told["berlin"]] == ["changes", "changes"]
+    assert [one["type"] for one in told["hq"]] == ["restart"]
+    assert told["hq"][0]["data"]["bookmark"].endswith(f":{store.feed.extent().last}")
+    publish(store, 1, 2, 3, 4)
+    sender.deliver()
+    assert [change["key"]["adamId"] for change in receiver.events()[-1]["data"]["changes"]] == ["4"]
+
+
+def test_two_senders_do_not_break_the_order(store, receiver, sender, clock):
+    """While one process tells a hook no other does; after a while it may, for the first may have died."""
+    add(store, receiver)
+    publish(store, 1)
+    assert store.hooks.lease("mdm", "another", store.now() + timedelta(seconds=60))
     assert sender.deliver() == 0
-    store.hooks.release(["mdm"])
+    store.hooks.release("mdm", "somebody else")
+    assert sender.deliver() == 0
+    clock.sleep(61)
     assert sender.deliver() == 1
+
+
+def test_a_replay_during_a_delivery_counts(store, receiver, sender):
+    """What somebody asks for while a delivery is under way is not undone by its end; it has another id."""
+    add(store, receiver)
+    publish(store, 1, 2)
+
+    def replayed(_) -> int:
+        if len(receiver.deliveries) == 1:
+            store.hooks.replay("mdm", None, 1)
+        return 200
+
+    receiver.answer = replayed
+    sender.deliver()
+    sender.deliver()
+    assert seqs(receiver) == [[1, 2], [2]]
+    assert len({headers["webhook-id"] for headers, _ in receiver.deliveries}) == 2
+
+
+def test_told_again_before_it_was_told(store, receiver, sender):
+    """A location that a hook was told nothing of yet can be told from a bookmark too."""
+    publish(store, 1, 2)
+    add(store, receiver)
+    store.hooks.replay("mdm", ["1"], 1)
+    sender.deliver()
+    assert seqs(receiver) == [[2]]
+
+
+def test_a_replay_keeps_the_restart(store, receiver, sender):
+    """A replay after the database was restored does not hide that the feed is another one."""
+    add(store, receiver)
+    publish(store, 1)
+    sender.deliver()
+    store.feed.begin_another()
+    store.hooks.replay("mdm", None, None)
+    sender.deliver()
+    assert receiver.events()[-1]["type"] == "restart"
+
+
+@pytest.mark.parametrize("url", ["https://a..b/hook", "http://[::1", "http://127.0.0.1:1/"])
+def test_a_wrong_address_hurts_nobody_else(store, receiver, sender, url):
+    """An address that cannot be used is an answer that did not come; other hooks are told."""
+    wrong = {"url": url, "uids": None, "resources": None, "has_records": False}
+    store.hooks.put(Hook(name="a", added_at=store.now(), **wrong), None)
+    add(store, receiver)
+    publish(store, 1)
+    assert sender.deliver() == 1
+    assert "does not answer" in store.hooks.troubled()[0].error
+
+
+def test_a_hook_that_is_removed_meanwhile(store, receiver, sender):
+    """A hook that is removed during a delivery brings nothing back, and keeps no other from being told."""
+    add(store, receiver)
+    publish(store, 1)
+
+    def remove(_) -> int:
+        store.hooks.remove("mdm")
+        return 200
+
+    receiver.answer = remove
+    sender.deliver()
+    assert store.hooks.all() == []
+    assert store.hooks.troubled() == []
+
+
+def test_a_location_that_is_erased(store, receiver, sender):
+    """A location that is erased is told no more, and a delivery of it that was under way brings nothing back."""
+    add(store, receiver)
+    publish(store, 1)
+    store.locations.remove("hq")
+    location = store.locations.named("hq")
+
+    def erase(_) -> int:
+        store.purge.purge(location.id, location.uid)
+        return 200
+
+    receiver.answer = erase
+    with store.database.write() as connection:
+        connection.execute(sa.update(crawls).values(moved_at=store.now() - timedelta(hours=1)))
+    sender.deliver()
+    assert store.hooks.due("mdm", store.now()) == []
+    assert store.locations.removed() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90.0), ("9" * 30, 86_400.0), ("", None), ("soon", None), ("Thu, 01 Jan 2026 00:01:00 GMT", 60.0)],
+)
+def test_what_is_asked_for(text, seconds):
+    """A rest is asked for as a number or as a moment; no longer one than a day is granted."""
+    assert read_retry_after(text, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
+
+
+def test_what_is_shown_of_an_address():
+    """Of an address, where it is may be shown, and nothing that could be a secret."""
+    assert shown("https://user:geheim@mdm.example.org:8443/h?token=SECRET") == "https://mdm.example.org:8443/…"
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -303,7 +444,7 @@ def test_a_consumer_that_is_killed_at_random_has_the_mirror(store, receiver, sen
         for _ in range(dice.randint(0, 3)):
             sender.deliver()
             clock.sleep(dice.choice([1, 10, 200]))
-    while store.hooks.due(store.now() + timedelta(days=1)):
+    while store.hooks.due("mdm", store.now() + timedelta(days=1)):
         clock.sleep(3600)
         sender.deliver()
     mirror = store.mirror(store.stream(store.location, "assets"))

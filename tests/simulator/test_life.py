@@ -45,3 +45,14 @@ def test_the_same_seed_is_the_same_life():
     """A life can be played again."""
     assert lived(20)[1] == lived(20)[1]
     assert len(_EVENTS) > 5
+
+
+def test_an_empty_organisation_lives_on():
+    """Where there are no apps, no users and no licences, the other things happen."""
+    world = make_world(1, Size(assets=0, assignments=0, users=0, subscriptions=0), 1, Switches())
+    life = DailyLife(world, 1.0, 1)
+    for _ in range(200):
+        life.step()
+    [location] = world.locations.values()
+    assert location.organisation.listings["assignments"].entries == []
+    assert location.organisation.listings["users"].entries != []

@@ -10,7 +10,7 @@ from ...exits import Exit, Failure
 from ...terminal import say
 from ..completions import location_names, resource_names
 from ..context import with_store
-from ..exports import Plan, SplitBy, export_all
+from ..exports import Plan, SplitBy, export_all, keeping
 from ..output import write_to
 from ..records import Record, RecordFormat, write_records
 from ..resources import check_resources
@@ -69,7 +69,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command
 
 
 def _export_all(plan: Plan) -> None:
-    with with_store() as services:
+    with keeping(plan.folder), with_store() as services:
         services.store.feed.recognise()
         with services.store.exporter.snapshot() as snapshot:
             done = export_all(snapshot, plan)

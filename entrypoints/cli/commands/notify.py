@@ -12,6 +12,7 @@ from ..completions import location_names
 from ..context import with_store
 
 if TYPE_CHECKING:
+    from storage.channels import AlertChannel
     from storage.hooks import Hook
     from tasks.services import Services
 
@@ -38,62 +39,79 @@ def apply(
 
     channels, webhooks = read_notify_file(file)
     with with_store() as services:
-        known = _known(services)
-        named = [*(one.name for one in channels), *(one.name for one in webhooks)]
-        others = sorted(known - set(named))
-        for name in named:
-            write(f"{'~ change' if name in known else '+ add   '} {name}")
-        for name in others:
-            write(f"{'- remove' if prune else '  keep  '} {name}{'' if prune else ': not in the file'}")
+        told = _told(services, channels, webhooks)
+        known = {_key(one): one for one in _kept(services)}
+        others = sorted(set(known) - {_key(one) for one, _ in told})
+        changed = [(one, secret) for one, secret in told if not _is_same(known.get(_key(one)), one, secret)]
+        for one, _ in changed:
+            write(f"{'~ change' if _key(one) in known else '+ add   '} {' '.join(_key(one))}")
+        for kind, name in others:
+            write(f"{'- remove' if prune else '  keep  '} {kind} {name}{'' if prune else ': not in the file'}")
         if dry_run:
             say("Nothing was done.")
-            raise typer.Exit(Exit.PENDING if channels or webhooks or (prune and others) else Exit.IN_STEP)
-        _put(services, channels, webhooks)
-        for name in others if prune else []:
-            _remove(services, name)
+            raise typer.Exit(Exit.PENDING if changed or (prune and others) else Exit.IN_STEP)
+        for one, secret in changed:
+            _put(services, one, secret)
+        for kind, name in others if prune else []:
+            (services.store.channels if kind == _CHANNEL else services.store.hooks).remove(name)
     say("Done. `pageturner notify test` sends something to each of them.")
 
 
-def _known(services: "Services") -> set[str]:
-    return {*(one.name for one in services.store.channels.all()), *(one.name for one in services.store.hooks.all())}
+_CHANNEL, _WEBHOOK = "channel", "webhook"
 
 
-def _put(services: "Services", channels: "list[ChannelEntry]", webhooks: "list[WebhookEntry]") -> None:
+def _key(one: "AlertChannel | Hook") -> tuple[str, str]:
+    """Return what somebody who is told is, and is called."""
+    return (_WEBHOOK if hasattr(one, "has_records") else _CHANNEL), one.name
+
+
+def _kept(services: "Services") -> "list[AlertChannel | Hook]":
+    return [*services.store.channels.all(), *services.store.hooks.all()]
+
+
+def _told(
+    services: "Services", channels: "list[ChannelEntry]", webhooks: "list[WebhookEntry]"
+) -> "list[tuple[AlertChannel | Hook, str | None]]":
+    """Return who is to be told, each webhook with its secret if the file names one; every location is found."""
     from storage.channels import AlertChannel
     from storage.hooks import Hook
 
-    now = services.store.now()
-    told = [
-        AlertChannel(name=one.name, url=one.url, rules=one.rules, uids=_uids(services, one.locations))
-        for one in channels
-    ]
+    now, told = services.store.now(), []
+    for entry in channels:
+        uids = _uids(services, entry.locations)
+        told.append((AlertChannel(name=entry.name, url=entry.url, rules=entry.rules, uids=uids), None))
     hooks = [
         Hook(
-            name=one.name,
-            url=one.url,
-            uids=_uids(services, one.locations),
-            resources=one.resources,
-            has_records=one.has_records,
+            name=entry.name,
+            url=entry.url,
+            uids=_uids(services, entry.locations),
+            resources=entry.resources,
+            has_records=entry.has_records,
             added_at=now,
         )
-        for one in webhooks
+        for entry in webhooks
     ]
-    for channel in told:  # every location was found: all of the file can be kept
-        services.store.channels.put(channel)
-    for hook, entry in zip(hooks, webhooks, strict=True):
-        if services.store.hooks.put(hook, entry.secret) and entry.secret is None:
-            say(f"{hook.name}: `pageturner notify secret {hook.name}` prints the secret that its receiver needs.")
+    return [*told, *zip(hooks, (entry.secret for entry in webhooks), strict=True)]
+
+
+def _is_same(kept: "AlertChannel | Hook | None", told: "AlertChannel | Hook", secret: str | None) -> bool:
+    """Return whether somebody is told as the file has it already. A secret that it names is always put in its place."""
+    names = ("url", "uids", "rules", "resources", "has_records")
+    alike = all(getattr(kept, name, None) == getattr(told, name, None) for name in names)
+    return kept is not None and secret is None and alike
+
+
+def _put(services: "Services", one: "AlertChannel | Hook", secret: str | None) -> None:
+    from storage.hooks import Hook
+
+    if not isinstance(one, Hook):
+        services.store.channels.put(one)
+    elif services.store.hooks.put(one, secret) and secret is None:
+        say(f"{one.name}: `pageturner notify secret {one.name}` prints the secret that its receiver needs.")
 
 
 def _uids(services: "Services", names: list[str] | None) -> list[str] | None:
     return None if names is None else [services.store.locations.named(name).uid for name in names]
-
-
-def _remove(services: "Services", name: str) -> None:
-    if name in {one.name for one in services.store.channels.all()}:
-        services.store.channels.remove(name)
-    else:
-        services.store.hooks.remove(name)
 
 
 @app.command("list", epilog="Example: [bold]pageturner notify list --json[/]")
@@ -127,6 +145,8 @@ def _channels(services: "Services") -> Iterator[dict[str, Any]]:
 
 
 def _hooks(services: "Services") -> Iterator[dict[str, Any]]:
+    from orchestration.hook_client import shown
+
     names = {one.uid: one.name for one in services.store.locations.watched()}
     troubled = services.store.hooks.troubled()
     for one in services.store.hooks.all():
@@ -137,13 +157,15 @@ def _hooks(services: "Services") -> Iterator[dict[str, Any]]:
             "state": _state(one, len(mine), sum(position.dead_at is not None for position in mine)),
             "told_of": ", ".join(one.resources or ["every list"]) + ("" if one.has_records else ", without records"),
             "locations": _places(one.uids, names),
-            "url": one.url,
+            "url": shown(one.url),
         }
 
 
 def _state(hook: "Hook", failing: int, dead: int) -> str:
     if hook.gone_at is not None:
         return "gone: it answered 410"
+    if hook.dead_at is not None:
+        return "dead: it does not begin anew"
     if dead:
         return f"dead for {dead} locations"
     return f"failing for {failing} locations" if failing else "told"
@@ -188,10 +210,13 @@ def dead(*, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     with with_store() as services:
         positions = services.store.hooks.troubled()
         messages = services.store.alerts.dead()
+        stuck = [one for one in services.store.hooks.all() if one.failing_since is not None or one.gone_at is not None]
     if json:
-        write_json([*({"kind": "webhook", **vars(one)} for one in positions), *map(vars, messages)])
+        told = [{"hook": one.name, "gone_at": one.gone_at, "dead_at": one.dead_at, "error": one.error} for one in stuck]
+        write_json([*told, *({"kind": "webhook", **vars(one)} for one in positions), *map(vars, messages)])
         return
-    rows = [
+    rows = [(one.name, "all locations", _state(one, 0, 0), "", one.error or "") for one in stuck]
+    rows += [
         (one.hook, one.name, "dead" if one.dead_at else f"again {until(one.next_at)}", str(one.seq), one.error or "")
         for one in positions
     ]

@@ -1,7 +1,7 @@
 """`pageturner orphans`: licences that are held by devices and people whom nobody knows any more."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,8 +88,15 @@ def _find(
         user_ids=_known(staff, "client_user_id", str.lower),
         emails=_known(staff, "email", str.lower),
     )
-    _refuse_strangers(devices, {one.serial_number.upper() for one in holdings if one.serial_number})
-    _refuse_strangers(staff, {name.lower() for one in holdings for name in (one.client_user_id, one.email) if name})
+    held = {
+        "serial_number": {one.serial_number.upper() for one in holdings if one.serial_number},
+        "client_user_id": {one.client_user_id.lower() for one in holdings if one.client_user_id},
+        "email": {one.email.lower() for one in holdings if one.email},
+    }
+    known = {"serial_number": roster.serial_numbers, "client_user_id": roster.user_ids, "email": roster.emails}
+    for inventory in filter(None, (devices, staff)):
+        for field in inventory.headers or ["serial_number"]:
+            _refuse_strangers(inventory, field, known[field] or (), held[field])
     leavers = reports.read("leavers", ["location_uid", "client_user_id", "reason"], locations)
     assets = reports.read("licences", ["location_uid", "adam_id", "pricing", "revocable"], locations)
     return orphans(
@@ -106,16 +113,13 @@ def _known(inventory: Inventory | None, field: str, normal: Callable[[str], str]
     return set(map(normal, values)) or None
 
 
-def _refuse_strangers(inventory: Inventory | None, held: set[str]) -> None:
-    """Refuse a file of which nobody holds anything, as if all holders were gone: another column was meant."""
-    if inventory is None or not held:
+def _refuse_strangers(inventory: Inventory, field: str, known: Collection[str], held: set[str]) -> None:
+    """Refuse a column of which nobody holds anything, as if all holders were gone: another one was meant."""
+    if not known or not held or not held.isdisjoint(known):
         return
-    known = {value for row in inventory.rows for value in row.values() if value}
-    if any({value.upper(), value.lower()} & held for value in known):
-        return
-    where = " and ".join(f"'{header}'" for header in inventory.headers.values()) or "its only column"
-    words = f"{inventory.path}: none of its {len(known):,} entries holds a licence at Apple."
-    raise Failure(f"{words} Is {where} the right column? --map FIELD=HEADER names another.", Exit.USAGE)
+    where = f"'{inventory.headers[field]}'" if inventory.headers else "its only column"
+    words = f"{inventory.path}: none of the {len(known):,} entries of {where} holds a licence at Apple as its {field}."
+    raise Failure(f"{words} Is that the right column? --map {field}=HEADER names another.", Exit.USAGE)
 
 
 def _holdings(reports: "Reports", locations: list[str]) -> "Iterator[Holding]":

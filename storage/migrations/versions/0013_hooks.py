@@ -10,17 +10,26 @@ down_revision = "0012"
 
 
 def upgrade() -> None:
+    op.add_column("streams", sa.Column("first_full_id", Identity, nullable=True))
+    op.execute("UPDATE streams SET first_full_id = 0 WHERE full_at IS NOT NULL")
+    op.add_column("locations", sa.Column("pruned_seq", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute("UPDATE locations SET pruned_seq = (SELECT pruned FROM feed)")
     op.create_table(
         "hooks",
         sa.Column("name", Key, nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("sealed_secret", sa.LargeBinary(), nullable=False),
+        *(sa.Column(name, sa.LargeBinary(), nullable=False) for name in ("sealed_url", "sealed_secret")),
         *(sa.Column(name, Document) for name in ("uids", "resources")),
         sa.Column("has_records", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("feed", sa.Text(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("added_at", Moment, nullable=False),
-        *(sa.Column(name, Moment) for name in ("rest_until", "gone_at", "leased_until")),
+        *(sa.Column(name, Moment) for name in ("rest_until", "gone_at", "failing_since")),
+        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("error", sa.Text()),
+        sa.Column("dead_at", Moment),
+        sa.Column("leased_by", sa.Text()),
+        sa.Column("leased_until", Moment),
         sa.PrimaryKeyConstraint("name", name="hooks_pkey"),
     )
     op.create_table(
@@ -61,6 +70,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
         sa.Column("feed", sa.Text(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id", name="alert_positions_pkey"),
     )
     op.create_table(

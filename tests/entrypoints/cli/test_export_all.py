@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from entrypoints.cli.exports import keeping
 from entrypoints.exits import Exit
 from tests.support.filled_store import FilledStore
 
@@ -119,7 +120,7 @@ def test_an_interrupted_export_goes_on(both, folder, monkeypatch):
     assert "(2 of them unchanged)" in both.run("export", "--all", str(folder)).err
 
 
-@pytest.mark.parametrize("damage", ["file", "manifest", "feed", "missing"])
+@pytest.mark.parametrize("damage", ["file", "manifest", "bytes", "feed", "missing"])
 def test_what_cannot_be_trusted_is_written_anew(both, folder, damage):
     """A file that was changed or is gone, a manifest that cannot be read, and another feed are no reason to keep."""
     both.run("export", "--all", str(folder))
@@ -129,6 +130,8 @@ def test_what_cannot_be_trusted_is_written_anew(both, folder, damage):
         (folder / "assets.ndjson").unlink()
     elif damage == "manifest":
         (folder / "manifest.json").write_text("{")
+    elif damage == "bytes":
+        (folder / "manifest.json").write_bytes(b'{"feed": "\xff"}')
     else:
         both.run("restored")
     ended = both.run("export", "--all", str(folder))
@@ -143,6 +146,23 @@ def test_what_is_no_longer_watched_goes(both, folder):
     both.run("locations", "remove", "=other")
     both.run("export", "--all", str(folder), "--by", "location")
     assert {path.name for path in folder.iterdir()} == {"1.ndjson", "manifest.json", "notes.txt"}
+
+
+def test_what_stays_is_of_the_new_moment(both, folder):
+    """A file that stays counts as written now: what is pruned later of what was before does not make it stale."""
+    both.run("export", "--all", str(folder))
+    both.publish("users", {"clientUserId": "u2", "status": "Registered"}, version="v2")
+    both.run("export", "--all", str(folder))
+    files = manifest(folder)["files"]
+    assert len({one["seq"] for one in files.values()}) == 1
+
+
+def test_two_exports_at_once(both, folder):
+    """Of two exports into one folder the second is refused, with why."""
+    with keeping(folder):
+        ended = both.run("export", "--all", str(folder))
+    assert (ended.status, "Another export writes into" in ended.err) == (Exit.AWAY, True)
+    assert both.run("export", "--all", str(folder)).status == Exit.IN_STEP
 
 
 def test_a_manifest_names_no_other_folder(both, folder, tmp_path):

@@ -28,6 +28,7 @@ def file(tmp_path):
         ('serial,notes\n"F9FX0001","two\nlines"\n="0012345678",x\n', {"F9FX0001", "0012345678"}),
         ("F9FX0001\nF9FX0002\n", {"F9FX0001", "F9FX0002"}),
         ("serial\n F9FX0001 \n'F9FX0002\nF9FX0001\n", {"F9FX0001", "F9FX0002"}),
+        ("sep=;\nDevice;serial\nMac;F9FX0001\n", {"F9FX0001"}),
     ],
 )
 def test_files_as_they_come(file, data, serials):
@@ -45,7 +46,8 @@ def test_files_as_they_come(file, data, serials):
         ("Asset,Owner\n1,me\n", "its columns are Asset, Owner. --map FIELD=HEADER says which is which"),
         (b"PK\x03\x04and more", "is a workbook: save the sheet as CSV"),
         (b"\x7fELF\x00\x01", "is no text"),
-        ("Serial Number\n1.23E+10\n", "row 2: a spreadsheet has shortened the serial_number to 1.23E+10"),
+        ('serial,model\nF9FX0001,"15 inch Mac\nF9FX0002,Mac\n', "is no CSV file"),
+        ("Serial Number\n\n\n1.23E+10\n", "row 4: a spreadsheet has shortened the serial_number to 1.23E+10"),
         ("Serial Number\n" + "x" * 200_000 + "\n", "is no CSV file"),
     ],
 )
@@ -87,3 +89,5 @@ def test_the_name_of_a_device_is_no_app(file):
     assert list(of_devices.headers) == ["serial_number"]
     of_apps = read_inventory(file("Name,Used\nKeynote,3\n"), list(FIELDS), {})
     assert of_apps.headers == {"name": "Name", "assigned": "Used"}
+    devices = read_inventory(file("Serial Number,Identifier\nF9FX0001,00008030-1\n"), list(FIELDS), {})
+    assert list(devices.headers) == ["serial_number"]

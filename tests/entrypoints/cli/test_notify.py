@@ -46,7 +46,7 @@ def test_from_a_file_to_who_is_told(terminal, apply, mailbox, receiver):
     """A file is planned, then kept; what it no longer names stays until it is pruned."""
     text = both(mailbox, receiver, 'locations = ["hq"]\nresources = ["users"]\nrecords = true')
     planned = apply(text, "--dry-run")
-    assert (planned.status, planned.out.splitlines()) == (Exit.PENDING, ["+ add    it", "+ add    mdm"])
+    assert (planned.status, planned.out.splitlines()) == (Exit.PENDING, ["+ add    channel it", "+ add    webhook mdm"])
     assert json.loads(terminal.run("notify", "list", "--json").out) == []
     done = apply(text)
     assert done.status == Exit.IN_STEP
@@ -61,8 +61,8 @@ def test_from_a_file_to_who_is_told(terminal, apply, mailbox, receiver):
     assert (mdm["name"], mdm["state"], mdm["told_of"], mdm["locations"]) == ("mdm", "told", "users", "hq")
     secret = terminal.run("notify", "secret", "mdm").out
     assert apply('[[channel]]\nname = "it"\nurl = "json://127.0.0.1"\n').out.splitlines() == [
-        "~ change it",
-        "  keep   mdm: not in the file",
+        "~ change channel it",
+        "  keep   webhook mdm: not in the file",
     ]
     assert terminal.run("notify", "secret", "mdm").out == secret
     apply('[[channel]]\nname = "it"\nurl = "json://127.0.0.1"\n', "--prune")
@@ -192,3 +192,39 @@ def test_reseal_covers_them(terminal, apply, receiver):
     terminal.monkeypatch.setenv("PAGETURNER_SECRET_KEYS", new)
     assert terminal.run("notify", "secret", "mdm").out == secret
     assert terminal.run("notify", "list").status == Exit.IN_STEP
+
+
+def test_a_plan_of_nothing(apply, mailbox, receiver):
+    """What is as the file says is no step: a dry run ends with 0; a location that there is not is named in it too."""
+    text = both(mailbox, receiver)
+    apply(text)
+    assert (apply(text, "--dry-run").status, apply(text).out) == (Exit.IN_STEP, "")
+    assert apply(both(mailbox, receiver, 'locations = ["nowhere"]'), "--dry-run").status == Exit.USAGE
+
+
+def test_a_name_that_is_another_kind(terminal, apply, mailbox, receiver):
+    """A name may move from a channel to a webhook; pruned, the channel is told no more."""
+    apply(f'[[channel]]\nname = "a"\nurl = "{mailbox.url}"\n')
+    done = apply(f'[[webhook]]\nname = "a"\nurl = "{receiver.url}"\n', "--prune")
+    assert done.out.splitlines() == ["+ add    webhook a", "- remove channel a"]
+    assert [one["kind"] for one in json.loads(terminal.run("notify", "list", "--json").out)] == ["webhook"]
+
+
+def test_the_address_of_a_webhook_is_kept_secret(terminal, apply):
+    """An address may hold a password or a key: of it, where it is is shown, and the rest is sealed."""
+    apply('[[webhook]]\nname = "mdm"\nurl = "https://user:geheim@mdm.example.org/h?token=SECRETTOKEN"\n')
+    shown = terminal.run("notify", "list").out + terminal.run("notify", "list", "--json").out
+    assert "https://mdm.example.org/…" in shown
+    for secret in ("geheim", "SECRETTOKEN"):
+        assert secret not in shown
+        assert secret.encode() not in (terminal.home / "pageturner.db").read_bytes()
+
+
+def test_a_new_address_wakes_a_webhook(terminal, apply, receiver):
+    """A webhook that was gone is told again once it has another address."""
+    apply(f'[[webhook]]\nname = "mdm"\nurl = "{receiver.url}"\n')
+    terminal.store.hooks.note_gone("mdm")
+    assert "gone: it answered 410" in terminal.run("notify", "list").out
+    assert "gone: it answered 410" in terminal.run("notify", "dead").out
+    apply(f'[[webhook]]\nname = "mdm"\nurl = "{receiver.url}/new"\n')
+    assert json.loads(terminal.run("notify", "list", "--json").out)[0]["state"] == "told"

@@ -104,9 +104,20 @@ def test_a_file_of_strangers(held):
     """A file of which nobody holds anything is refused: everybody would count as gone."""
     ended = held.run("orphans", "--known", write(held, "Serial Number\nAAAA\n"))
     assert ended.status == Exit.USAGE
-    assert "none of its 1 entries holds a licence at Apple. Is 'Serial Number' the right column?" in ended.err
+    assert "none of the 1 entries of 'Serial Number' holds a licence at Apple as its serial_number." in ended.err
     ended = held.run("compare", "--file", write(held, "Serial Number\nAAAA\n"))
     assert "none of its 1 entries of serial_number is at Apple" in ended.err
+
+
+def test_one_column_of_strangers(held):
+    """A column that knows nobody is refused although another one does: people would count as gone by it."""
+    staff = write(held, "User ID,Email\n4711,ann@example.org\n4712,bob@example.org\n")
+    ended = held.run("orphans", "--people", staff)
+    assert (ended.status, "of 'User ID' holds a licence at Apple as its client_user_id" in ended.err) == (
+        Exit.USAGE,
+        True,
+    )
+    assert held.run("orphans", "--people", staff, "--map", "client_user_id=Email").status == Exit.USAGE
 
 
 def test_orphans_of_whom(held):

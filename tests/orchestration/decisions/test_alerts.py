@@ -67,6 +67,14 @@ def test_a_token_that_is_refused(state):
     assert news([], {}, {"1": "hq"}).told == []
 
 
+def test_what_is_late_and_then_ends_is_not_in_step():
+    """A location that was late, and whose token has ended since, is not in step again; one that is, is told once."""
+    standing = {f"{Rule.LATE}:1": Rule.LATE, f"{Rule.TOKEN_REFUSED}:1:revoked": Rule.TOKEN_REFUSED}
+    ended = alerts_of(make_location(token_expires=NOW - HOUR))
+    assert [one.rule for one in news(ended, standing, {"1": "hq"}).told] == [Rule.TOKEN_ENDS]
+    assert [one.rule for one in news([], standing, {"1": "hq"}).told] == [Rule.IN_STEP_AGAIN]
+
+
 def test_a_late_location_is_one_alert():
     """However many of its lists are late, a location is late once; with why, if that is known."""
     late = [make_stream(resource=name, seen_at=NOW - 3 * HOUR) for name in ("assets", "users")]

@@ -20,7 +20,17 @@ from tests.support.examples import NOW
 
 HOOK = Hook(name="mdm", url="https://x", uids=None, resources=None, has_records=False, added_at=NOW)
 POSITION = HookPosition(
-    hook="mdm", location_id=1, uid="1", name="hq", seq=4, last=None, attempts=0, failing_since=None, error=None
+    hook="mdm",
+    generation=0,
+    location_id=1,
+    uid="1",
+    name="hq",
+    seq=4,
+    pruned_seq=0,
+    last=None,
+    attempts=0,
+    failing_since=None,
+    error=None,
 )
 
 
@@ -61,6 +71,8 @@ def test_where_it_begins_and_ends():
     assert (data["location"], data["location_uid"]) == ("hq", "1")
     assert (data["after"], data["bookmark"]) == ("feed:4", "feed:7")
     assert restart_event("feed", 9, NOW)["data"] == {"bookmark": "feed:9"}
+    of_one = restart_event("feed", 9, NOW, POSITION)["data"]
+    assert of_one == {"location": "hq", "location_uid": "1", "bookmark": "feed:9"}
 
 
 def test_the_signature_is_of_the_standard():
@@ -84,5 +96,6 @@ def test_it_is_tried_for_three_days():
     assert waits[0] == timedelta(seconds=5)
     assert waits[-1] == timedelta(hours=2)
     assert next_try(1, NOW, NOW, 90.0) == NOW + timedelta(seconds=90)
-    assert next_try(50, NOW - PATIENCE + timedelta(hours=3), NOW, None) is not None
-    assert next_try(50, NOW - PATIENCE + timedelta(hours=1), NOW, None) is None
+    assert next_try(1, NOW, NOW, 1e6) is not None
+    assert next_try(50, NOW - PATIENCE, NOW, None) is not None
+    assert next_try(50, NOW - PATIENCE - timedelta(hours=1), NOW, None) is None
