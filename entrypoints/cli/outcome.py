@@ -100,6 +100,12 @@ def _is_settled(crawls: Sequence[ProgressReport]) -> bool:
     return crawls[-1].is_in_step and not any(one.held_deletes for one in crawls)
 
 
+def _telling(crawls: Sequence[ProgressReport]) -> ProgressReport:
+    """Return the crawl that says how a list stands: the last, or if that found no news, the one that had them."""
+    news = [one for one in crawls if one.state is CrawlState.PUBLISHED]
+    return news[-1] if news and crawls[-1].state is CrawlState.UNCHANGED else crawls[-1]
+
+
 def _changes(crawls: Iterable[ProgressReport]) -> tuple[int, int, int]:
     """Return how many records were inserted, updated and deleted."""
     every = list(crawls)
@@ -107,7 +113,7 @@ def _changes(crawls: Iterable[ProgressReport]) -> tuple[int, int, int]:
 
 
 def _cells(crawls: Sequence[ProgressReport]) -> list[str]:
-    last = crawls[-1]
+    last = _telling(crawls)
     inserted, updated, deleted = _changes(crawls)
     changed = f"+{inserted:,} ~{updated:,} -{deleted:,}"
     records, pages = (f"{sum(getattr(one, name) for one in crawls):,}" for name in ("records", "pages"))

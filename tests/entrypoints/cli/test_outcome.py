@@ -65,6 +65,15 @@ def test_a_list_is_one_row(monkeypatch, capsys):
     assert lines[1].split() == ["hq", "assets", "published", "500", "+24", "~2", "-5", "5", "full,", "spot"]
 
 
+def test_a_list_without_more_news(monkeypatch, capsys):
+    """A list that was published, and looked at once more without news, was published."""
+    quiet = make_report(CrawlState.UNCHANGED, **READ | {"inserted": 0, "updated": 0})
+    lines, _ = printed(monkeypatch, capsys, 200, [make_report(**READ), quiet])
+    assert lines[1].split()[:3] == ["hq", "assets", "published"]
+    lines, _ = printed(monkeypatch, capsys, 200, [make_report(**READ), make_report(FAILED, **READ)])
+    assert lines[1].split()[:3] == ["hq", "assets", "failed"]
+
+
 def test_many_lists_fold(monkeypatch, capsys):
     """Of very many lists a terminal shows those that need somebody; the others are counted."""
     reports = [make_report(**READ | {"name": f"school-{n}"}, uid=f"{n}") for n in range(100)]
