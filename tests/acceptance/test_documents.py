@@ -1,9 +1,11 @@
 """The pages for administrators and for vendors: every example in them is run, in their order."""
 
+import contextlib
 import json
 import os
 import re
 import shlex
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forks import forks
 from tests.support.processes import COMMAND, bare_environment, running_simulator
 from tests.support.receiver import running_mailbox
 from tests.support.servers import free_port
@@ -55,9 +58,10 @@ class Desk:
 
     def run(self, line):
         """Run a line as a shell does."""
-        return subprocess.run(
-            ["bash", "-c", line], env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=100
-        )
+        if "$" not in line:
+            return forks().run(shlex.split(line)[1:], self.env, 100, self.folder)
+        command = ["bash", "-c", line]
+        return subprocess.run(command, env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=100)
 
     def write_files(self):
         """Write the files of other systems, from what the mirror has."""
@@ -75,10 +79,9 @@ class Desk:
             (self.folder / name).write_text("".join(f"{line}\n" for line in lines))
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    """A person's desk."""
-    folder = tmp_path_factory.mktemp("desk")
+@contextlib.contextmanager
+def made_desk(folder):
+    """Make a desk with a token and a file of locations on it."""
     with running_simulator(*SIZE) as apple:
         made = Desk(folder, apple)
         (folder / "sToken_for_Example.vpptoken").write_text(apple.token)
@@ -86,27 +89,43 @@ def desk(tmp_path_factory):
         yield made
 
 
-def test_the_administrators_page(desk):
+@pytest.fixture
+def new_desk(tmp_path):
+    """The desk of a person who begins."""
+    with made_desk(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """The desk of a person whose mirror is in step."""
+    with made_desk(tmp_path_factory.mktemp("desk")) as made:
+        for line in ("pageturner locations add sToken_for_Example.vpptoken --name hq", "pageturner sync"):
+            done = made.run(line)
+            assert done.returncode == 0, done.stderr
+        yield made
+
+
+def test_the_administrators_page(new_desk):
     """Every command of the administrator's page does what it says, from a token to the answers; none is made up."""
     with running_mailbox() as mailbox:
-        desk.env["PAGETURNER_NOTIFY"] = mailbox.url
+        new_desk.env["PAGETURNER_NOTIFY"] = mailbox.url
         wanted = commands("administrator.md")
         assert len(wanted) > 25
         for line in wanted:
             if "orphans" in line or "compare" in line:
-                desk.write_files()
-            done = desk.run(line)
+                new_desk.write_files()
+            done = new_desk.run(line)
             is_alarm = line.startswith(("pageturner doctor", "pageturner status --check"))  # it may find something
             assert done.returncode == 0 or (is_alarm and done.returncode in {1, 2}), (line, done.stderr)
             assert "Traceback" not in done.stderr, line
         assert len(mailbox.mails) >= 1
-    assert {path.suffix for path in desk.folder.iterdir()} >= {".xlsx", ".csv", ".ndjson", ".json"}
+    assert {path.suffix for path in new_desk.folder.iterdir()} >= {".xlsx", ".csv", ".ndjson", ".json"}
 
 
 @pytest.mark.parametrize("page", ["administrator.md", "vendor.md", "reports.md"])
 def test_their_queries(desk, page):
     """Every SQL query of a page is answered by the views."""
-    desk.run("pageturner locations add sToken_for_Example.vpptoken --name hq")
     queries = [line for block in blocks(page) for line in block.splitlines() if line.startswith("SELECT")]
     with sqlite3.connect(desk.folder / "home" / "pageturner.db") as database:
         for query in queries:
@@ -115,8 +134,6 @@ def test_their_queries(desk, page):
 
 def test_the_eleven_questions_are_answered(desk):
     """Each question has an answer with rows or a sentence, and the answer begins with names."""
-    desk.run("pageturner locations add sToken_for_Example.vpptoken --name hq")
-    assert desk.run("pageturner sync").returncode == 0
     for name in ("licences", "holders", "across", "seats", "locations-health", "apps"):
         done = desk.run(f"pageturner report {name}")
         assert done.stdout.splitlines()[1:], name
@@ -127,9 +144,9 @@ def program(page, beginning):
     return next(block for block in blocks(page) if block.startswith(beginning))
 
 
-def test_the_vendors_copy_is_the_mirror(desk):
+@pytest.mark.parametrize("follow", [[], ["--follow"]], ids=["to the end", "following"])
+def test_the_vendors_copy_is_the_mirror(desk, follow):
     """The consumer of the vendor's page ends with exactly the mirror, however often it is killed and begun again."""
-    desk.run("pageturner locations add sToken_for_Example.vpptoken --name hq")
     (desk.folder / "consumer.py").write_text(program("vendor.md", "import json, sqlite3"))
     run = [sys.executable, "consumer.py"]
     for resource, change in (
@@ -139,9 +156,9 @@ def test_the_vendors_copy_is_the_mirror(desk):
     ):
         desk.apple.change(resource=resource, **change)
         assert desk.run("pageturner sync").returncode == 0
-        child = subprocess.Popen(run, cwd=desk.folder, env=desk.env)
+        child = subprocess.Popen([*run, *follow], cwd=desk.folder, env=desk.env, start_new_session=True)
         time.sleep(0.7)  # it is killed at whatever it does then
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     assert subprocess.run(run, cwd=desk.folder, env=desk.env, timeout=60).returncode == 0
     with sqlite3.connect(desk.folder / "copy.db") as copy:
@@ -160,7 +177,6 @@ def test_the_vendors_copy_is_the_mirror(desk):
 
 def test_the_vendors_receiver(desk, tmp_path):
     """The receiver of the vendor's page takes what is ours, and refuses what is not."""
-    desk.run("pageturner locations add sToken_for_Example.vpptoken --name hq")
     port = free_port()
     (tmp_path / "receiver.py").write_text(program("vendor.md", "from http.server"))
     (desk.folder / "notify.toml").write_text(f'[[webhook]]\nname = "mdm"\nurl = "http://127.0.0.1:{port}/"\n')

@@ -53,9 +53,11 @@ class Forks:
             command = [sys.executable, "-m", __name__, str(theirs.fileno())]
             self._child = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
 
-    def run(self, arguments: list[str], env: Mapping[str, str], seconds: float) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end, whatever that is."""
-        request = json.dumps({"arguments": arguments, "env": dict(env), "folder": str(Path.cwd())}).encode()
+    def run(
+        self, arguments: list[str], env: Mapping[str, str], seconds: float, folder: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, whatever that is, in a folder."""
+        request = json.dumps({"arguments": arguments, "env": dict(env), "folder": str(folder or Path.cwd())}).encode()
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             mine, theirs = socket.socketpair()
             with mine:
