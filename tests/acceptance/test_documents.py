@@ -188,10 +188,10 @@ def test_the_vendors_receiver(desk, tmp_path):
         try:
             await_port(port)
             assert desk.run("pageturner notify test mdm").returncode == 0
-            desk.apple.change(resource="users", update=2)
-            assert desk.run("pageturner sync --resource users").returncode == 0
+            desk.apple.change(resource="assignments", insert=2)
+            assert desk.run("pageturner sync --resource assignments").returncode == 0
             lines = [child.stdout.readline().split() for _ in range(2)]
-            assert [line[1:] for line in lines] == [["users", "update"]] * 2
+            assert [line[1:] for line in lines] == [["assignments", "insert"]] * 2
             assert desk.run(f"curl -s -o /dev/null -w %{{http_code}} -d x http://127.0.0.1:{port}/").stdout in {
                 "401",
                 "",
