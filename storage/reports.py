@@ -43,17 +43,20 @@ class Reports:
 
     def rows(self, view: View, choice: Choice) -> Iterator[Sequence[Any]]:
         """Return the rows, all of one state of the mirror; raise UnknownColumn for a column that the view has not."""
-        return self._stream(_select(view, choice))
+        are_few = choice.limit is not None and choice.limit <= _ROWS_AT_ONCE
+        return self._stream(selection(view, choice), are_few=are_few)
 
     def read(self, name: str, columns: Sequence[str], locations: Sequence[str] = ()) -> Iterator[Sequence[Any]]:
         """Return some columns of the view of a name."""
         return self.rows(VIEWS[name], Choice(columns=columns, locations=locations))
 
-    def _stream(self, statement: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+    def _stream(self, statement: sa.Select[Any], *, are_few: bool) -> Iterator[Sequence[Any]]:
+        """Read row by row; a few rows at once, for which PostgreSQL has better plans than for a cursor."""
         with self._database.read(_SECONDS) as connection:
             allow_pauses(connection)
             allow(connection, _STATEMENT_SECONDS)
-            yield from map(tuple, connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement))
+            how = {} if are_few else {"yield_per": _ROWS_AT_ONCE}
+            yield from map(tuple, connection.execute(statement, execution_options=how))
 
 
 def columns_of(view: View, choice: Choice) -> list[str]:
@@ -61,16 +64,14 @@ def columns_of(view: View, choice: Choice) -> list[str]:
     return [_column(view, name).name for name in choice.columns] or list(view.columns)
 
 
-def _select(view: View, choice: Choice) -> sa.Select[Any]:
+def selection(view: View, choice: Choice) -> sa.Select[Any]:
+    """Return the statement that reads what is wanted of a view."""
     statement = sa.select(*(view.table.c[name] for name in columns_of(view, choice)))
     for name, value in choice.where:
         statement = statement.where(_matches(_column(view, name), value))
     if choice.locations:
         statement = statement.where(_column(view, "location").in_(choice.locations))
-    if choice.sort:
-        statement = statement.order_by(*(_order(view, name) for name in choice.sort))
-    else:
-        statement = statement.order_by(*(sa.text(f"{term} NULLS LAST") for term in view.order))
+    statement = statement.order_by(*(_order(view, name) for name in choice.sort or view.order))
     return statement if choice.limit is None else statement.limit(choice.limit)
 
 
@@ -82,7 +83,8 @@ def _column(view: View, name: str) -> sa.ColumnClause[Any]:
 
 def _order(view: View, name: str) -> Any:
     column = _column(view, name.removeprefix("-"))
-    return (column.desc() if name.startswith("-") else column.asc()).nulls_last()
+    ordered = column.desc() if name.startswith("-") else column.asc()
+    return ordered if column.name in view.indexed else ordered.nulls_last()
 
 
 def _matches(column: sa.ColumnClause[Any], value: str) -> Any:

@@ -54,6 +54,7 @@ def _running_out(words: Words) -> str:
 
 
 def _idle(words: Words) -> str:
+    # PostgreSQL thinks too little of what it costs to look days up asset by asset. `+ 0` makes it read them all once.
     fewest = {
         days: f"""min(CASE WHEN d.day > {words.day_ago(days)}
             THEN {words.least("d.available", "coalesce(d.was_available, d.available)")} END)"""
@@ -72,11 +73,12 @@ def _idle(words: Words) -> str:
         JOIN streams s ON s.location_id = l.id AND s.resource = 'assets'
         LEFT JOIN (SELECT d.location_id, d.adam_id, d.pricing_param,
                 {fewest[30]} AS fewest_30, {fewest[90]} AS fewest_90,
-                min(CASE WHEN d.was_available < d.last_available THEN {words.days_since("d.day")} END) AS free_for,
+                min(CASE WHEN d.was_available < n.available_count THEN {words.days_since("d.day")} END) AS free_for,
                 max(CASE WHEN d.was_assigned IS NULL THEN {words.days_since("d.day")} END) AS known_for
-            FROM (SELECT e.*, last_value(e.available) OVER (PARTITION BY e.location_id, e.adam_id, e.pricing_param
-                    ORDER BY e.day ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_available
-                FROM asset_days e WHERE e.day > {words.day_ago(90)}) d
+            FROM asset_days d
+            JOIN mirror_assets n ON n.location_id = d.location_id + 0 AND n.adam_id = d.adam_id
+                AND n.pricing_param = d.pricing_param
+            WHERE d.day > {words.day_ago(90)}
             GROUP BY d.location_id, d.adam_id, d.pricing_param) h ON {_SAME}
         LEFT JOIN (SELECT y.adam_id, y.pricing_param, count(*) AS places FROM mirror_assets y
             JOIN locations z ON z.id = y.location_id AND z.is_watched
@@ -101,7 +103,7 @@ RUNNING_OUT = View(
         **AS_OF,
     },
     shown=("name", "location", "available", "total", "assigned_7d", "assigned_30d", "days_left", "buy_for_90_days"),
-    order=("coalesce(days_left, 1000000)", "available", "name", "location"),
+    order=("days_left", "available", "name", "location"),
     example="SELECT name, location, days_left, buy_for_90_days FROM running_out WHERE days_left < 14",
     query=_running_out,
 )
@@ -123,7 +125,7 @@ IDLE = View(
         **AS_OF,
     },
     shown=("name", "location", "total", "available", "idle_30d", "idle_90d", "free_for_days", "short_elsewhere"),
-    order=("short_elsewhere DESC", "idle_30d DESC", "name", "location"),
+    order=("-short_elsewhere", "-idle_30d", "name", "location"),
     example="SELECT name, location, idle_90d FROM idle WHERE short_elsewhere > 0 ORDER BY idle_90d DESC",
     query=_idle,
 )

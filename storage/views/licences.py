@@ -104,7 +104,7 @@ LICENCES = View(
         "publisher",
         "adam_id",
     ),
-    order=("available", "total DESC", "name", "location"),
+    order=("available", "-total", "name", "location"),
     example="SELECT name, location, available FROM licences WHERE available < 5 AND total >= 10 ORDER BY available",
     query=_licences,
 )
@@ -137,7 +137,7 @@ ACROSS = View(
         "locations",
         "adam_id",
     ),
-    order=("spread DESC", "name", "adam_id", "location"),
+    order=("-spread", "name", "adam_id", "location"),
     example="SELECT name, location, available FROM across WHERE locations > 1 AND spread > 100",
     query=_across,
 )

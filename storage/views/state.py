@@ -73,7 +73,7 @@ LOCATIONS_HEALTH = View(
         "held_by",
         "country",
     ),
-    order=("failing DESC", "unread DESC", "token_expires", "location"),
+    order=("-failing", "-unread", "token_expires", "location"),
     example="SELECT location, state, token_expires FROM locations_health ORDER BY token_expires LIMIT 10",
     query=_locations_health,
 )
@@ -97,7 +97,8 @@ RECENT_CHANGES = View(
         "as_of": "the same as `at`",
     },
     shown=("at", "op", "resource", "name", "serial_number", "client_user_id", "location", "seq"),
-    order=("seq DESC",),
+    order=("-seq",),
+    indexed=("seq",),
     example="SELECT at, op, name, serial_number FROM recent_changes WHERE resource "
     "= 'assignments' ORDER BY seq DESC LIMIT 20",
     query=_recent_changes,

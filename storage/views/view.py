@@ -87,11 +87,13 @@ class View:
     columns: Mapping[str, str]
     #: The columns that a person looks at first, the most important first: as many of them are shown as fit.
     shown: tuple[str, ...]
-    #: In which order a report shows the rows: the worst first.
+    #: In which order a report shows the rows: the worst first. A minus stands before a column whose largest is first.
     order: tuple[str, ...]
     #: A question of somebody's own, for the documents.
     example: str
     query: Callable[[Words], str]
+    #: Columns that are never null and have an index: the first rows by one of them are found without sorting all.
+    indexed: tuple[str, ...] = ()
 
     @cached_property
     def table(self) -> sa.TableClause:

@@ -1,6 +1,7 @@
 """Twenty thousand locations: what the scheduler asks all the time is found by an index, and a sweep has no ceiling."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,7 +11,9 @@ from storage.ledger.streams import due_locations
 from storage.ledger.syncs import SWEPT_AT_ONCE, Syncs
 from storage.limits import allow
 from storage.mirror.feed import Feed, Sieve
+from storage.reports import Choice, selection
 from storage.schema import changes, crawls
+from storage.views import VIEWS
 from tests.support.servers import drop_database, make_database
 
 LOCATIONS = 20_000
@@ -55,7 +58,7 @@ def big(postgresql_url, template):
     drop_database(postgresql_url, "big")
 
 
-def explain(database: Database, query: "sa.Select[tuple[str]]") -> str:
+def explain(database: Database, query: sa.Select[Any]) -> str:
     """Return the plan of a query."""
     with database.read() as connection:
         text = query.compile(connection, compile_kwargs={"literal_binds": True})
@@ -75,6 +78,13 @@ def test_the_feed_of_one_location_is_found_by_index(big):
     plan = explain(big, mine.order_by(changes.c.seq).limit(1000))
     assert "changes_location_id_index" in plan
     assert len(list(Feed(big).after(0, Sieve(uid="7")))) == 5
+
+
+def test_the_newest_changes_are_found_by_index(big):
+    """The report of what changed reads the newest changes from the end of the feed, and does not sort it."""
+    plan = explain(big, selection(VIEWS["recent_changes"], Choice(limit=200)))
+    assert "Index Scan Backward using changes_pkey" in plan
+    assert "Sort" not in plan
 
 
 def test_a_sweep_has_no_ceiling(big):
