@@ -122,7 +122,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=_MARKUP,
-    epilog="Exit status: 0 in step, 1 failed, 2 wrong usage, 3 partly, 4 failed for now (try again), 5 needs a person.",
+    epilog="Exit status: 0 in step, 1 failed, 2 wrong usage, 3 partly, or something to do after a dry run, "
+    "4 failed for now (try again), 5 needs a person.",
 )
 
 
@@ -152,9 +153,21 @@ def run() -> None:
     for words in [] if _COMPLETING in os.environ else unknown_settings():
         say(f"pageturner: {words}")
     try:
+        _refuse_broken_text(sys.argv[1:])
         app()
     except Exception as error:  # noqa: BLE001 - the outermost handler: what is not known is raised again
         sys.exit(_end(error))
+
+
+def _refuse_broken_text(arguments: list[str]) -> None:
+    """Raise Failure for an argument whose bytes are no text: no name in the mirror is like it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            shown = argument.encode(errors="backslashreplace").decode()
+            encoding = sys.getfilesystemencoding()
+            raise Failure(f"the argument {shown} is not text in {encoding}.", Exit.USAGE) from error
 
 
 def _end(error: Exception) -> int:

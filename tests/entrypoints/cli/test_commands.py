@@ -57,6 +57,7 @@ def test_notices_are_replayed(terminal):
         (("changes", "--after", "99"), "99 lies beyond the feed"),
         (("status", "--check", "--max-age", "old"), "--max-age: 'old' is not a valid interval"),
         (("locations", "watch", "hq", "assets,apps"), "apps"),
+        (("report", "licences", "--where", "name=\udcff"), r"the argument name=\udcff is not text in utf-8"),
         (("locations", "remove", "nowhere"), "There is no such location. ('nowhere'; there are hq)"),
     ],
 )
