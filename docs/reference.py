@@ -30,8 +30,12 @@ from SQL, under the same names:
     SELECT name, location, available FROM licences           -- in the database
 
 The views are a contract: a column is never renamed, taken out or given another meaning; new ones come at the end. Each
-row says as of when it is. Ids are texts, moments have a time zone, and an app without a name is shown with its number.
-Locations that are no longer watched are in no report.
+row says as of when it is. Ids are texts, and an app without a name is shown with its number. Moments are in UTC: files
+and PostgreSQL say so, SQLite has no time zones. Locations that are no longer watched are in no report. If a list that a
+report is made from was never read, the command says so.
+
+SQL is for the database that `PAGETURNER_DATABASE_URL` names. Without one it is the file `pageturner.db` in
+`PAGETURNER_HOME` (`~/.pageturner`), which any program for SQLite opens, `sqlite3 -readonly` for one.
 
 `--where COLUMN=VALUE` chooses rows (an empty value: where there is none), `--columns`, `--sort` and `--limit` what is
 shown of them. The format follows the ending of `--output` (csv, json, ndjson, xlsx, parquet) or `--format`. A workbook
@@ -44,19 +48,22 @@ a library that is not installed with the rest: `pip install 'pageturner[parquet]
     GRANT SELECT ON {views} TO reports;
 
 **Your own files beside Apple's lists.** Two more reports take a CSV of yours, whatever its columns are called, its
-delimiter and its encoding; `--map FIELD=HEADER` names a column that is not found.
+delimiter, in UTF-8, in UTF-16 with its mark, or as Windows writes it. `--map FIELD=HEADER` names a column that is not
+found.
 
     pageturner orphans --known serials.csv --people staff.csv --batches batches.json
     pageturner compare --file mdm.csv --output differences.xlsx
 
 `orphans` lists the licences of devices that `--known` lacks (by serial number), of people that `--people` lacks (by
-address or clientUserId) and of users whom Apple has retired. `--batches` writes the requests that would take them back,
+address or clientUserId) and of users whom Apple has retired; with `--people`, of users too of whom Apple says nothing.
+`--batches` writes the requests that would take them back,
 as Apple's `assets/disassociate` wants them, at most 25 assets and 1,000 holders each: no request names a pair of asset
 and holder that is not in the list. Pageturner sends none of them.
 
 `compare` lists what only one of the two has. From the columns of the file follows what is compared: who holds which app
 (`serial_number` or `client_user_id`, with `adam_id`, `bundle_id` or `name`), which devices or users hold any, or the
-counts of each app (`total`, `assigned`, `available`). A file of which nobody is at Apple is refused: another column was
+counts of each app (`total`, `assigned`, `available`), summed over all locations: `--location` compares those of one. A
+file of which nobody is at Apple is refused: another column was
 meant.
 
 Upgrades keep what was granted on a view. A new view is granted once more by hand. A view of your own upon one of these

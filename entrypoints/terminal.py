@@ -33,6 +33,11 @@ def say(words: str) -> None:
     messages.print(clean(words), markup=False, soft_wrap=not messages.is_terminal)
 
 
+def say_command(command: str) -> None:
+    """Write a command to standard error in one line, however long: somebody is going to copy it."""
+    messages.print(f"    {clean(command)}", markup=False, soft_wrap=True)
+
+
 def write(line: str) -> None:
     """Write one line of the result to standard output."""
     sys.stdout.write(line + "\n")

@@ -95,4 +95,6 @@ def _matches(column: sa.ColumnClause[Any], value: str) -> Any:
         return column.is_(value.lower() in {"yes", "true", "1"})
     if isinstance(column.type, sa.Text):
         return (sa.func.lower(column) == value.lower()) | (column == value)
+    if isinstance(column.type, sa.Integer | sa.Float):
+        return column == float(value)
     return sa.cast(column, sa.Text) == value

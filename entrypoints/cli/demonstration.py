@@ -26,7 +26,7 @@ from storage.locations import Location
 
 from ..embedded import processes
 from ..exits import Exit, Failure
-from ..terminal import say, write
+from ..terminal import say, say_command, write
 from .context import CommandContext, with_workers
 from .display import showing
 from .follower import SyncFollower, follow_names
@@ -88,7 +88,7 @@ def demonstrate(*, is_kept: bool) -> None:
             shutil.rmtree(home, ignore_errors=True)
     if is_kept:
         say("The mirror is kept. Ask it, for instance:")
-        say(f"    PAGETURNER_HOME={home} {Path(sys.executable).parent / 'pageturner'} report licences")
+        say_command(f"PAGETURNER_HOME={home} {Path(sys.executable).parent / 'pageturner'} report licences")
     if not is_exact:
         raise Failure("The mirror is not what Apple has.", Exit.FAILED)
 

@@ -84,7 +84,7 @@ def keeping(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         number = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise Failure(f"{folder} cannot be made: {error.strerror}.", Exit.USAGE) from None
+        raise Failure(f"The folder {folder} cannot be made: {error.strerror}.", Exit.USAGE) from None
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -10,7 +10,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 from ..exits import Exit, Failure
 from .output import write_bytes_to, write_to
@@ -48,6 +48,12 @@ class SheetFormat(StrEnum):
     PARQUET = "parquet"
 
 
+#: By which ending a file says what it is.
+_ENDINGS = {one.value: one for one in SheetFormat if one is not SheetFormat.TABLE} | {"jsonl": SheetFormat.NDJSON}
+
+_Format = TypeVar("_Format", bound=StrEnum)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
     """Rows with named columns, each column of one type."""
@@ -69,10 +75,18 @@ def format_of(given: SheetFormat | None, output: Path | None) -> SheetFormat:
         raise Failure(f"A table is for a terminal: name a file that ends in {endings}.", Exit.USAGE)
     if given is not None:
         return given
+    if output is None:
+        return SheetFormat.TABLE
+    return format_by_ending(output, _ENDINGS) or SheetFormat.CSV
+
+
+def format_by_ending(output: Path | None, endings: Mapping[str, _Format]) -> _Format | None:
+    """Return what the ending of a file says, None where it has none; raise Failure for one that says nothing."""
     ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    if ending in {one.value for one in SheetFormat} - {SheetFormat.TABLE.value}:
-        return SheetFormat(ending)
-    return SheetFormat.TABLE if output is None else SheetFormat.CSV
+    if ending and ending not in endings:
+        known = ", ".join(f".{one}" for one in endings)
+        raise Failure(f"{output}: no format has this ending ({known} have one): --format says which it is.", Exit.USAGE)
+    return endings.get(ending)
 
 
 def give(sheet: Sheet, format_: SheetFormat, output: Path | None, *, is_defused: bool = False) -> None:

@@ -102,10 +102,11 @@ RUNNING_OUT = View(
         "buy_for_90_days": "how many to buy so that they last for ninety days at that pace",
         **AS_OF,
     },
-    shown=("name", "location", "available", "total", "assigned_7d", "assigned_30d", "days_left", "buy_for_90_days"),
+    shown=("name", "location", "available", "total", "days_left", "buy_for_90_days", "assigned_30d", "assigned_7d"),
     order=("days_left", "available", "name", "location"),
     example="SELECT name, location, days_left, buy_for_90_days FROM running_out WHERE days_left < 14",
     query=_running_out,
+    lists=("assets",),
 )
 
 IDLE = View(
@@ -124,8 +125,9 @@ IDLE = View(
         "short_elsewhere": "how many other places have none left",
         **AS_OF,
     },
-    shown=("name", "location", "total", "available", "idle_30d", "idle_90d", "free_for_days", "short_elsewhere"),
+    shown=("name", "location", "available", "free_for_days", "short_elsewhere", "idle_90d", "idle_30d", "total"),
     order=("-short_elsewhere", "-idle_30d", "name", "location"),
     example="SELECT name, location, idle_90d FROM idle WHERE short_elsewhere > 0 ORDER BY idle_90d DESC",
     query=_idle,
+    lists=("assets",),
 )

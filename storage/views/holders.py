@@ -58,6 +58,7 @@ HOLDERS = View(
     order=("name", "location", "serial_number", "client_user_id"),
     example="SELECT name, location FROM holders WHERE serial_number = 'F9FX00000001'",
     query=_holders,
+    lists=("assignments", "users"),
 )
 
 LEAVERS = View(
@@ -77,4 +78,5 @@ LEAVERS = View(
     order=("location", "client_user_id", "name"),
     example="SELECT location, count(*) FROM leavers WHERE revocable GROUP BY location",
     query=_leavers,
+    lists=("assignments", "users"),
 )

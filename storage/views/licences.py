@@ -107,6 +107,7 @@ LICENCES = View(
     order=("available", "-total", "name", "location"),
     example="SELECT name, location, available FROM licences WHERE available < 5 AND total >= 10 ORDER BY available",
     query=_licences,
+    lists=("assets",),
 )
 
 ACROSS = View(
@@ -140,6 +141,7 @@ ACROSS = View(
     order=("-spread", "name", "adam_id", "location"),
     example="SELECT name, location, available FROM across WHERE locations > 1 AND spread > 100",
     query=_across,
+    lists=("assets",),
 )
 
 MISMATCHES = View(
@@ -169,6 +171,7 @@ MISMATCHES = View(
     order=("location", "name"),
     example="SELECT location, name, unlisted FROM mismatches WHERE unlisted <> 0",
     query=_mismatches,
+    lists=("assets", "assignments"),
 )
 
 SEATS = View(
@@ -190,4 +193,5 @@ SEATS = View(
     order=("available", "name", "location"),
     example="SELECT name, location, available, renews_or_ends FROM seats WHERE expiring > 0",
     query=_seats,
+    lists=("subscriptions",),
 )

@@ -68,6 +68,7 @@ LOCATIONS_HEALTH = View(
         "age_seconds",
         "token_expires",
         "failing",
+        "unread",
         "held_deletes",
         "error",
         "held_by",
@@ -131,4 +132,5 @@ APPS = View(
     order=("name", "adam_id", "country"),
     example="SELECT adam_id, name, bundle_id, version FROM apps WHERE missing_since IS NULL AND NOT is_custom",
     query=_apps,
+    lists=("assets",),
 )

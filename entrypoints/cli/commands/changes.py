@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apple.resources import RESOURCES
 from apple.texts import clean
 
 from ...exits import Exit, Failure
@@ -21,6 +22,7 @@ from ..context import with_store
 from ..moments import read_moment
 from ..options import ResourceOption
 from ..resources import check_resources
+from ..unread import say_unread
 
 if TYPE_CHECKING:
     from storage.mirror.feed import Change, Extent, Sieve
@@ -111,9 +113,35 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         if sieve.since is not None:
             seq = max(seq, feed.before(sieve.since))
         writer = _writer(FeedFormat.NDJSON if json else format_, services, extent)
-        seq = max(seq, writer(islice(feed.after(seq, sieve), limit)))
+        found = _Counted(islice(feed.after(seq, sieve), limit))
+        seq = max(seq, writer(found))
+        if format_ is FeedFormat.TEXT and not json:
+            _say_count(services, found.count, location, limit, is_over=not follow)
         if follow:
             _follow(services, seq, sieve, writer)
+
+
+class _Counted:
+    """Changes, and how many of them have been written."""
+
+    def __init__(self, some: "Iterator[Change]") -> None:
+        self._some = some
+        self.count = 0
+
+    def __iter__(self) -> "Iterator[Change]":
+        for one in self._some:
+            self.count += 1
+            yield one
+
+
+def _say_count(services: "Services", count: int, location: str | None, limit: int | None, *, is_over: bool) -> None:
+    """Say that there were no changes, or that the limit left some out, so that a sentence tells but a part."""
+    if count == limit:
+        say(f"Only the first {limit} changes are counted here, as --limit says; there may be more.")
+    elif not count and is_over:
+        where = [] if location is None else [services.store.locations.named(location).name]
+        say_unread(services, where, RESOURCES)
+        say("No such changes.")
 
 
 def _start(after: str | None, since: str | None, extent: "Extent") -> int:

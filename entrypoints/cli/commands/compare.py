@@ -13,6 +13,7 @@ from ..inventories import Inventory, read_inventory, read_mapping
 from ..options import FormatOption, LimitOption, LocationOption, OutputOption, SpreadsheetsOption
 from ..sheets import Sheet, SheetFormat, format_of, give
 from ..tables import print_table
+from ..unread import refuse_unread
 
 if TYPE_CHECKING:
     from orchestration.decisions.comparison import Apps, Discrepancy, Held
@@ -50,6 +51,7 @@ def compare(  # noqa: PLR0913 - each argument is an option of the command
     chosen = format_of(format_, output)
     with with_store() as services:
         names = [services.store.locations.named(one).name for one in location or []]
+        refuse_unread(services, names, ["assets", "assignments"])
         apps = _apps(services, names)
         ages = [row[0] for row in services.store.reports.read("locations_health", ["as_of"], names)]
         found = list(_differences(services, names, inventory, apps))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from ...exits import Exit, Failure
-from ...terminal import say
+from ...terminal import say, say_command
 from ..completions import location_names, resource_names
 from ..context import with_store
 from ..exports import Plan, SplitBy, export_all, keeping
 from ..output import write_to
 from ..records import Record, RecordFormat, write_records
 from ..resources import check_resources
+from ..sheets import format_by_ending
 
 if TYPE_CHECKING:
     from storage.locations import Location
@@ -23,6 +24,9 @@ Format = Annotated[
     RecordFormat | None,
     typer.Option("--format", help="One JSON object per line, or CSV; the default follows the name of --output."),
 ]
+#: By which ending a file says what it is.
+_ENDINGS = {"csv": RecordFormat.CSV, **dict.fromkeys(("ndjson", "jsonl", "json"), RecordFormat.NDJSON)}
+
 Output = Annotated[Path | None, typer.Option(help="The file to write; the default, and -, is standard output.")]
 All = Annotated[
     Path | None,
@@ -76,7 +80,8 @@ def _export_all(plan: Plan) -> None:
             as_of = f"{snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC"
     kept = f" ({done.kept} of them unchanged)" if done.kept else ""
     say(f"{done.files} files{kept}, {done.records:,} records, all as of {as_of}.")
-    say(f"Changes since then: pageturner changes --after {done.bookmark}")
+    say("Changes since then:")
+    say_command(f"pageturner changes --after {done.bookmark}")
 
 
 def _export(resource: str, name: str | None, format_: RecordFormat, output: Path | None, *, is_defused: bool) -> None:
@@ -97,8 +102,7 @@ def _format(given: RecordFormat | None, output: Path | None) -> RecordFormat:
     """Return the format: the one that is asked for, or that of the file's ending."""
     if given is not None:
         return given
-    is_csv = output is not None and output.suffix.lower() == ".csv"
-    return RecordFormat.CSV if is_csv else RecordFormat.NDJSON
+    return format_by_ending(output, _ENDINGS) or RecordFormat.NDJSON
 
 
 def _choose(services: "Services", name: str | None) -> "Location":

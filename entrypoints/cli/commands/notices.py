@@ -91,7 +91,8 @@ def list_(
         (since(one.received_at), one.name or "-", one.type, _outcome(one), f"{one.deliveries} x", one.uid)
         for one in kept
     ]
-    print_rows(("received", "location", "type", "wanted", "came", "uId"), rows)
+    if rows:
+        print_rows(("received", "location", "type", "wanted", "came", "uId"), rows)
     if not kept and (unknown or unhandled or names):
         say("No such notices.")
     elif not kept:

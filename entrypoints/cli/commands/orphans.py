@@ -16,6 +16,7 @@ from ..options import FormatOption, LimitOption, LocationOption, OutputOption, S
 from ..output import write_to
 from ..sheets import Sheet, SheetFormat, format_of, give
 from ..tables import print_table
+from ..unread import refuse_unread
 
 if TYPE_CHECKING:
     from orchestration.decisions.orphans import Holding, Orphan
@@ -62,6 +63,7 @@ def orphans(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
     staff = None if people is None else read_inventory(people, ["client_user_id", "email"], mapping)
     with with_store() as services:
         names = [services.store.locations.named(one).name for one in location or []]
+        refuse_unread(services, names, ["assets", "assignments", "users"])
         found = list(_find(services, names, devices, staff))
     rows = [_row(one) for one in found]
     if chosen is SheetFormat.TABLE:
@@ -98,11 +100,14 @@ def _find(
         for field in inventory.headers or ["serial_number"]:
             _refuse_strangers(inventory, field, known[field] or (), held[field])
     leavers = reports.read("leavers", ["location_uid", "client_user_id", "reason"], locations)
+    gone = {(uid, user): GONE[reason] for uid, user, reason in leavers}
+    if staff is None:  # a file of devices says nothing of people: those whom Apple retired are gone all the same
+        gone = {user: why for user, why in gone.items() if why is GONE["retired"]}
     assets = reports.read("licences", ["location_uid", "adam_id", "pricing", "revocable"], locations)
     return orphans(
         holdings,
         roster,
-        retired={(uid, user): GONE[reason] for uid, user, reason in leavers},
+        retired=gone,
         revocable={(uid, adam_id, pricing): may_be for uid, adam_id, pricing, may_be in assets},
     )
 
@@ -137,7 +142,7 @@ _OF_HOLDING = {
 }
 
 #: What a person looks at first.
-_SHOWN = ("name", "location", "serial_number", "client_user_id", "reason", "email", "revocable", "adam_id")
+_SHOWN = ("name", "location", "serial_number", "client_user_id", "reason", "revocable", "email", "adam_id")
 
 
 def _kinds() -> dict[str, type]:

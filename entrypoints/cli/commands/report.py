@@ -1,6 +1,8 @@
 """`pageturner report`: the questions that people ask of the mirror, answered as tables and files."""
 
 from dataclasses import replace
+from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,7 @@ from ..context import with_store
 from ..options import FormatOption, LimitOption, LocationOption, OutputOption, ReportArgument, SpreadsheetsOption
 from ..sheets import Sheet, SheetFormat, format_of, give
 from ..tables import ROWS, print_table
+from ..unread import say_unread
 
 if TYPE_CHECKING:
     from storage.reports import Choice
@@ -47,17 +50,20 @@ def report(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
         _list(list(VIEWS.values()))
         return
     if name.replace("-", "_") not in VIEWS:
-        raise Failure(f"There is no report '{name}'; there are {', '.join(VIEWS)}.", Exit.USAGE)
+        near = get_close_matches(name.replace("-", "_"), VIEWS, 1)
+        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(VIEWS)}."
+        raise Failure(f"There is no report '{name}'; {meant}", Exit.USAGE)
     view = VIEWS[name.replace("-", "_")]
     with with_store() as services:
         choice = Choice(
             columns=_split(columns),
-            where=_conditions(where or []),
+            where=_conditions(view, where or []),
             locations=[services.store.locations.named(one).name for one in location or []],
             sort=_split(sort),
             limit=limit,
         )
         chosen = format_of(format_, output)
+        say_unread(services, choice.locations, view.lists)
         if chosen is SheetFormat.TABLE:
             _print(services, view, choice)
         else:
@@ -83,7 +89,7 @@ def _write(
 
 
 def _list(views: list["View"]) -> None:
-    print_rows(("report", "what it answers"), [(view.name, view.about) for view in views])
+    print_rows(("report", "what it answers"), [(view.name, view.about) for view in views], is_whole=True)
     say("Next: pageturner report NAME")
 
 
@@ -91,8 +97,20 @@ def _split(text: str | None) -> list[str]:
     return [one.strip() for one in (text or "").split(",") if one.strip()]
 
 
-def _conditions(given: list[str]) -> list[tuple[str, str]]:
+def _conditions(view: "View", given: list[str]) -> list[tuple[str, str]]:
     wrong = [one for one in given if "=" not in one]
     if wrong:
-        raise Failure(f"--where wants COLUMN=VALUE, and not '{wrong[0]}'.", Exit.USAGE)
-    return [(column.strip(), value) for column, _, value in (one.partition("=") for one in given)]
+        words = f"--where wants COLUMN=VALUE, and not '{wrong[0]}': SQL takes other questions to {view.name}."
+        raise Failure(words, Exit.USAGE)
+    conditions = [(column.strip(), value) for column, _, value in (one.partition("=") for one in given)]
+    for column, value in conditions:
+        if value and view.kinds.get(column) in {int, float} and not _is_number(value):
+            raise Failure(f"--where {column} wants a number, and not '{value}'.", Exit.USAGE)
+    return conditions
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return isfinite(float(value))
+    except ValueError:
+        return False

@@ -59,15 +59,14 @@ def rows(ended):
 
 
 def test_orphans(held):
-    """Devices that a file does not know, and users whom Apple does not know, are listed with a reason."""
+    """Devices that a file does not know are listed, and it makes no user an orphan: it says nothing of people."""
     known = write(held, "Device;Serial Number\nMac;f9fx0001\nMac;F9FX0002\n")
     found = rows(held.run("orphans", "--known", known, "--format", "csv"))
     assert [(one["serial_number"] or one["client_user_id"], one["adam_id"], one["reason"]) for one in found] == [
         ("F9FX0003", KEYNOTE, "unknown device"),
-        ("u3", KEYNOTE, "unknown user"),
         ("F9FX0003", PAGES, "unknown device"),
     ]
-    assert [one["revocable"] for one in found] == ["true", "true", "false"]
+    assert [one["revocable"] for one in found] == ["true", "false"]
     assert all(one["as_of"] for one in found)
 
 
@@ -80,8 +79,8 @@ def test_people_who_left(held):
 
 def test_requests_to_take_back(held):
     """The requests are written beside the list, without what cannot be taken back; none is sent."""
-    known, batches = write(held, "serial\nF9FX0001\n"), held.home / "batches.json"
-    ended = held.run("orphans", "--known", known, "--batches", str(batches))
+    own, batches = write(held, "serial,user id\nF9FX0001,u1\n,u2\n"), held.home / "batches.json"
+    ended = held.run("orphans", "--known", own, "--people", own, "--batches", str(batches))
     assert "2 requests are in" in ended.err
     assert "nothing was sent" in ended.err
     bodies = [one["body"] for one in json.loads(batches.read_text())]
@@ -98,6 +97,20 @@ def test_everybody_is_known(held):
     known = write(held, "serial,user id\nF9FX0001,u1\nF9FX0002,u2\nF9FX0003,u3\n")
     ended = held.run("orphans", "--known", known, "--people", known, "--location", "hq")
     assert (ended.out, ended.err) == ("", "Everybody who holds a licence is known.\n")
+
+
+def test_nothing_was_read(terminal):
+    """Where no list has been read, nobody can be found, and that is no all-clear."""
+    for command in (("orphans", "--known"), ("compare", "--file")):
+        ended = terminal.run(*command, write(terminal, "Serial Number\nF9FX0001\n"))
+        assert (ended.status, "Nothing of this was read from Apple yet" in ended.err) == (Exit.USAGE, True), ended.err
+
+
+def test_a_list_was_never_read(held):
+    """What was never read of one location is missing in the answer, which says so."""
+    held.store.add("lab", "2")
+    ended = held.run("orphans", "--known", write(held, "Serial Number\nF9FX0001\n"))
+    assert "Some lists of lab were never read, and are not in this answer" in ended.err
 
 
 def test_a_file_of_strangers(held):

@@ -118,6 +118,22 @@ def test_nothing_is_an_empty_array(reported):
     assert "No rows." in reported.run("report", "seats").err
 
 
+def test_nothing_was_read(terminal):
+    """A report of lists that were never read says so beside its rows."""
+    ended = terminal.run("report", "licences")
+    assert (ended.status, ended.err) == (
+        Exit.IN_STEP,
+        "Nothing of this was read from Apple yet: pageturner sync\nNo rows.\n",
+    )
+
+
+def test_a_number_is_compared_as_one(reported):
+    """A number is found however it is written."""
+    chosen = ("--columns", "adam_id", "--format", "csv")
+    for number in ("620", "620.0"):
+        assert reported.run("report", "licences", *chosen, "--where", f"total={number}").out == "adam_id\n361285480\n"
+
+
 def test_csv_for_spreadsheets(reported):
     """What Excel would run or round is a text there, and its UTF-8 is marked."""
     out = reported.run("report", "licences", "--format", "csv", "--for-spreadsheets", "--limit", "1").out
@@ -142,7 +158,10 @@ def test_rows_are_chosen(reported):
     [
         (("apps-we-have",), "There is no report 'apps-we-have'; there are licences,"),
         (("licences", "--columns", "name,owner"), "There is no such column. ('owner'; licences has location,"),
-        (("licences", "--where", "name"), "--where wants COLUMN=VALUE, and not 'name'."),
+        (("licenses",), "There is no report 'licenses'; did you mean licences?"),
+        (("licences", "--where", "name"), "--where wants COLUMN=VALUE, and not 'name': SQL takes other questions"),
+        (("licences", "--where", "total=few"), "--where total wants a number, and not 'few'."),
+        (("licences", "--output", "x.pdf"), "x.pdf: no format has this ending"),
         (("licences", "--format", "table", "--output", "x.txt"), "A table is for a terminal"),
         (("licences", "--sort", "-size"), "There is no such column. ('size';"),
         (("licences", "--location", "nowhere"), "There is no such location. ('nowhere';"),
