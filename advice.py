@@ -52,7 +52,7 @@ ADVICE: dict[str, str] = {
     # How a token, a stream or the installation stands.
     "expiring": "Renew it at Apple.",
     "held": "Sync again to confirm them, or let them through with `pageturner accept`.",
-    "late": _WORKERS,
+    "late": "Are `pageturner beat` and `pageturner worker` running, or does cron run `pageturner sync` often enough?",
     "unhandled": _WORKERS,
     "still": _WORKERS,
     "never": "Start `pageturner beat` and `pageturner worker` for automatic syncs.",

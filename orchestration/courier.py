@@ -23,7 +23,7 @@ def send(url: str, title: str, body: str) -> str | None:
         return "The address is of no kind that is known."
     for server in receiver:
         server.overflow_mode = OverflowMode.SPLIT  # a message that is too long for it comes in several
-    with LogCapture(level=_WARNING) as captured:  # type: ignore[no-untyped-call] # it has no types
+    with LogCapture(level=_WARNING, fmt="%(message)s") as captured:  # type: ignore[no-untyped-call] # it has no types
         if receiver.notify(title=title, body=body):
             return None
         words: Any = captured.getvalue()

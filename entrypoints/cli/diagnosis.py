@@ -200,7 +200,10 @@ class _Diagnosis:
             words = "PAGETURNER_SECRET_KEYS holds none of the keys that sealed the tokens of"
             yield "fail", f"{words} {', '.join(sealed)}: add the old key behind the new one"
         else:
-            yield "ok", f"all {len(locations)} tokens can be opened"
+            yield (
+                "ok",
+                "the token can be opened" if len(locations) == 1 else f"all {len(locations)} tokens can be opened",
+            )
 
     def _opens(self, location: Location) -> bool:
         try:

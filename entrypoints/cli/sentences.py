@@ -23,7 +23,7 @@ _USUAL = "STDQ"
 _SIGNS = {"insert": "+", "delete": "-"}
 
 #: What happened to a thing of a list, other than an assignment or a licence.
-_DONE = {"insert": "added", "delete": "removed", "retire": "retired"}
+_DONE = {"insert": "added", "delete": "removed", "retire": "retired", "list": "listed as retired"}
 
 
 @dataclass(kw_only=True)
@@ -68,7 +68,8 @@ def _of_crawl(crawl: "list[Change]", listings: "Listings") -> Iterator[tuple["Gr
         if change.resource == "users" and change.key.get("clientUserId") in retired and op == "delete":
             continue  # it is told with the retired one
         if "retired" in change.key and op == "insert":
-            op, whom = "retire", str((change.after or {}).get("clientUserId", whom))
+            user = (change.after or {}).get("clientUserId")
+            op, whom = "retire" if user in retired else "list", str(user or whom)
         is_alone = op == "update" or change.resource == "assets"  # each of these has a sentence of its own
         same = (change.resource, _adam_id(change), change.seq if is_alone else "")
         group = groups.setdefault(same, Group(first=change))
@@ -95,7 +96,10 @@ def _sentence(group: Group, names: Mapping[tuple[str, str], str]) -> str:
             f"{name}: new, {owned} owned" if change.op == "insert" else f"{name}: no longer there, {owned} were owned"
         )
     if adam_id is not None:
-        parts = (f"{_SIGNS[op]}{count} {_assigned(change)}, {_listed(group, op)}" for op, count in group.counts.items())
+        parts = (
+            f"{_SIGNS[op]}{count} {_assigned(change, count)}, {_listed(group, op)}"
+            for op, count in group.counts.items()
+        )
         return f"{name}: {'; '.join(parts)}"
     parts = (
         f"{count} {_called(change, count)} {_DONE.get(op, op)}: {_listed(group, op)}"
@@ -106,7 +110,7 @@ def _sentence(group: Group, names: Mapping[tuple[str, str], str]) -> str:
 
 def _called(change: "Change", count: int) -> str:
     """Return what the records of a list are called, one or several."""
-    what = change.resource.replace("-", " ")
+    what = "administrators" if change.resource == "subscription-admins" else change.resource.replace("-", " ")
     return what.removesuffix("s") if count == 1 else what
 
 
@@ -116,8 +120,8 @@ def _pricing(change: "Change") -> str:
     return "" if pricing == _USUAL else f" ({pricing})"
 
 
-def _assigned(change: "Change") -> str:
-    return {"assignments": "assigned", "subscription-admins": "administrators"}.get(change.resource, change.resource)
+def _assigned(change: "Change", count: int) -> str:
+    return "assigned" if change.resource == "assignments" else _called(change, count)
 
 
 def _listed(group: Group, op: str) -> str:

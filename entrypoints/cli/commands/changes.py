@@ -137,7 +137,7 @@ class _Counted:
 def _say_count(services: "Services", count: int, location: str | None, limit: int | None, *, is_over: bool) -> None:
     """Say that there were no changes, or that the limit left some out, so that a sentence tells but a part."""
     if count == limit:
-        say(f"Only the first {limit} changes are counted here, as --limit says; there may be more.")
+        say(f"--limit {limit}: later changes are neither shown nor counted here.")
     elif not count and is_over:
         where = [] if location is None else [services.store.locations.named(location).name]
         say_unread(services, where, RESOURCES)

@@ -65,6 +65,22 @@ def test_a_person_reads_sentences(lived):
     assert sorted(rest[5:]) == ["200: no longer there, 5 were owned", "Keynote: totalCount 5 -> 6"]
 
 
+def test_who_had_retired_before_is_listed(terminal):
+    """A user who had retired before the first reading did not retire then; one change left out is said."""
+    users = [{"clientUserId": f"u{number}", "idHash": f"h{number}", "status": "Retired"} for number in (1, 2)]
+    terminal.publish("users", *users, version="v1")
+    assert told(terminal) in (["2 users listed as retired: u1, u2"], ["2 users listed as retired: u2, u1"])
+    ended = terminal.run("changes", "--limit", "1")
+    assert "1 user listed as retired" in ended.out
+    assert "--limit 1: later changes are neither shown nor counted here." in ended.err
+
+
+def test_no_change(lived):
+    """Where nothing changed, a sentence says so to a person; a program has no lines."""
+    assert lived.run("changes", "--since", "2999-01-01").err.endswith("No such changes.\n")
+    assert lived.run("changes", "--since", "2999-01-01", "--format", "ndjson").err == ""
+
+
 def test_each_pricing_is_told(terminal):
     """An app in two pricings is two sentences, and one that changes its pricing is new and gone."""
     asset = {"adamId": "300", "totalCount": 5}

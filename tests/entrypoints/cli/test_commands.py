@@ -53,6 +53,7 @@ def test_notices_are_replayed(terminal):
         (("accept", "hq", "--resource", "apps"), "apps"),
         (("accept", "hq"), "Nothing of 'hq' waits to be accepted."),
         (("export", "apps"), "apps"),
+        (("export", "users", "--output", "users.xlsx"), "users.xlsx: no format has this ending (.csv, .ndjson"),
         (("changes", "--after", "soon"), "'soon' is neither a number nor a bookmark."),
         (("changes", "--after", "99"), "99 lies beyond the feed"),
         (("status", "--check", "--max-age", "old"), "--max-age: 'old' is not a valid interval"),
