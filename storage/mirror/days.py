@@ -40,11 +40,14 @@ def _noting(dialect: str, difference: sa.FromClause) -> Any:
     earlier &= (asset_days.c.adam_id == difference.c.adam_id) & (
         asset_days.c.pricing_param == difference.c.pricing_param
     )
-    before = [
-        sa.select(asset_days.c[name]).where(earlier).order_by(asset_days.c.day.desc()).limit(1).scalar_subquery()
-        for name in ("assigned", "available")
-    ]
-    rows = sa.select(here, *key, day, *counts, *before)
+    before = sa.select(asset_days.c.assigned, asset_days.c.available).where(earlier)
+    before = before.order_by(asset_days.c.day.desc()).limit(1)
+    if dialect == "postgresql":  # one look for both counts, which SQLite cannot do
+        last = before.lateral("last")
+        rows = sa.select(here, *key, day, *counts, *last.c).select_from(difference.outerjoin(last, sa.true()))
+    else:
+        each = (before.with_only_columns(asset_days.c[name]).scalar_subquery() for name in ("assigned", "available"))
+        rows = sa.select(here, *key, day, *counts, *each)
     names = ["location_id", "adam_id", "pricing_param", "day", *_COUNTS, "was_assigned", "was_available"]
     statement = insert_or(dialect, asset_days).from_select(names, rows.where(sa.true()))
     newer = {name: statement.excluded[name] for name in _COUNTS}
