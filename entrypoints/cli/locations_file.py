@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,6 +14,7 @@ from orchestration.decisions.plan import KINDS, Every
 from settings import read_duration
 
 from ..exits import Exit, Failure
+from .declared_file import read_declared
 
 
 class _Every(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,12 +50,7 @@ class LocationEntry:
 
 def read_file(path: Path) -> list[LocationEntry]:
     """Return the entries of the file; raise Failure, which names the place, if something is wrong."""
-    try:
-        file: Any = msgspec.toml.decode(path.read_bytes(), type=_File)
-    except msgspec.ValidationError as error:
-        raise Failure(f"{path}: {error}", Exit.USAGE) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Failure(f"{path} is not TOML: {error}", Exit.USAGE) from None
+    file = read_declared(path, _File)
     entries = [_entry(path, file, one, number) for number, one in enumerate(file.location, start=1)]
     for what in ("uid", "name"):
         twice = [name for name, count in Counter(getattr(one, what) for one in entries).items() if name and count > 1]

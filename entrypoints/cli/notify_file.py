@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -13,6 +12,7 @@ from apple.resources import RESOURCES
 from settings import may_be_plain
 
 from ..exits import Exit, Failure
+from .declared_file import read_declared
 
 
 class _Told(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -62,12 +62,7 @@ class WebhookEntry:
 
 def read_notify_file(path: Path) -> tuple[list[ChannelEntry], list[WebhookEntry]]:
     """Return the entries of the file; raise Failure, which names the place, if something is wrong."""
-    try:
-        file: Any = msgspec.toml.decode(path.read_bytes(), type=_File)
-    except msgspec.ValidationError as error:
-        raise Failure(f"{path}: {error}", Exit.USAGE) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Failure(f"{path} is not TOML: {error}", Exit.USAGE) from None
+    file = read_declared(path, _File)
     names = Counter(one.name for one in [*file.channel, *file.webhook])
     twice = [name for name, count in names.items() if count > 1]
     if twice:
