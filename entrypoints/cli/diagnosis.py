@@ -200,10 +200,8 @@ class _Diagnosis:
             words = "PAGETURNER_SECRET_KEYS holds none of the keys that sealed the tokens of"
             yield "fail", f"{words} {', '.join(sealed)}: add the old key behind the new one"
         else:
-            yield (
-                "ok",
-                "the token can be opened" if len(locations) == 1 else f"all {len(locations)} tokens can be opened",
-            )
+            which = "the token" if len(locations) == 1 else f"all {len(locations)} tokens"
+            yield "ok", f"{which} can be opened"
 
     def _opens(self, location: Location) -> bool:
         try:

@@ -33,9 +33,7 @@ class _Unread:
 
 def say_unread(services: "Services", locations: Sequence[str], resources: Collection[str]) -> None:
     """Say which of some locations, or of all, have lists that were never read: the answer lacks them."""
-    unread = _find(services, locations, resources)
-    if unread.names:
-        say(unread.words())
+    _say(_find(services, locations, resources))
 
 
 def refuse_unread(services: "Services", locations: Sequence[str], resources: Collection[str]) -> None:
@@ -43,7 +41,12 @@ def refuse_unread(services: "Services", locations: Sequence[str], resources: Col
     unread = _find(services, locations, resources)
     if unread.is_all:
         raise Failure(unread.words(), Exit.USAGE)
-    say_unread(services, locations, resources)
+    _say(unread)
+
+
+def _say(unread: _Unread) -> None:
+    if unread.names:
+        say(unread.words())
 
 
 def _find(services: "Services", locations: Sequence[str], resources: Collection[str]) -> _Unread:

@@ -204,7 +204,7 @@ def test_a_channel_that_was_removed(store, mailbox):
     ("words", "shown"),
     [
         (
-            "Failed to send to https://hooks.slack.com/T0AAAA/B0BBBB/XXXXXXXX: 404",
+            "Failed to send to https://hooks.slack.com/T0AAAA/B0BBBB/hookOfTeam: 404",
             "Failed to send to https://…/…/…/…: 404",
         ),
         ("user someone, password hunter2secret", "user …, password …"),
@@ -213,5 +213,5 @@ def test_a_channel_that_was_removed(store, mailbox):
 )
 def test_no_secret_of_an_address_is_shown(words, shown):
     """What another library says of a failure is shown without any part of the address."""
-    url = "slack://someone:hunter2secret@hooks.slack.com/T0AAAA/B0BBBB/XXXXXXXX"
+    url = "slack://someone:hunter2secret@hooks.slack.com/T0AAAA/B0BBBB/hookOfTeam"
     assert scrub(words, url) == shown

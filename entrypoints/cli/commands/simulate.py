@@ -15,6 +15,8 @@ from ...terminal import say, write
 from ...web.server import listen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulator.switches import Switches
     from simulator.world import World
 
@@ -66,7 +68,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     Example: pageturner simulate --live
     """
     from simulator.life import DailyLife
-    from simulator.server import announce_to, serve
+    from simulator.server import serve
     from simulator.switches import Switches
     from simulator.world import make_world
 
@@ -84,15 +86,21 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     switches = Switches(latency=latency / 1000, jitter=jitter / 1000, rate=rate)
     _turn(switches, switch or [])
     world = make_world(locations, size, seed, switches)
-    announce = announce_to(sys.stdout, world)
+    announce = _announcement(world, tokens, is_live=live)
+    serve(world, listen(host, port), announce, DailyLife(world, every, seed) if live else None)
+
+
+def _announcement(world: "World", tokens: Path | None, *, is_live: bool) -> "Callable[[str], None]":
+    """Write the tokens, and return what tells a person or a program where the simulated Apple listens."""
+    from simulator.server import announce_to
+
     if sys.stdout.isatty():
-        folder = tokens or Path(tempfile.mkdtemp(prefix="pageturner-tokens-"))
-        files = _write_tokens(world, folder)
-        announce = partial(_welcome, files, is_live=live)
-    elif tokens is not None:
+        files = _write_tokens(world, tokens or Path(tempfile.mkdtemp(prefix="pageturner-tokens-")))
+        return partial(_welcome, files, is_live=is_live)
+    if tokens is not None:
         for file, one in zip(_write_tokens(world, tokens), world.locations.values(), strict=True):
             say(f"{file}: the token of {one.organisation.name}")
-    serve(world, listen(host, port), announce, DailyLife(world, every, seed) if live else None)
+    return announce_to(sys.stdout, world)
 
 
 def _welcome(files: list[Path], origin: str, *, is_live: bool) -> None:
