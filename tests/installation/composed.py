@@ -86,7 +86,7 @@ class Composed:
 
     def await_health(self) -> None:
         """Wait until every part runs, and is healthy where that is looked at."""
-        _await(lambda: not self.unwell(), lambda: f"not well: {self.unwell()}")
+        _await(lambda: not self.unwell(), self._complain)
 
     def unwell(self) -> list[str]:
         """Name the parts that do not run, or are not healthy."""
@@ -94,6 +94,19 @@ class Composed:
         for one in self.containers():
             states.setdefault(one["Config"]["Labels"][f"{_LABEL}.service"], []).append(one["State"])
         return [name for name in PARTS if not states[name] or not all(map(_is_well, states[name]))]
+
+    def _complain(self) -> str:
+        """Say of each part that is not well how it stands, and what it last wrote."""
+        told = []
+        for service in self.unwell():
+            for one in self.containers(service):
+                state = one["State"] | {"RestartCount": one["RestartCount"]}
+                told.append(f"{one['Name']} is not well: {json.dumps(state)}\n{self._last_lines(one['Id'])}")
+        return "\n".join(told)
+
+    def _last_lines(self, container: str) -> str:
+        done = _run(["docker", "logs", "--tail", "30", container], self.env)
+        return f"{done.stdout}{done.stderr}"
 
     def kill(self, service: str) -> None:
         """Kill the first container of a service as a machine would: the engine hears of it afterwards."""
