@@ -48,6 +48,10 @@ ADVICE: dict[str, str] = {
     "WrongAddress": "Put it right in PAGETURNER_DATABASE_URL.",
     "LocationExists": "`pageturner locations rotate` gives it a newer token.",
     "LocationNameTaken": "Give this one another, with `--name`.",
+    "AccountExists": "`pageturner accounts change` gives it another password or scope.",
+    "UnknownAccount": "`pageturner accounts list` lists those that there are.",
+    "UnknownToken": "`pageturner tokens list` lists those that there are.",
+    "TokenNameTaken": "`pageturner tokens withdraw` forgets it.",
     "StillWatched": "`pageturner locations remove` ends that.",
     # How a token, a stream or the installation stands.
     "expiring": "Renew it at Apple.",

@@ -97,7 +97,7 @@ def measure(services: Services, count: int) -> None:
     timed("the status of every stream: look", lambda: look(services))
     timed("`status`, with crawls and counts: look closely", lambda: look_closely(services))
     timed("1,000 changes of the whole feed", lambda: list(islice(store.feed.after(CHANGES // 2), 1000)))
-    timed("the changes of one location", lambda: list(store.feed.after(0, Sieve(uid="7"))))
+    timed("the changes of one location", lambda: list(store.feed.after(0, Sieve(uids=["7"]))))
     with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE streams SET due_at = now() - interval '1 minute'")
     timed(f"a tick, where all are due: which {AT_ONCE}", lambda: store.streams.due_locations(now(), AT_ONCE))

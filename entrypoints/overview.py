@@ -28,6 +28,23 @@ def look_closely(services: "Services") -> Overview:
     return _look(services, None, is_whole=True)
 
 
+def look_at(services: "Services", uid: str) -> LocationView | None:
+    """Judge one location closely; None if it is no longer watched."""
+    now = services.store.database.now()
+    location = services.store.locations.find(uid)
+    if not location.is_watched:
+        return None
+    scheduler = of_scheduler(services.store.chores.last().get("tick"), now)
+    streams, closings = services.store.streams.watched(location.id), services.store.closings.standing()
+    verdicts = judge_streams(location, streams, services.needs.intervals, now)
+    seen = LocationFacts(
+        reports=_under_way(services, location.id).get(uid, {}),
+        counts=services.store.counts.known(location.id) if location.id in services.store.counts.looked_into() else (),
+        closing=closings.get(uid),
+    )
+    return advised_view(view(location, verdicts, now, seen, is_scheduler_running=scheduler.words is None))
+
+
 def read_outages(settings: Settings) -> Mapping[str, str]:
     """Return what is away for workers, by the server's name; nothing if no worker can be running."""
     from tasks.services import read_board
@@ -69,9 +86,9 @@ def _advised(health: Health, name: str = "") -> Health:
     return replace(health, words=advised(health, name))
 
 
-def _under_way(services: "Services") -> dict[str, dict[str, ProgressReport]]:
+def _under_way(services: "Services", location_id: int | None = None) -> dict[str, dict[str, ProgressReport]]:
     found: dict[str, dict[str, ProgressReport]] = {}
-    reports, _ = services.store.progress.of(services.store.syncs.open_ones())
+    reports, _ = services.store.progress.of(services.store.syncs.open_ones(location_id))
     for one in reports:
         if not one.is_over:
             found.setdefault(one.uid, {})[one.resource] = one

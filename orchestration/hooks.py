@@ -163,7 +163,7 @@ class _Telling:
     def _batch(self, position: HookPosition) -> tuple[Sequence[Change], int] | None:
         """Return the next changes of a location that the hook is told of, and the last number of all that there are."""
         try:
-            some = list(islice(self._store.feed.after(position.seq, Sieve(uid=position.uid)), BATCH))
+            some = list(islice(self._store.feed.after(position.seq, Sieve(uids=[position.uid])), BATCH))
         except Pruned:
             return None  # the next round finds what is no longer kept
         if position.last is not None:

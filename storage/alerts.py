@@ -110,6 +110,13 @@ class Alerts:
             rows = connection.execute(sa.select(alerts.c.key, alerts.c.rule).where(alerts.c.ended_at.is_(None)))
             return {row.key: row.rule for row in rows}
 
+    def standing_since(self, rule: str) -> Mapping[str, datetime]:
+        """Return since when alerts of a rule have stood, by the uId of the location."""
+        rows = sa.select(alerts.c.uid, sa.func.min(alerts.c.begun_at).label("since")).group_by(alerts.c.uid)
+        with self._database.once() as connection:
+            found = connection.execute(rows.where(alerts.c.ended_at.is_(None), alerts.c.rule == rule))
+            return {row.uid: row.since for row in found}
+
     def settle(self, settled: Settled) -> bool:
         """Note what begins and ends, with the messages that tell of it, and how far the feed was read: all at once.
 

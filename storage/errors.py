@@ -13,8 +13,13 @@ StorageError
 ├── UnknownLocation    no location of that name
 ├── ViewsInUse         the views cannot be made anew
 ├── UnknownColumn      no column of that name
+├── WrongPosition      no row of a list has it
 ├── UnknownHook        no hook of that name
 ├── UnknownChannel     nor a channel
+├── UnknownAccount     nor an account
+├── AccountExists      there is one of that name
+├── UnknownToken       no token of that name
+├── TokenNameTaken     there is one of that name
 ├── StillWatched       a location that is watched is not erased
 ├── StillRead          nor is one whose last requests may be under way
 ├── LocationExists     a location of that uId is watched already
@@ -78,12 +83,32 @@ class UnknownColumn(StorageError):
     """There is no such column."""
 
 
+class WrongPosition(StorageError):
+    """The page of the list cannot be found by what it is said to follow."""
+
+
 class UnknownHook(StorageError):
     """There is no such webhook."""
 
 
 class UnknownChannel(StorageError):
     """There is no such channel."""
+
+
+class UnknownAccount(StorageError):
+    """There is no such account."""
+
+
+class AccountExists(StorageError):
+    """There is such an account already."""
+
+
+class UnknownToken(StorageError):
+    """There is no such token."""
+
+
+class TokenNameTaken(StorageError):
+    """Another token has the name."""
 
 
 class StillWatched(StorageError):

@@ -89,3 +89,10 @@ class PageOutcome(StrEnum):
     LOST = "lost"  #: an answer without the page: no list in it, or a batch without its token
     FAILED = "failed"  #: given up: its reason says why
     TRYING = "trying"  #: an attempt failed, and another will be made
+
+
+class Access(StrEnum):
+    """What a visitor of the console, or a program that calls the API, may do."""
+
+    READ = "read"  #: look at everything
+    ACT = "act"  #: and start syncs, accept held deletes, replay notices

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
+from .accounts import Accounts
 from .alerts import Alerts
+from .api_tokens import ApiTokens
 from .channels import Channels
 from .chores import Chores
 from .closings import Closings
@@ -17,16 +19,19 @@ from .ledger.syncs import Syncs
 from .ledger.waits import Waits
 from .listings import Listings
 from .locations import Locations
+from .mirror.browse import Browser
 from .mirror.counts import Counts
 from .mirror.days import AssetDays
 from .mirror.export import Exporter
 from .mirror.feed import Feed
 from .mirror.publication import Publisher
+from .mirror.sums import Sums
 from .notice_secrets import NoticeSecrets
 from .notices import Notices
 from .purge import Purge
 from .reports import Reports
 from .sealer import Sealer
+from .sessions import Sessions
 
 
 class Store:
@@ -44,6 +49,10 @@ class Store:
         self.hooks = Hooks(database, sealer)
         self.channels = Channels(database, sealer)
         self.alerts = Alerts(database)
+        # Who may look.
+        self.accounts = Accounts(database)
+        self.sessions = Sessions(database)
+        self.api_tokens = ApiTokens(database)
         # The ledger: what is being read.
         self.syncs = Syncs(database)
         self.streams = Streams(database)
@@ -56,8 +65,10 @@ class Store:
         self.publisher = Publisher(database)
         self.counts = Counts(database)
         self.asset_days = AssetDays(database)
+        self.browser = Browser(database)
         self.feed = Feed(database)
         self.exporter = Exporter(database)
+        self.sums = Sums(database)
         self.purge = Purge(database)
         self.reports = Reports(database)
 

@@ -34,6 +34,7 @@ class Place(NamedTuple):
 
 #: Every command, in the order of the help.
 PLACES = {
+    "serve": Place("serve", "serve", "Run everything on this machine: workers, scheduler, console."),
     "demo": Place("demo", "demo", "Crawl a simulated organisation, and compare the mirror with the truth."),
     "locations": Place("locations", "app", "Keep content tokens: add, list, remove, rotate, purge."),
     "sync": Place("sync", "sync", "Bring the mirror in step with Apple, and wait for it."),
@@ -51,6 +52,9 @@ PLACES = {
     "beat": Place("services", "beat", "Run the scheduler, which queues the syncs that are due."),
     "metrics": Place("metrics", "metrics", "Serve /metrics for Prometheus, /healthz and /readyz."),
     "webhook": Place("webhook", "webhook", "Receive Apple's notices over HTTP."),
+    "console": Place("console", "console", "Serve the pages for people, and the API for programs."),
+    "accounts": Place("accounts", "app", "Let people open the console from other hosts."),
+    "tokens": Place("tokens", "app", "Let programs call the API."),
     "simulate": Place("simulate", "simulate", "Serve a simulated Apple on a port of this machine."),
     "migrate": Place("migrate", "migrate", "Bring the database's schema up to date."),
     "restored": Place("restored", "restored", "Declare the database a restored backup: feed readers begin again."),

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ..sheets import SheetFormat
 from .completions import location_names, report_names, resource_names
-from .sheets import SheetFormat
 
 #: More rows than any database has.
 _MOST = 10**12

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from ..exits import Exit, Failure
+from ..sheets import Sheet, SheetFormat, need_parquet, write_parquet, write_text, write_workbook
 
 #: The usual name of standard output.
 _STANDARD = Path("-")
@@ -34,6 +35,17 @@ def write_bytes_to(output: Path | None, write: Callable[[BinaryIO], None]) -> No
         raise Failure("This is no text: name a file with --output, or send it into a pipe.", Exit.USAGE)
     else:
         write(sys.stdout.buffer)
+
+
+def give(sheet: Sheet, format_: SheetFormat, output: Path | None, *, is_defused: bool = False) -> None:
+    """Write a sheet to a file, or to standard output."""
+    if format_ is SheetFormat.XLSX:
+        write_bytes_to(output, lambda file: write_workbook(file, sheet))
+    elif format_ is SheetFormat.PARQUET:
+        need_parquet()
+        write_bytes_to(output, lambda file: write_parquet(file, sheet))
+    else:
+        write_to(output, lambda file: write_text(file, format_, sheet, is_defused=is_defused))
 
 
 def _write(output: Path, write: Callable[[Any], None], how: dict[str, Any]) -> None:

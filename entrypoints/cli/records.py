@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TextIO
 
-from .sheets import defused
+from ..sheets import defused
 
 #: The column for fields that Apple added.
 _EXTRA = "extra"

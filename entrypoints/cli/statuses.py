@@ -9,15 +9,19 @@ from orchestration.subscription import HeldElsewhere, NotTaken
 from orchestration.sync import NeedsPerson
 from settings import WrongSettings
 from storage.errors import (
+    AccountExists,
     DatabaseAway,
     RefusedByDatabase,
     StillRead,
     StillWatched,
     StorageError,
+    TokenNameTaken,
+    UnknownAccount,
     UnknownChannel,
     UnknownColumn,
     UnknownHook,
     UnknownLocation,
+    UnknownToken,
 )
 
 from ..exits import Exit, Failure
@@ -25,6 +29,7 @@ from ..exits import Exit, Failure
 #: The first line with a class of the error decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((WrongSettings, UnknownLocation, UnknownColumn, UnknownHook, UnknownChannel, StillWatched), Exit.USAGE),
+    ((UnknownAccount, AccountExists, UnknownToken, TokenNameTaken), Exit.USAGE),
     ((TokenRefused, NotOurs, NeedsPerson, HeldElsewhere, Forbidden, RefusedByDatabase), Exit.PERSON),
     ((Away, SlowDown, NoPermit, DatabaseAway, StillRead, RedisError, OperationalError), Exit.AWAY),
     ((AppleError, StorageError, NotTaken), Exit.FAILED),

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -147,7 +148,7 @@ def servers(settings: Settings, kind: str, *, threads: int = 0) -> Iterator["sub
         stack.callback(os.environ.pop, SOCKET_VARIABLE, None)
         stack.callback(socket.unlink, missing_ok=True)
         log = stack.enter_context((settings.home / "servers.log").open("ab"))
-        stack.callback(processes.stop, _start_server(socket, log))
+        stack.enter_context(_kept(socket, log))
         _open_epoch(socket)
         worker = None
         if threads:
@@ -194,6 +195,35 @@ def server_binary() -> Path:
     if not found:
         raise Failure("This machine has no embedded server: set PAGETURNER_REDIS_URL.", Exit.FAILED)
     return found[0]
+
+
+@contextmanager
+def _kept(socket: Path, log: IO[bytes]) -> Iterator[None]:
+    """Run the Redis server for the length of the block, and start it again if it dies.
+
+    What it knew of the gates is lost with it. Its successor has no epoch: the gates stay shut until the requests at
+    Apple are over.
+    """
+    child, is_over = _start_server(socket, log), threading.Event()
+
+    def watch() -> None:
+        nonlocal child
+        while not is_over.wait(_LOOK_SECONDS):
+            if child.poll() is not None:
+                say(f"The embedded server ended with status {child.returncode}: starting it again.")
+                try:
+                    child = _start_server(socket, log)
+                except Failure as error:
+                    say(str(error))
+
+    watcher = threading.Thread(target=watch, name="server", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+        processes.stop(child)
 
 
 def _start_server(socket: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":

@@ -1,6 +1,7 @@
 """The HTTP server of a command that listens."""
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from settings import Settings, read_settings
@@ -41,11 +42,22 @@ def listen(host: str, port: int) -> socket.socket:
         raise Failure(f"Cannot listen at {host}:{port}: {getattr(error, 'strerror', error)}.", Exit.USAGE) from None
 
 
-def serve(app: Any, listener: socket.socket, *, trust: str = "127.0.0.1") -> None:
-    """Serve until stopped."""
+def serve(
+    app: Any, listener: socket.socket, *, trust: str | None = "127.0.0.1", before_stop: Callable[[], None] | None = None
+) -> None:
+    """Serve until stopped. An application that looks at proxies' headers itself trusts none here.
+
+    What is called before the stop ends the answers that would go on for ever.
+    """
     import uvicorn
 
     from .protocol import TimedProtocol
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if before_stop is not None:
+                before_stop()
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         app,
@@ -53,9 +65,10 @@ def serve(app: Any, listener: socket.socket, *, trust: str = "127.0.0.1") -> Non
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=trust is not None,
         forwarded_allow_ips=trust,
         limit_concurrency=_CONCURRENCY,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])

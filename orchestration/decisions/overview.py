@@ -26,6 +26,7 @@ class CrawlActivity:
     state: str
     pages: int
     total: int | None
+    crawl_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,4 +190,4 @@ def _activity(report: ProgressReport, now: datetime, *, goes_on: bool) -> CrawlA
         state = "publishing"
     elif now - report.heard_at <= SILENCE:
         state = "reading"
-    return CrawlActivity(state=state, pages=report.pages, total=report.total)
+    return CrawlActivity(state=state, pages=report.pages, total=report.total, crawl_id=report.crawl_id)

@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -56,6 +57,16 @@ class NoPermit(Exception):
             else "Five requests of the location are in flight."
         )
         self.seconds = seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """Where the messages of a crawl are, and how its gate stands."""
+
+    status: GateStatus
+    #: The ids of those that have a request at Apple, and of those that wait for their turn or for a worker.
+    at_apple: AbstractSet[str]
+    waiting: AbstractSet[str]
 
 
 class AlreadyRunning(Exception):
@@ -168,6 +179,14 @@ class Gate:
         """Look at a gate."""
         return self._memory.look(uid)
 
+    def traffic(self, uid: str, prefix: str) -> Traffic:
+        """Return where the messages are whose ids begin with a prefix: the pages of one crawl."""
+        status = self._memory.look(uid)
+        named = (_message_of(execution) for execution in status.executions)
+        at_apple = {one for one in named if one.startswith(prefix)}
+        known = {one for one in self._memory.ids(uid) if one.startswith(prefix)}
+        return Traffic(status=status, at_apple=at_apple, waiting=known - at_apple)
+
     def knows(self, uid: str, prefix: str, *, but: str = "") -> bool:
         """Return whether a message is parked or admitted whose id begins with the prefix, other than one."""
         return any(one.startswith(prefix) and one != but for one in self._memory.ids(uid))
@@ -217,7 +236,7 @@ class Gate:
                     del self._started[message_id]
 
     def _take(self, uid: str, message_id: str, sole: str, wait: float, rate: int) -> Permit:
-        twin = f"{sole}|{message_id}|" if message_id else ""
+        twin = f"{sole}|{message_id}|" if message_id else ""  # see `_message_of`
         request = Request(
             execution=f"{twin or sole + '|'}{uuid.uuid4().hex}",
             message_id=message_id,
@@ -332,3 +351,9 @@ class Gate:
 def _milliseconds(seconds: float) -> int:
     """Return a wait in milliseconds, rounded up: what comes a moment too early would be sent away to wait again."""
     return math.ceil(seconds * 1000)
+
+
+def _message_of(execution: str) -> str:
+    """Return the id of the message of an execution, from its name; empty if it is no message's."""
+    _, _, rest = execution.partition("|")
+    return rest.rpartition("|")[0]

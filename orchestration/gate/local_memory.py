@@ -194,7 +194,7 @@ class LocalMemory:
         """Look at a gate, and change nothing."""
         gate, now = self._gate(uid), self._now()
         return GateStatus(
-            in_flight=sum(ends > now for ends in gate.permits.values()),
+            executions=[name for name, ends in gate.permits.items() if ends > now],
             waiting=len(gate.parked) + len(gate.later),
             admitted=len(gate.admitted),
             shut_seconds=max(0, self._shut_until(gate) - now) / 1000,

@@ -60,10 +60,16 @@ class Admission:
 class GateStatus:
     """How a gate stands."""
 
-    in_flight: int
+    #: The names of those that have a permit.
+    executions: Sequence[str]
     waiting: int
     admitted: int
     shut_seconds: float
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are at Apple."""
+        return len(self.executions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,8 +95,9 @@ class RedisMemory:
 
     def look(self, uid: str) -> GateStatus:
         """Look at a gate, and change nothing."""
-        in_flight, waiting, admitted, shut = self._run("look", uid)
-        return GateStatus(in_flight=in_flight, waiting=waiting, admitted=admitted, shut_seconds=int(shut) / 1000)
+        living, waiting, admitted, shut = self._run("look", uid)
+        executions = [name.decode() for name in living]
+        return GateStatus(executions=executions, waiting=waiting, admitted=admitted, shut_seconds=int(shut) / 1000)
 
     def ids(self, uid: str) -> Sequence[str]:
         """Return the ids of all messages that are parked, admitted or running."""

@@ -1,6 +1,6 @@
 """The history of crawls: why each ran, how long, and what came of it. Crawls are kept for some days; see `syncs`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,20 +55,44 @@ class History:
         self._database = database
 
     def crawls(
-        self, limit: int, uid: str = "", resource: str = "", since: datetime | None = None
+        self,
+        limit: int,
+        uids: Sequence[str] = (),
+        resource: str = "",
+        since: datetime | None = None,
+        before: int | None = None,
     ) -> Sequence[PastCrawl]:
-        """Return the last crawls: of all locations, or of one."""
-        rows = sa.select(*_PAST.values(), *_WAITS.values()).join(syncs, syncs.c.id == crawls.c.sync_id)
-        rows = rows.join(streams, streams.c.id == crawls.c.stream_id)
-        rows = rows.join(locations, locations.c.id == streams.c.location_id)
-        if uid:
-            rows = rows.where(locations.c.uid == uid)
+        """Return the last crawls: of all locations, or of some; those before the one of an id, or the last of all."""
+        rows = _SELECT
+        if before is not None:
+            rows = rows.where(crawls.c.id < before)
+        if uids:
+            rows = rows.where(locations.c.uid.in_(uids))
         if resource:
             rows = rows.where(streams.c.resource == resource)
         if since is not None:
             rows = rows.where(crawls.c.opened_at >= since)
         with self._database.read() as connection:
             return [_past(row) for row in connection.execute(rows.order_by(crawls.c.id.desc()).limit(limit))]
+
+    def last_of_each(self, uid: str, count: int) -> Mapping[str, Sequence[PastCrawl]]:
+        """Return the last crawls of each list of a location, the newest first; those of some assets are left out."""
+        place = sa.func.row_number().over(partition_by=crawls.c.stream_id, order_by=crawls.c.id.desc())
+        each = sa.select(crawls.c.id, place.label("place")).join(streams, streams.c.id == crawls.c.stream_id)
+        each = each.join(locations, locations.c.id == streams.c.location_id)
+        some = each.where((locations.c.uid == uid) & (crawls.c.kind != CrawlKind.SPOT)).subquery()
+        rows = _SELECT.join(some, some.c.id == crawls.c.id).where(some.c.place <= count)
+        found: dict[str, list[PastCrawl]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(rows.order_by(crawls.c.id.desc())):
+                found.setdefault(row._mapping[streams.c.resource], []).append(_past(row))  # noqa: SLF001 - public
+        return found
+
+    def find(self, crawl_id: int) -> PastCrawl | None:
+        """Return the crawl of an id."""
+        with self._database.read() as connection:
+            row = connection.execute(_SELECT.where(crawls.c.id == crawl_id)).one_or_none()
+        return None if row is None else _past(row)
 
 
 _PAST = {
@@ -84,6 +108,14 @@ _WAITS = {
     "waits": of_crawl(sa.func.count()).label("waits"),
     "waited_seconds": of_crawl(sa.func.coalesce(sa.func.sum(waits.c.seconds), 0.0)).label("waited_seconds"),
 }
+
+
+_SELECT = (
+    sa.select(*_PAST.values(), *_WAITS.values())
+    .join(syncs, syncs.c.id == crawls.c.sync_id)
+    .join(streams, streams.c.id == crawls.c.stream_id)
+    .join(locations, locations.c.id == streams.c.location_id)
+)
 
 
 def _past(row: Any) -> PastCrawl:

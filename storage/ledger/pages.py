@@ -67,6 +67,24 @@ class PageFact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageSight:
+    """A page as a person sees it who watches a crawl."""
+
+    index: int
+    round: int
+    outcome: PageOutcome
+    attempts: int
+    records: int | None
+    #: How many pages Apple said that there are, and of which version it is.
+    total: int | None
+    version: str | None
+    reason: str | None
+    #: When the last answer was in, or the last attempt had failed, and how long that took.
+    fetched_at: datetime
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Content:
     """The content of an answer."""
 
@@ -163,6 +181,13 @@ class Pages:
         moved_at: datetime | None = row[_LAST]
         return moved_at
 
+    def sights(self, crawl_id: int) -> list[PageSight]:
+        """Return the pages of a crawl as a person sees them, in their order."""
+        rows = sa.select(*_SIGHT.values()).where(pages.c.crawl_id == crawl_id).order_by(pages.c.index)
+        with self._database.once() as connection:
+            found = [pick(row, _SIGHT) for row in connection.execute(rows)]
+        return [PageSight(**one | {"outcome": PageOutcome(one["outcome"])}) for one in found]
+
     def sweep(self, kept: timedelta) -> bool:
         """Delete some pages of crawls that ended longer ago than `kept`; return whether there may be more."""
         is_proof = sa.exists().where(streams.c.proof_id == crawls.c.id)
@@ -253,6 +278,8 @@ def _limits(crawl: Crawl) -> dict[str, Any]:
     end = _NO_END if crawl.total is None else crawl.total
     return {"crawl": crawl.id, "floor": crawl.floor, "least": least, "end": end, "apart": sorted(apart)}
 
+
+_SIGHT = own_columns(PageSight, pages)
 
 #: Which column each field of a fact comes from.
 FACT = own_columns(PageFact, pages)

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
-from ..schema import crawls, locations, pages, streams, syncs
-from ..states import CrawlKind, CrawlState, PageOutcome, SyncState, Trouble
+from ..schema import crawls, feed, locations, pages, streams, syncs
+from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, SyncState, Trouble
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,17 @@ class ProgressReport:
         return self.state in {CrawlState.PUBLISHED, CrawlState.UNCHANGED}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pulse:
+    """What an installation is at: two that are equal show the same."""
+
+    #: The number of the last change of the mirror, and the id of the last crawl.
+    changes: int
+    last_crawl: int | None
+    under_way: int
+    moved_at: datetime | None
+
+
 class Progress:
     """Reads progress out of the ledger."""
 
@@ -64,6 +75,22 @@ class Progress:
             is_over = not connection.scalar(sa.select(unended))
             reports = [_report(row) for row in connection.execute(_select(sync_ids))]
         return reports, is_over
+
+    def pulse(self) -> Pulse:
+        """Return what changes when a crawl begins, moves on or ends, or when the mirror changes."""
+        with self._database.once() as connection:
+            return Pulse(**connection.execute(_PULSE).one()._asdict())
+
+
+_UNDER_WAY = crawls.c.state.in_(UNFINISHED)
+
+#: Each part is found by an index.
+_PULSE = sa.select(
+    sa.select(feed.c.seq).scalar_subquery().label("changes"),
+    sa.select(sa.func.max(crawls.c.id)).scalar_subquery().label("last_crawl"),
+    sa.select(sa.func.count()).select_from(crawls).where(_UNDER_WAY).scalar_subquery().label("under_way"),
+    sa.select(sa.func.max(crawls.c.moved_at)).where(_UNDER_WAY).scalar_subquery().label("moved_at"),
+)
 
 
 def _select(sync_ids: list[int]) -> sa.Select[Any]:

@@ -93,9 +93,13 @@ class Syncs:
         with self._database.write() as connection:
             return _sweep(connection, now)
 
-    def open_ones(self) -> list[int]:
-        """Return the numbers of all syncs that have not ended."""
-        return [row[syncs.c.id] for row in self._database.fetch(_OPEN_ONES, {})]
+    def open_ones(self, location_id: int | None = None) -> list[int]:
+        """Return the numbers of all syncs that have not ended, or of those of a location."""
+        if location_id is None:
+            return [row[syncs.c.id] for row in self._database.fetch(_OPEN_ONES, {})]
+        mine = (syncs.c.location_id == location_id) & (syncs.c.state == SyncState.OPEN)
+        with self._database.once() as connection:
+            return list(connection.scalars(sa.select(syncs.c.id).where(mine)))
 
     def open(
         self, location_id: int, wanted: Sequence[Wanted], too_old: datetime, begun_by: Trigger = Trigger.HAND

@@ -41,6 +41,13 @@ class Waits:
             rows = connection.execute(sa.select(waits).where(mine).order_by(waits.c.begun_at))
             return [Wait(**pick(row, _WAIT)) for row in rows]
 
+    def during(self, uid: str, begun_at: datetime, ended_at: datetime) -> Sequence[Wait]:
+        """Return the waits of a location that fell into a time, in their order."""
+        mine = (waits.c.gate == uid) & (waits.c.begun_at >= begun_at) & (waits.c.begun_at <= ended_at)
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(waits).where(mine).order_by(waits.c.begun_at))
+            return [Wait(**pick(row, _WAIT)) for row in rows]
+
     def sweep(self, now: datetime) -> None:
         """Delete what is older than the crawls that waited."""
         with self._database.write() as connection:

@@ -3,6 +3,8 @@
 The view of what is running out would otherwise have to look through the feed. A day is one of UTC.
 """
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..database import Database
-from ..schema import asset_days
+from ..schema import asset_days, locations
 from ..sql import Identity, insert_or
 
 #: What the views look back on, and some more.
@@ -54,11 +56,43 @@ def _noting(dialect: str, difference: sa.FromClause) -> Any:
     return statement.on_conflict_do_update(index_elements=names[:4], set_=newer)
 
 
+#: An asset: the uId of its location, its number, and its pricing.
+AssetKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetDay:
+    """The licences of an asset at the end of a day, or now if it is today."""
+
+    day: date
+    total: int
+    assigned: int
+    available: int
+
+
 class AssetDays:
     """The days of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def lines(self, keys: Collection[AssetKey], since: date) -> Mapping[AssetKey, Sequence[AssetDay]]:
+        """Return how many licences of some assets there were, for each the days on which that changed.
+
+        The last day before the first one that is wanted comes with them, if it is kept: it says how it was then.
+        """
+        here = sa.tuple_(locations.c.uid, asset_days.c.adam_id, asset_days.c.pricing_param)
+        rows = sa.select(locations.c.uid, asset_days).join(locations, locations.c.id == asset_days.c.location_id)
+        found: dict[AssetKey, list[AssetDay]] = {}
+        with self._database.once() as connection:
+            some = connection.execute(rows.where(here.in_(keys)).order_by(asset_days.c.day)) if keys else ()
+            for row in some:
+                key = row.uid, row.adam_id, row.pricing_param
+                days = found.setdefault(key, [])
+                if row.day <= since:
+                    days.clear()
+                days.append(AssetDay(day=row.day, total=row.total, assigned=row.assigned, available=row.available))
+        return found
 
     def sweep(self, now: datetime) -> None:
         """Delete the days before those that are kept, but for the last, which says how it was on the first of them."""

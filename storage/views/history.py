@@ -106,6 +106,7 @@ RUNNING_OUT = View(
     order=("days_left", "available", "name", "location"),
     example="SELECT name, location, days_left, buy_for_90_days FROM running_out WHERE days_left < 14",
     query=_running_out,
+    key=("location_uid", "adam_id", "pricing"),
     lists=("assets",),
 )
 
@@ -129,5 +130,6 @@ IDLE = View(
     order=("-short_elsewhere", "-idle_30d", "name", "location"),
     example="SELECT name, location, idle_90d FROM idle WHERE short_elsewhere > 0 ORDER BY idle_90d DESC",
     query=_idle,
+    key=("location_uid", "adam_id", "pricing"),
     lists=("assets",),
 )

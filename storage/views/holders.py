@@ -58,6 +58,7 @@ HOLDERS = View(
     order=("name", "location", "serial_number", "client_user_id"),
     example="SELECT name, location FROM holders WHERE serial_number = 'F9FX00000001'",
     query=_holders,
+    key=("location_uid", "serial_number", "client_user_id", "adam_id", "pricing"),
     lists=("assignments", "users"),
 )
 
@@ -78,5 +79,6 @@ LEAVERS = View(
     order=("location", "client_user_id", "name"),
     example="SELECT location, count(*) FROM leavers WHERE revocable GROUP BY location",
     query=_leavers,
+    key=("location_uid", "client_user_id", "adam_id", "pricing"),
     lists=("assignments", "users"),
 )

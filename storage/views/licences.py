@@ -107,6 +107,7 @@ LICENCES = View(
     order=("available", "-total", "name", "location"),
     example="SELECT name, location, available FROM licences WHERE available < 5 AND total >= 10 ORDER BY available",
     query=_licences,
+    key=("location_uid", "adam_id", "pricing"),
     lists=("assets",),
 )
 
@@ -141,6 +142,7 @@ ACROSS = View(
     order=("-spread", "name", "adam_id", "location"),
     example="SELECT name, location, available FROM across WHERE locations > 1 AND spread > 100",
     query=_across,
+    key=("location_uid", "adam_id", "pricing"),
     lists=("assets",),
 )
 
@@ -171,6 +173,7 @@ MISMATCHES = View(
     order=("location", "name"),
     example="SELECT location, name, unlisted FROM mismatches WHERE unlisted <> 0",
     query=_mismatches,
+    key=("location_uid", "adam_id", "pricing"),
     lists=("assets", "assignments"),
 )
 
@@ -193,5 +196,6 @@ SEATS = View(
     order=("available", "name", "location"),
     example="SELECT name, location, available, renews_or_ends FROM seats WHERE expiring > 0",
     query=_seats,
+    key=("location_uid", "adam_id"),
     lists=("subscriptions",),
 )

@@ -37,7 +37,8 @@ def _apps(words: Words) -> str:
     return f"""
         SELECT p.adam_id, p.name, p.publisher, p.bundle_id, p.kind, {words.joined("p.platforms")} AS platforms,
             p.genre, p.version, p.minimum_os, p.price, p.url, p.icon_url, p.is_custom, p.country,
-            p.found_country, nullif(p.owner, '') AS location_uid, p.missing_since, p.as_of
+            p.found_country, nullif(p.owner, '') AS location_uid, p.missing_since, p.as_of,
+            p.catalogue
         FROM listings p"""
 
 
@@ -77,6 +78,7 @@ LOCATIONS_HEALTH = View(
     order=("-failing", "-unread", "token_expires", "location"),
     example="SELECT location, state, token_expires FROM locations_health ORDER BY token_expires LIMIT 10",
     query=_locations_health,
+    key=("location_uid",),
 )
 
 RECENT_CHANGES = View(
@@ -103,6 +105,7 @@ RECENT_CHANGES = View(
     example="SELECT at, op, name, serial_number FROM recent_changes WHERE resource "
     "= 'assignments' ORDER BY seq DESC LIMIT 20",
     query=_recent_changes,
+    key=("seq",),
 )
 
 APPS = View(
@@ -127,10 +130,12 @@ APPS = View(
         "location_uid": "the one location that sees it; null if all do",
         "missing_since": "since when no store has it any more",
         "as_of": "when the store said so last",
+        "catalogue": "in which of the store's catalogues it was looked for",
     },
     shown=("name", "publisher", "platforms", "version", "price", "bundle_id", "country", "adam_id"),
     order=("name", "adam_id", "country"),
     example="SELECT adam_id, name, bundle_id, version FROM apps WHERE missing_since IS NULL AND NOT is_custom",
     query=_apps,
+    key=("adam_id", "country", "catalogue", "location_uid"),
     lists=("assets",),
 )

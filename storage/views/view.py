@@ -92,6 +92,8 @@ class View:
     #: A question of somebody's own, for the documents.
     example: str
     query: Callable[[Words], str]
+    #: The columns whose values together are those of one row alone.
+    key: tuple[str, ...]
     #: The resources whose lists it is made from: without one of them a row may be missing.
     lists: tuple[str, ...] = ()
     #: Columns that are never null and have an index: the first rows by one of them are found without sorting all.

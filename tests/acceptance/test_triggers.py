@@ -374,12 +374,14 @@ def test_two_beats_do_the_work_of_one(site, tmp_path):
     other = site.start_another("beat")
     first = len(opened(site, place)) + 1
     try:
-        await_true(lambda: len(opened(site, place)) >= first + 2, "it is read again and again", seconds=40)
+        await_true(lambda: len(opened(site, place)) >= first + 2, "it is read again and again", seconds=90)
         site.kill("beat")
-        seen = len(opened(site, place))
-        await_true(lambda: len(opened(site, place)) >= seen + 3, "the other beat goes on", seconds=40)
+        try:
+            seen = len(opened(site, place))
+            await_true(lambda: len(opened(site, place)) >= seen + 3, "the other beat goes on", seconds=90)
+        finally:
+            site.start("beat")
     finally:
-        site.start("beat")
         kill(other)
     moments = opened(site, place)[first:]
     gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(moments)]

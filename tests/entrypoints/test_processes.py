@@ -7,9 +7,7 @@ import sys
 import psutil
 import pytest
 
-from entrypoints.cli.commands import services
 from entrypoints.embedded import processes
-from entrypoints.exits import Exit, Failure
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 STUBBORN = [
@@ -97,51 +95,3 @@ def test_the_end_by_a_signal_is_an_orderly_one():
     with processes.terminating(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Look after workers without pauses."""
-    monkeypatch.setattr(services, "_LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(services, "_RESTART_SECONDS", 0.001)
-
-
-def ended(status: int = 1) -> "subprocess.Popen[bytes]":
-    """Return a process that has ended."""
-    child = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({status})"])
-    child.wait(30)
-    return child
-
-
-@pytest.mark.usefixtures("quick")
-def test_workers_that_cannot_start_are_given_up(capsys):
-    """A worker that ends right after each start is started again some times; then the command says so and ends."""
-    with pytest.raises(Failure, match="right after their start") as caught:
-        services._keep_up({"one": ended(3)}, lambda _: ended(3))
-    assert caught.value.status is Exit.FAILED
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == ["Worker one ended with status 3: starting it again."] * (services._DEATHS - 1)
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_worker_that_dies_later_is_started_again(monkeypatch):
-    """A worker that ends long after its start costs nothing but a new start, however often."""
-    monkeypatch.setattr(services, "_YOUNG_SECONDS", -1.0)
-    started = []
-
-    def start(name: str) -> "subprocess.Popen[bytes]":
-        started.append(name)
-        if len(started) > 2 * services._DEATHS:
-            raise KeyboardInterrupt
-        return ended()
-
-    with pytest.raises(KeyboardInterrupt):
-        services._keep_up({"one": ended()}, start)
-    assert len(started) > services._DEATHS
-
-
-def test_all_workers_stop_side_by_side():
-    """Workers that are stopped get their time together, and not one after the other."""
-    children = [processes.start(SLEEP, log=subprocess.DEVNULL) for _ in range(3)]
-    services._stop_all(children)
-    assert {child.returncode for child in children} == {-signal.SIGTERM}

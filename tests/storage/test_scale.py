@@ -77,7 +77,7 @@ def test_the_feed_of_one_location_is_found_by_index(big):
     mine = sa.select(changes.c.seq).where((changes.c.location_id == 7) & (changes.c.seq > 10))
     plan = explain(big, mine.order_by(changes.c.seq).limit(1000))
     assert "changes_location_id_index" in plan
-    assert len(list(Feed(big).after(0, Sieve(uid="7")))) == 5
+    assert len(list(Feed(big).after(0, Sieve(uids=["7"])))) == 5
 
 
 def test_the_newest_changes_are_found_by_index(big):

@@ -150,7 +150,7 @@ class Place:
     def changes(self, resource: str) -> list[Change]:
         """Read the feed."""
         with self.cluster.database() as database:
-            return [change for change in Feed(database).after(0, Sieve(uid=self.uid)) if change.resource == resource]
+            return [change for change in Feed(database).after(0, Sieve(uids=[self.uid])) if change.resource == resource]
 
     def status(self) -> dict[str, Any]:
         """Read the status."""

@@ -14,12 +14,12 @@ import typer
 from apple.resources import RESOURCES
 from apple.texts import clean
 
+from ...bookmarks import write_bookmark
 from ...exits import Exit, Failure
 from ...terminal import as_json, say, write, write_json
-from ..bookmarks import read_bookmark, write_bookmark
 from ..completions import location_names
 from ..context import with_store
-from ..moments import read_moment
+from ..given import given_bookmark, given_moment
 from ..options import ResourceOption
 from ..resources import check_resources
 from ..unread import say_unread
@@ -102,7 +102,7 @@ def changes(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
             return
         seq = _start(after, since, extent)
         sieve = Sieve(
-            uid="" if location is None else services.store.locations.named(location).uid,
+            uids=[] if location is None else [services.store.locations.named(location).uid],
             resource=resource or "",
             op=op or "",
             since=_moment(services, "--since", since),
@@ -147,14 +147,14 @@ def _say_count(services: "Services", count: int, location: str | None, limit: in
 def _start(after: str | None, since: str | None, extent: "Extent") -> int:
     """Return the number after which the changes are shown; say so if what was asked for is no longer kept."""
     if after is not None:
-        return read_bookmark(after, extent)
+        return given_bookmark(after, extent)
     if since is None and extent.pruned:
         say(f"Changes up to {extent.pruned} are no longer kept.")
     return extent.pruned
 
 
 def _moment(services: "Services", option: str, text: str | None) -> "datetime | None":
-    return None if text is None else read_moment(option, text, services.store.now())
+    return None if text is None else given_moment(option, text, services.store.now())
 
 
 def _follow(services: "Services", seq: int, sieve: "Sieve", writer: _Write) -> None:
@@ -205,7 +205,7 @@ def _csv_writer(extent: "Extent") -> _Write:
 
 def _tell(some: "Iterable[Change]", services: "Services") -> int:
     """Write sentences for people; return the number of the last change."""
-    from ..sentences import sentences
+    from ...sentences import sentences
 
     seq = 0
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...exits import Exit, Failure
+from ...sheets import Sheet, SheetFormat, format_of
 from ...terminal import say
 from ..context import with_store
 from ..inventories import Inventory, read_inventory, read_mapping
 from ..options import FormatOption, LimitOption, LocationOption, OutputOption, SpreadsheetsOption
-from ..sheets import Sheet, SheetFormat, format_of, give
+from ..output import give
 from ..tables import print_table
 from ..unread import refuse_unread
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from ...exits import Exit, Failure
+from ...sheets import format_by_ending
 from ...terminal import say, say_command
 from ..completions import location_names, resource_names
 from ..context import with_store
@@ -14,7 +15,6 @@ from ..exports import Plan, SplitBy, export_all, keeping
 from ..output import write_to
 from ..records import Record, RecordFormat, write_records
 from ..resources import check_resources
-from ..sheets import format_by_ending
 
 if TYPE_CHECKING:
     from storage.locations import Location

@@ -11,7 +11,7 @@ from storage.states import CrawlState
 from ...terminal import as_json, print_rows, say, write_json
 from ..completions import location_names
 from ..context import with_store
-from ..moments import read_moment
+from ..given import given_moment
 from ..options import ResourceOption
 from ..resources import check_resources
 
@@ -39,9 +39,9 @@ def history(
     if resource:
         check_resources([resource])
     with with_store() as services:
-        uid = "" if name is None else services.store.locations.named(name).uid
-        begun = None if since is None else read_moment("--since", since, services.store.now())
-        found = services.store.history.crawls(limit, uid, resource or "", begun)
+        uids = [] if name is None else [services.store.locations.named(name).uid]
+        begun = None if since is None else given_moment("--since", since, services.store.now())
+        found = services.store.history.crawls(limit, uids, resource or "", begun)
     if json:
         write_json([as_json(one) for one in found])
         return

@@ -253,9 +253,9 @@ def replay(
 
 
 def _seq(services: "Services", after: str) -> int:
-    from ..bookmarks import read_bookmark
+    from ..given import given_bookmark
 
-    return read_bookmark(after, services.store.feed.extent())
+    return given_bookmark(after, services.store.feed.extent())
 
 
 @app.command("secret", epilog="Example: [bold]pageturner notify secret mdm[/]")

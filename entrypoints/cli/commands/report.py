@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...exits import Exit, Failure
+from ...sheets import Sheet, SheetFormat, format_of
 from ...terminal import print_rows, say
 from ..context import with_store
 from ..options import FormatOption, LimitOption, LocationOption, OutputOption, ReportArgument, SpreadsheetsOption
-from ..sheets import Sheet, SheetFormat, format_of, give
+from ..output import give
 from ..tables import ROWS, print_table
 from ..unread import say_unread
 

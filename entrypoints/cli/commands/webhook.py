@@ -51,7 +51,8 @@ def webhook(
 
 def _open_door(services: "Services", secrets: list[str]) -> "Door":
     """Start the intake of notices."""
-    from ...web.webhook import BearerCheck, Door, Intake, Receiver, Throttle
+    from ...web.throttle import Throttle
+    from ...web.webhook import BURST, PER_SECOND, BearerCheck, Door, Intake, Receiver
 
     metrics = services.use_cases.metrics
     bearer_check = BearerCheck(services.store.notice_secrets.digests, secrets)
@@ -72,7 +73,7 @@ def _open_door(services: "Services", secrets: list[str]) -> "Door":
         return True
 
     intake.start()
-    receiver = Receiver(bearer_check, intake, metrics, Throttle())
+    receiver = Receiver(bearer_check, intake, metrics, Throttle(BURST, PER_SECOND))
     return Door(receiver=receiver, intake=intake, is_ready=is_ready)
 
 

@@ -2,7 +2,6 @@
 
 from .bearers import BearerCheck
 from .intake import Intake
-from .receiver import Door, Receiver, make_app
-from .throttle import Throttle
+from .receiver import BURST, PER_SECOND, Door, Receiver, make_app
 
-__all__ = ["BearerCheck", "Door", "Intake", "Receiver", "Throttle", "make_app"]
+__all__ = ["BURST", "PER_SECOND", "BearerCheck", "Door", "Intake", "Receiver", "make_app"]

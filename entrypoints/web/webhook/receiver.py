@@ -20,9 +20,9 @@ from orchestration.metrics import Metrics
 from storage.errors import DatabaseAway
 
 from ..background import BackgroundBuild
+from ..throttle import Throttle
 from .bearers import BearerCheck
 from .intake import Full, Intake
-from .throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ READY_SECONDS = 1.0
 ANSWER_SECONDS = 4.0
 
 _AGAIN_SECONDS = "30"
+
+#: How many wrong requests a source may send at once, and a second in the long run.
+BURST = 200
+PER_SECOND = 10.0
 
 
 class Rejected(Exception):

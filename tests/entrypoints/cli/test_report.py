@@ -106,7 +106,7 @@ def test_parquet(reported, tmp_path):
 
 def test_parquet_needs_a_library(reported, tmp_path, monkeypatch):
     """Without the library that writes Parquet, the error says how to have it."""
-    monkeypatch.setattr("entrypoints.cli.sheets.find_spec", lambda _: None)
+    monkeypatch.setattr("entrypoints.sheets.find_spec", lambda _: None)
     ended = reported.run("report", "licences", "--output", str(tmp_path / "x.parquet"))
     assert (ended.status, "pip install 'pageturner[parquet]'" in ended.err) == (Exit.USAGE, True)
 

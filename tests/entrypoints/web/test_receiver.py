@@ -9,9 +9,9 @@ from redis import Redis
 
 from apple.notices import Notice
 from entrypoints.web.background import BackgroundBuild
-from entrypoints.web.webhook import BearerCheck, Door, Intake, Receiver, make_app
+from entrypoints.web.throttle import Throttle
+from entrypoints.web.webhook import BURST, PER_SECOND, BearerCheck, Door, Intake, Receiver, make_app
 from entrypoints.web.webhook.receiver import BODY_LIMIT_BYTES
-from entrypoints.web.webhook.throttle import BURST, Throttle
 from orchestration.metrics import Metrics, MetricsStore
 from storage.clock import VirtualClock
 from storage.errors import DatabaseAway
@@ -37,7 +37,7 @@ class House:
         away = MetricsStore(Redis.from_url("redis://127.0.0.1:9", retry=None))
         self.intake = Intake(self.store, self.queue_sync, lambda notice: notice.uid in SECRETS, self.metrics, away)
         self.intake.start()
-        receiver = Receiver(self.check, self.intake, self.metrics, Throttle(VirtualClock()))
+        receiver = Receiver(self.check, self.intake, self.metrics, Throttle(BURST, PER_SECOND, VirtualClock()))
         door = Door(receiver=receiver, intake=self.intake, is_ready=lambda: self.is_ready)
         background = BackgroundBuild(lambda: door)
         background.start()

@@ -2,8 +2,11 @@
 
 import pytest
 
-from entrypoints.web.webhook.throttle import BURST, PER_SECOND, Throttle
+from entrypoints.web.throttle import Throttle
 from storage.clock import VirtualClock
+
+BURST = 200
+PER_SECOND = 10.0
 
 
 @pytest.fixture
@@ -15,7 +18,7 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def throttle(clock) -> Throttle:
     """A throttle by that clock."""
-    return Throttle(clock)
+    return Throttle(BURST, PER_SECOND, clock)
 
 
 def fill(throttle: Throttle, source: str, times: int = BURST) -> None:

@@ -72,7 +72,7 @@ def test_after_a_number(store):
     for location in (one, other):
         store.publish(store.read(store.stream(location, "assignments"), [assignment(1), assignment(2)]))
     assert [change.seq for change in store.feed.after(1)] == [2, 3, 4]
-    assert [change.name for change in store.feed.after(0, Sieve(uid="2"))] == ["other", "other"]
+    assert [change.name for change in store.feed.after(0, Sieve(uids=["2"]))] == ["other", "other"]
 
 
 def test_a_change_names_its_location_for_ever(store):

@@ -5,10 +5,6 @@ from collections import OrderedDict
 
 from storage.clock import SystemTimer, Timer
 
-#: How many wrong requests a source may send at once, and a second in the long run.
-BURST = 200
-PER_SECOND = 10.0
-
 #: How many sources are remembered; the least recent are forgotten.
 _SOURCES = 10_000
 
@@ -19,7 +15,10 @@ _PREFIX = 64
 class Throttle:
     """Counts wrong requests."""
 
-    def __init__(self, timer: Timer | None = None) -> None:
+    def __init__(self, burst: int, per_second: float, timer: Timer | None = None) -> None:
+        #: How many wrong requests a source may send at once, and a second in the long run.
+        self._burst = burst
+        self._per_second = per_second
         self._timer = timer or SystemTimer()
         self._sources: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -36,8 +35,8 @@ class Throttle:
             self._sources.popitem(last=False)
 
     def _left(self, key: str, now: float) -> float:
-        left, then = self._sources.get(key, (float(BURST), now))
-        return min(float(BURST), left + (now - then) * PER_SECOND)
+        left, then = self._sources.get(key, (float(self._burst), now))
+        return min(float(self._burst), left + (now - then) * self._per_second)
 
 
 def _key(source: str) -> str:

@@ -12,8 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
-from ..exits import Exit, Failure
-from .output import write_bytes_to, write_to
+from .exits import Exit, Failure
 
 #: A spreadsheet takes a text that begins with one of these as a formula.
 _FORMULAS = tuple("=+-@\t\r")
@@ -89,18 +88,7 @@ def format_by_ending(output: Path | None, endings: Mapping[str, _Format]) -> _Fo
     return endings.get(ending)
 
 
-def give(sheet: Sheet, format_: SheetFormat, output: Path | None, *, is_defused: bool = False) -> None:
-    """Write a sheet to a file, or to standard output."""
-    if format_ is SheetFormat.XLSX:
-        write_bytes_to(output, lambda file: _write_workbook(file, sheet))
-    elif format_ is SheetFormat.PARQUET:
-        _need_parquet()
-        write_bytes_to(output, lambda file: _write_parquet(file, sheet))
-    else:
-        write_to(output, lambda file: _write_text(file, format_, sheet, is_defused=is_defused))
-
-
-def _write_text(file: TextIO, format_: SheetFormat, sheet: Sheet, *, is_defused: bool) -> None:
+def write_text(file: TextIO, format_: SheetFormat, sheet: Sheet, *, is_defused: bool) -> None:
     """Write rows; for spreadsheets with a mark of UTF-8, and with nothing that they would take for something else."""
     if format_ is SheetFormat.CSV:
         if is_defused:
@@ -121,7 +109,7 @@ def defused(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def _write_workbook(file: BinaryIO, sheet: Sheet) -> None:
+def write_workbook(file: BinaryIO, sheet: Sheet) -> None:
     """Write rows as a workbook of Excel: ids as texts, moments as dates, and no formula."""
     from xlsxwriter import Workbook
 
@@ -141,13 +129,13 @@ def _write_workbook(file: BinaryIO, sheet: Sheet) -> None:
         page.autofilter(0, 0, max(count, 1), len(sheet.kinds) - 1)
 
 
-def _need_parquet() -> None:
+def need_parquet() -> None:
     """Refuse to write Parquet where the library for it is not installed."""
     if find_spec("pyarrow") is None:
         raise Failure("Parquet needs a library: pip install 'pageturner[parquet]'.", Exit.USAGE)
 
 
-def _write_parquet(file: BinaryIO, sheet: Sheet) -> None:
+def write_parquet(file: BinaryIO, sheet: Sheet) -> None:
     """Write rows as Parquet: ids as texts, moments in UTC."""
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter

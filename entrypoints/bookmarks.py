@@ -4,13 +4,19 @@ from typing import TYPE_CHECKING
 
 from apple.texts import clean
 
-from ..exits import Exit, Failure
-
 if TYPE_CHECKING:
     from storage.mirror.feed import Extent
 
 #: No number of a change is longer.
 _DIGITS = 18
+
+
+class NoBookmark(Exception):
+    """What was given is neither a number nor a bookmark."""
+
+
+class BookmarkGone(Exception):
+    """The feed cannot go on from a bookmark: its reader would miss something, and has to begin anew."""
 
 
 def write_bookmark(extent: "Extent", seq: int) -> str:
@@ -19,19 +25,16 @@ def write_bookmark(extent: "Extent", seq: int) -> str:
 
 
 def read_bookmark(after: str, extent: "Extent") -> int:
-    """Read a bookmark; one that this feed cannot go on from is refused, for its reader would miss something."""
+    """Read a bookmark; raise NoBookmark or BookmarkGone, with a sentence, for one that this feed cannot go on from."""
     name, _, number = after.rpartition(":")
     if not number.isascii() or not number.isdecimal() or len(number) > _DIGITS:
-        raise Failure(f"--after: '{clean(after)}' is neither a number nor a bookmark.", Exit.USAGE)
+        raise NoBookmark(f"'{clean(after)}' is neither a number nor a bookmark.")
     seq = int(number)
-    anew = "Begin anew: take `pageturner changes --bookmark`, then export, then read on from there."
     if name and name != extent.name:
-        words = "This bookmark is of another feed: the database is another one, or was restored from a backup."
-        raise Failure(f"{words} {anew}", Exit.USAGE)
+        raise BookmarkGone("This bookmark is of another feed: the database is another one, or was restored.")
     if seq > extent.last:
-        words = f"{seq} lies beyond the feed, which ends with {extent.last}: it is of another database."
-        raise Failure(f"{words} {anew}", Exit.USAGE)
+        raise BookmarkGone(f"{seq} lies beyond the feed, which ends with {extent.last}: it is of another database.")
     if seq < extent.pruned:
         words = f"{seq} is too long ago: changes up to {extent.pruned} are no longer kept (PAGETURNER_CHANGES_KEPT)."
-        raise Failure(f"{words} {anew}", Exit.USAGE)
+        raise BookmarkGone(words)
     return seq

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from apple.texts import clean
 from settings import read_duration
 
-from ..exits import Exit, Failure
-
 #: Moments before and after these years are mistakes.
 _YEARS = (1970, 3000)
 
 
-def read_moment(option: str, text: str, now: datetime) -> datetime:
+class NoMoment(Exception):
+    """What was given is no moment that anything can be of."""
+
+
+def read_moment(text: str, now: datetime) -> datetime:
     """Read a moment: so long ago, a day, or a day and a time, of UTC unless it has a zone."""
     try:
         if text[-1:].isalpha() and text[:-1].isdecimal():
@@ -19,7 +21,7 @@ def read_moment(option: str, text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         words = "is neither a time ago (7d, 12h) nor a day or moment (2026-11-20, 2026-11-20T14:00)."
-        raise Failure(f"{option}: '{clean(text)}' {words}", Exit.USAGE) from None
+        raise NoMoment(f"'{clean(text)}' {words}") from None
     if not _YEARS[0] < moment.year < _YEARS[1]:
-        raise Failure(f"{option}: there is nothing of the year {moment.year}.", Exit.USAGE)
+        raise NoMoment(f"there is nothing of the year {moment.year}.")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The API: the same facts as on the pages, for programs, described by an OpenAPI document."""

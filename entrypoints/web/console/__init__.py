@@ -1,0 +1,1 @@
+"""The console: pages to look at, in a browser, and what a person may do there."""
