@@ -237,15 +237,24 @@ def _events(crawl: Crawl, sight: Sight, pages: Sequence[PageSight]) -> Iterator[
             times = f", attempt {one.attempts}" if one.attempts > 1 else ""
             words = f"{name_page(crawl, one.index)} {one.outcome}{times}: {one.reason or 'no reason is known'}"
             yield Event(at=one.fetched_at, words=words, is_notable=True)
-    reread = [one for one in pages if one.outcome is PageOutcome.STORED and _is_reread(crawl, one)]
-    if reread:
-        words = f"{len(reread):,} {'page was' if len(reread) == 1 else 'pages were'} read again, since the data moved."
-        yield Event(at=min(one.fetched_at for one in reread), words=words, is_notable=True)
+    yield from _rereads(crawl, pages)
     if crawl.restarts or crawl.revivals:
         words = f"It began again {crawl.restarts}x, and messages were lost and sent again {crawl.revivals}x."
         yield Event(at=crawl.moved_at, words=words, is_notable=True)
     if sight.ended_at is not None:
         yield Event(at=sight.ended_at, words=_end(crawl, sight), is_notable=crawl.state is CrawlState.FAILED)
+
+
+def _rereads(crawl: Crawl, pages: Sequence[PageSight]) -> Iterator[Event]:
+    """Tell that the data changed, by the pages that were read again: what they said before is no longer known."""
+    reread = [one for one in pages if one.outcome is PageOutcome.STORED and _is_reread(crawl, one)]
+    if reread:
+        what = "1 page was" if len(reread) == 1 else f"{len(reread):,} pages were"
+        words = f"The data changed while they were read: {what} read again."
+        yield Event(at=min(one.fetched_at for one in reread), words=words, is_notable=True)
+    elif crawl.drift:
+        times = "once" if crawl.drift == 1 else f"{crawl.drift} times"
+        yield Event(at=crawl.moved_at, words=f"The data changed {times} while they were read.", is_notable=True)
 
 
 def _drift(pages: Sequence[PageSight]) -> Iterator[Event]:

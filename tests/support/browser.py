@@ -64,7 +64,7 @@ def window(
     """Open a window, and close it; fail if anything went wrong in it, or anything came from elsewhere."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
-        color_scheme=scheme,  # type: ignore[arg-type] # light or dark
+        color_scheme=scheme,
         java_script_enabled=has_scripts,
     )
     page = context.new_page()

@@ -66,7 +66,8 @@ def read(services: "Services", query: Query) -> Screen:
     kind, name = query.place("kind"), query.place("name")
     rows = _rows(services, kind, name)
     try:
-        changes, is_cut_short = services.store.feed.latest(Sieve(holder=name), None, ROWS), False
+        found = services.store.feed.latest(Sieve(holder=name), None, ROWS)
+        changes, is_cut_short = [one for one in found if _is_about(one, kind, name)], False
     except DatabaseAway:
         changes, is_cut_short = [], True
     if not rows and not changes:
@@ -102,6 +103,13 @@ def _rows(services: "Services", kind: str, name: str) -> list[dict[str, Any]]:
     rows = services.store.reports.rows(_VIEW, choice, SECONDS)
     found = [dict(zip(_VIEW.columns, row, strict=True)) for row in rows]
     return [row for row in found if row["holder_kind"] == kind]
+
+
+def _is_about(change: Change, kind: str, name: str) -> bool:
+    """Return whether a change is about a device, or about a user, of this name."""
+    record = change.after or change.before or {}
+    fields = ("serialNumber",) if kind == "device" else ("clientUserId", "clientUserIdStr")
+    return any(record.get(field) == name for field in fields)
 
 
 def _begun(changes: Sequence[Change]) -> Mapping[tuple[str, str, str], datetime]:
