@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage installation lint check fuzz soak bench peers reference lock clean
+.PHONY: help demo test coverage installation lint check fuzz soak bench peers reference vendor lock clean
 
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ peers: $(VENV)/.dev ## measure a crawl beside its peers, and write docs/benchmar
 reference: $(VENV)/.dev ## write the documents that are made from the code
 	@$(BIN)/python docs/reference.py
 
+vendor: $(BIN)/python ## bring the files of others that the console loads up to date, from npm
+	@$(BIN)/python entrypoints/web/console/vendor.py
+
 lock: $(VENV)/.run ## resolve the dependencies anew
 	@$(PIP) install uv
 	@for group in "requirements.lock" "requirements-dev.lock --group dev"; do \
@@ -57,6 +60,8 @@ lock: $(VENV)/.run ## resolve the dependencies anew
 	  $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra flower \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header "$$@" -o $$file; \
 	done
+	@echo openapi-python-client | $(BIN)/uv pip compile - --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements-client.lock
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
@@ -72,7 +77,9 @@ $(VENV)/.run: $(BIN)/python requirements.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock requirements-client.lock
 	@echo "Installing what its tests need …"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m venv $(VENV)/client
+	@$(VENV)/client/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-client.lock
 	@touch $@

@@ -29,7 +29,7 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class Paged:
     """One page of a view, in an order in which each row has its place: behind the last row of the page before it.
 
     Pages are found by what they follow and not by how many rows are before them: no row is shown twice, or left out,
@@ -58,7 +58,7 @@ class Choice:
     #: Only rows in one of these columns of which a text occurs, in whatever case.
     search: Search | None = None
     #: Which page is wanted of rows that are paged.
-    page: Page | None = None
+    page: Paged | None = None
 
 
 class Reports:

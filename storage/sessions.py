@@ -1,4 +1,4 @@
-"""Sessions: who is signed in to the console, and for how long."""
+"""ConsoleSessions: who is signed in to the console, and for how long."""
 
 import hashlib
 import secrets
@@ -15,14 +15,14 @@ IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
 
 
-class Sessions:
+class ConsoleSessions:
     """The sessions of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(self, account: Account) -> str:
-        """Begin a session, and return the secret that its browser keeps. Sessions that are over are deleted."""
+        """Begin a session, and return the secret that its browser keeps. ConsoleSessions that are over are deleted."""
         secret, now = secrets.token_urlsafe(32), self._database.now()
         over = (sessions.c.seen_at < now - IDLE) | (sessions.c.begun_at < now - LONGEST)
         values = {"digest": _digest(secret), "account": account.name, "begun_at": now, "seen_at": now}

@@ -31,7 +31,7 @@ from .notices import Notices
 from .purge import Purge
 from .reports import Reports
 from .sealer import Sealer
-from .sessions import Sessions
+from .sessions import ConsoleSessions
 
 
 class Store:
@@ -51,7 +51,7 @@ class Store:
         self.alerts = Alerts(database)
         # Who may look.
         self.accounts = Accounts(database)
-        self.sessions = Sessions(database)
+        self.sessions = ConsoleSessions(database)
         self.api_tokens = ApiTokens(database)
         # The ledger: what is being read.
         self.syncs = Syncs(database)

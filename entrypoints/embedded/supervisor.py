@@ -20,7 +20,7 @@ _YOUNG_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class SupervisedPart:
     """A process that is kept running."""
 
     name: str
@@ -30,7 +30,7 @@ class Part:
 class Supervisor:
     """Starts parts again that end."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[SupervisedPart]) -> None:
         self._parts = {one.name: one for one in parts}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._begun: dict[str, float] = {}

@@ -230,8 +230,8 @@ def _events(crawl: Crawl, sight: Sight, pages: Sequence[PageSight]) -> Iterator[
     yield Event(at=crawl.opened_at, words=_opening(crawl))
     yield from _drift(pages)
     for wait in sight.waits:
-        asked = "Apple asked for a rest" if wait.is_asked else "Apple did not answer: requests rested"
-        yield Event(at=wait.begun_at, words=f"{asked} of {_seconds(wait.seconds)}.", is_notable=True)
+        asked = "Apple asked for a rest of" if wait.is_asked else "Apple did not answer: requests rested for"
+        yield Event(at=wait.begun_at, words=f"{asked} {_seconds(wait.seconds)}.", is_notable=True)
     for one in pages:
         if one.outcome in {PageOutcome.FAILED, PageOutcome.TRYING, PageOutcome.LOST}:
             times = f", attempt {one.attempts}" if one.attempts > 1 else ""

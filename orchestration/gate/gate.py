@@ -60,7 +60,7 @@ class NoPermit(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traffic:
+class GateTraffic:
     """Where the messages of a crawl are, and how its gate stands."""
 
     status: GateStatus
@@ -179,13 +179,13 @@ class Gate:
         """Look at a gate."""
         return self._memory.look(uid)
 
-    def traffic(self, uid: str, prefix: str) -> Traffic:
+    def traffic(self, uid: str, prefix: str) -> GateTraffic:
         """Return where the messages are whose ids begin with a prefix: the pages of one crawl."""
         status = self._memory.look(uid)
         named = (_message_of(execution) for execution in status.executions)
         at_apple = {one for one in named if one.startswith(prefix)}
         known = {one for one in self._memory.ids(uid) if one.startswith(prefix)}
-        return Traffic(status=status, at_apple=at_apple, waiting=known - at_apple)
+        return GateTraffic(status=status, at_apple=at_apple, waiting=known - at_apple)
 
     def knows(self, uid: str, prefix: str, *, but: str = "") -> bool:
         """Return whether a message is parked or admitted whose id begins with the prefix, other than one."""

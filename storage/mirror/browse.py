@@ -28,7 +28,7 @@ FACETS: Mapping[str, tuple[str, ...]] = {
 #: What people look for: these columns, where a resource has them.
 _SEARCHED = (
     *("serial_number", "client_user_id", "client_user_id_str", "email"),
-    *("adam_id", "adam_id_str", "user_id", "license_id_str"),
+    *("adam_id", "adam_id_str", "user_id", "user_id_str", "license_id_str"),
 )
 
 #: Of more records than this, no more are counted by what they say.
@@ -137,7 +137,7 @@ def _wanted(mirror: Mirror, choice: RecordChoice) -> list[Any]:
         conditions.append(table.c.location_id.in_(chosen))
     conditions += [_says(table, mirror, name, value) for name, value in choice.where.items()]
     if choice.text:
-        searched = [table.c[name] for name in _SEARCHED if name in table.c]
+        searched = [table.c[name] for name in _SEARCHED if name in table.c and isinstance(table.c[name].type, sa.Text)]
         conditions.append(sa.or_(*(column.icontains(choice.text, autoescape=True) for column in searched)))
     return conditions
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from entrypoints.embedded import supervisor
-from entrypoints.embedded.supervisor import Part, Supervisor
+from entrypoints.embedded.supervisor import SupervisedPart, Supervisor
 from entrypoints.exits import Exit, Failure
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
@@ -33,7 +33,7 @@ def stopping():
 @pytest.mark.usefixtures("quick")
 def test_parts_that_cannot_start_are_given_up(capsys, stopping):
     """A part that ends right after each start is started again some times; then the command says so and ends."""
-    kept = Supervisor([Part(name="One", command=END), Part(name="Another", command=SLEEP)])
+    kept = Supervisor([SupervisedPart(name="One", command=END), SupervisedPart(name="Another", command=SLEEP)])
     stopping(kept)
     with pytest.raises(Failure, match="One ended 5 times right after its start") as caught:
         kept.run()
@@ -43,10 +43,11 @@ def test_parts_that_cannot_start_are_given_up(capsys, stopping):
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_part_that_dies_later_is_started_again(monkeypatch, capsys):
+def test_a_part_that_dies_later_is_started_again(monkeypatch, capsys, stopping):
     """A part that ends long after its start costs nothing but a new start, however often."""
     monkeypatch.setattr(supervisor, "_YOUNG_SECONDS", -1.0)
-    kept, said = Supervisor([Part(name="One", command=END)]), []
+    kept, said = Supervisor([SupervisedPart(name="One", command=END)]), list[str]()
+    stopping(kept)
 
     def look() -> None:
         said.extend(capsys.readouterr().err.splitlines())
@@ -60,7 +61,7 @@ def test_a_part_that_dies_later_is_started_again(monkeypatch, capsys):
 @pytest.mark.usefixtures("quick")
 def test_a_part_that_is_killed_comes_back(stopping):
     """The others go on meanwhile."""
-    kept = Supervisor([Part(name="One", command=SLEEP), Part(name="Another", command=SLEEP)])
+    kept = Supervisor([SupervisedPart(name="One", command=SLEEP), SupervisedPart(name="Another", command=SLEEP)])
     stopping(kept)
     seen: list[dict[str, int]] = []
 
@@ -80,7 +81,7 @@ def test_a_part_that_is_killed_comes_back(stopping):
 @pytest.mark.usefixtures("quick")
 def test_all_parts_stop_side_by_side():
     """Parts that are stopped get their time together, and not one after the other."""
-    kept = Supervisor([Part(name=str(number), command=SLEEP) for number in range(3)])
+    kept = Supervisor([SupervisedPart(name=str(number), command=SLEEP) for number in range(3)])
 
     def look() -> None:
         raise KeyboardInterrupt

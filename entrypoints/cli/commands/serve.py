@@ -10,7 +10,7 @@ from settings import read_settings
 from storage.states import Access
 
 from ...embedded import processes
-from ...embedded.supervisor import Part, Supervisor
+from ...embedded.supervisor import SupervisedPart, Supervisor
 from ...exits import Exit, Failure
 from ...terminal import say, write
 from ...web.server import listen
@@ -72,15 +72,15 @@ def serve(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     refuse_full(settings)
     with processes.terminating(), servers(settings, "worker"):
         demand_visitors(policy)
-        console = [sys.executable, "-c", _PROGRAM, "console", *given]
+        own = [sys.executable, "-c", _PROGRAM]
         parts = [
             *worker_parts(process_count, threads, log_level),
-            Part(name="The scheduler", command=[sys.executable, "-c", _PROGRAM, "beat", "--log-level", log_level]),
-            Part(name="The console", command=console),
+            SupervisedPart(name="The scheduler", command=[*own, "beat", "--log-level", log_level]),
+            SupervisedPart(name="The console", command=[*own, "console", *given]),
         ]
         if webhook_port is not None:
-            command = [sys.executable, "-c", _PROGRAM, "webhook", "--port", str(webhook_port), "--trust", trust]
-            parts.append(Part(name="The receiver", command=command))
+            command = [*own, "webhook", "--port", str(webhook_port), "--trust", trust]
+            parts.append(SupervisedPart(name="The receiver", command=command))
         supervisor = Supervisor(parts)
         try:
             say(f"Starting, with {settings.home} as its home. Then look at {url_of(host, port)} - Ctrl-C stops it.")

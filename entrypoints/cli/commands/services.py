@@ -10,7 +10,7 @@ import typer
 from settings import read_settings
 
 from ...embedded import processes
-from ...embedded.supervisor import Part, Supervisor
+from ...embedded.supervisor import SupervisedPart, Supervisor
 from ...terminal import say
 
 
@@ -49,10 +49,13 @@ def worker(
             supervisor.stop(STOP_SECONDS)
 
 
-def worker_parts(process_count: int, threads: int, log_level: str) -> list[Part]:
+def worker_parts(process_count: int, threads: int, log_level: str) -> list[SupervisedPart]:
     """Return the workers of this host, each with a name of its own."""
     names = (f"pageturner-{os.getpid()}-{number}" for number in range(process_count))
-    return [Part(name=f"Worker {name}", command=processes.worker_command(threads, name, log_level)) for name in names]
+    return [
+        SupervisedPart(name=f"Worker {name}", command=processes.worker_command(threads, name, log_level))
+        for name in names
+    ]
 
 
 def beat(log_level: Annotated[LogLevel, typer.Option(help="The least level that is logged.")] = LogLevel.INFO) -> None:

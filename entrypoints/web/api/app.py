@@ -21,7 +21,7 @@ from ..console.screen import NotFound
 from . import changes, crawls, locations, mirror
 from .callers import CallerCheck
 from .etag import ETags
-from .models import Problem
+from .models import ApiProblem
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -46,7 +46,7 @@ _STATUSES: tuple[tuple[tuple[type[Exception], ...], HTTPStatus], ...] = (
 
 #: What each answer may be besides.
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": status.phrase}
+    status: {"model": ApiProblem, "description": status.phrase}
     for status in (
         *(HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
         *(HTTPStatus.CONFLICT, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS),
@@ -97,6 +97,6 @@ async def _correct(_: Request, error: Exception) -> JSONResponse:
 
 
 def _problem(status: HTTPStatus, words: str, headers: Any = None) -> JSONResponse:
-    body = Problem(title=status.phrase, status=status, detail=words).model_dump()
+    body = ApiProblem(title=status.phrase, status=status, detail=words).model_dump()
     extra = {"Retry-After": "5"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
     return JSONResponse(body, status, {**extra, **(headers or {})}, media_type="application/problem+json")

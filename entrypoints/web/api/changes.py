@@ -10,16 +10,15 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from storage.mirror.feed import Change as StoredChange
-from storage.mirror.feed import Extent, Sieve
+from storage.mirror.feed import Change, Extent, Sieve
 
 from ...bookmarks import read_bookmark, write_bookmark
 from ..console.live import FeedWatch
 from .callers import Caller, CallerOf
 from .crawls import ResourceOf, check_resource
 from .locations import uids_of
-from .models import Change, Changes, Position
-from .paging import Limit, LocationsOf
+from .models import ChangeItem, ChangeList, FeedPosition
+from .positions import Limit, LocationsOf
 
 router = APIRouter(tags=["changes"])
 
@@ -36,10 +35,10 @@ Bookmark = Annotated[str, Query(description="The bookmark after which changes ar
 
 
 @router.get("/changes/position", operation_id="get_position")
-def get_position(caller: CallerOf) -> Position:
+def get_position(caller: CallerOf) -> FeedPosition:
     """Get where the feed is: take this, then the records, then read on from here."""
     extent = _extent(caller)
-    return Position(bookmark=write_bookmark(extent, extent.last), first=write_bookmark(extent, extent.pruned))
+    return FeedPosition(bookmark=write_bookmark(extent, extent.last), first=write_bookmark(extent, extent.pruned))
 
 
 @router.get("/changes", operation_id="list_changes")
@@ -51,7 +50,7 @@ async def list_changes(  # noqa: PLR0913, PLR0917 - each argument is one of the 
     location: LocationsOf = None,
     resource: ResourceOf = "",
     limit: Limit = 100,
-) -> Changes:
+) -> ChangeList:
     """List changes in the order of their commits, after a bookmark. A filter leaves out, and never reorders."""
     sieve = await run_in_threadpool(_sieve, caller, location, resource)
     seq = await run_in_threadpool(_start, caller, after)
@@ -116,7 +115,7 @@ def _start(caller: Caller, after: str) -> int:
     return read_bookmark(after, extent) if after else extent.pruned
 
 
-def _read(caller: Caller, seq: int, sieve: Sieve, limit: int) -> Changes:
+def _read(caller: Caller, seq: int, sieve: Sieve, limit: int) -> ChangeList:
     """Read some changes. Of what is committed meanwhile nothing is shown: the bookmark is of what was there before."""
     extent = caller.services.store.feed.extent()
     seq = read_bookmark(f"{extent.name}:{seq}", extent)
@@ -125,11 +124,11 @@ def _read(caller: Caller, seq: int, sieve: Sieve, limit: int) -> Changes:
     shown, has_more = found[:limit], len(found) > limit
     last = shown[-1].seq if has_more else extent.last
     items = [_change(one, extent) for one in shown]
-    return Changes(items=items, bookmark=write_bookmark(extent, last), has_more=has_more)
+    return ChangeList(items=items, bookmark=write_bookmark(extent, last), has_more=has_more)
 
 
-def _change(one: StoredChange, extent: Extent) -> Change:
-    return Change(
+def _change(one: Change, extent: Extent) -> ChangeItem:
+    return ChangeItem(
         bookmark=write_bookmark(extent, one.seq),
         seq=one.seq,
         at=one.at,

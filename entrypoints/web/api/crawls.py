@@ -13,8 +13,8 @@ from ...moments import NoMoment, read_moment
 from ..console.query import WrongQuery
 from .callers import CallerOf
 from .locations import uids_of
-from .models import Crawl, Listing
-from .paging import After, Limit, LocationsOf, read_cursor, write_cursor
+from .models import CrawlItem, ItemList
+from .positions import After, Limit, LocationsOf, read_cursor, write_cursor
 
 router = APIRouter(tags=["crawls"])
 
@@ -29,7 +29,7 @@ def list_crawls(
     since: Annotated[str, Query(description="Only those begun since: 7d, 2026-11-20.")] = "",
     after: After = None,
     limit: Limit = 100,
-) -> Listing[Crawl]:
+) -> ItemList[CrawlItem]:
     """List the crawls that are kept, the newest first."""
     check_resource(resource)
     position = read_cursor(after)
@@ -37,11 +37,11 @@ def list_crawls(
     uids = caller.chosen(uids_of(caller, location))
     found = caller.services.store.history.crawls(limit + 1, uids, resource, _moment(since), before)
     shown = [_crawl(one) for one in found[:limit]]
-    return Listing(items=shown, next=write_cursor([shown[-1].id]) if len(found) > limit else None)
+    return ItemList(items=shown, next=write_cursor([shown[-1].id]) if len(found) > limit else None)
 
 
 @router.get("/crawls/{number}", operation_id="get_crawl")
-def get_crawl(caller: CallerOf, number: int) -> Crawl:
+def get_crawl(caller: CallerOf, number: int) -> CrawlItem:
     """Get one crawl."""
     found = caller.services.store.history.find(number)
     if found is None or not caller.sees(found.uid):
@@ -62,8 +62,8 @@ def _moment(text: str) -> datetime | None:
         raise WrongQuery(f"since: {error}") from None
 
 
-def _crawl(one: PastCrawl) -> Crawl:
-    return Crawl(
+def _crawl(one: PastCrawl) -> CrawlItem:
+    return CrawlItem(
         id=one.id,
         uid=one.uid,
         location=one.name,

@@ -10,14 +10,14 @@ from orchestration.decisions.overview import LocationView
 from ...overview import look, look_at
 from ..console.actions import WORDS, act
 from .callers import ActorOf, Caller, CallerOf
-from .models import ActionDone, Listing, Location, Stream, SyncRequest
-from .paging import After, Limit, LocationsOf, read_cursor, write_cursor
+from .models import ActionDone, ItemList, LocationItem, StreamItem, SyncRequest
+from .positions import After, Limit, LocationsOf, read_cursor, write_cursor
 
 router = APIRouter(tags=["locations"])
 
 
 @router.get("/locations", operation_id="list_locations")
-def list_locations(caller: CallerOf, after: After = None, limit: Limit = 100) -> Listing[Location]:
+def list_locations(caller: CallerOf, after: After = None, limit: Limit = 100) -> ItemList[LocationItem]:
     """List the locations that are watched, in the order of their uIds."""
     overview = look(caller.services)
     found = sorted((_location(one) for one in overview.locations if caller.sees(one.location.uid)), key=_uid)
@@ -25,11 +25,11 @@ def list_locations(caller: CallerOf, after: After = None, limit: Limit = 100) ->
     begin = 0 if not position else next((at for at, one in enumerate(found) if one.uid > str(position[0])), len(found))
     shown = found[begin : begin + limit]
     is_last = begin + limit >= len(found)
-    return Listing(items=shown, next=None if is_last else write_cursor([shown[-1].uid]))
+    return ItemList(items=shown, next=None if is_last else write_cursor([shown[-1].uid]))
 
 
 @router.get("/locations/{uid}", operation_id="get_location")
-def get_location(caller: CallerOf, uid: str) -> Location:
+def get_location(caller: CallerOf, uid: str) -> LocationItem:
     """Get one location."""
     return _location(_view(caller, uid))
 
@@ -49,7 +49,7 @@ def accept_of_location(caller: ActorOf, uid: str, resource: str = "") -> ActionD
 @router.get("/streams", operation_id="list_streams")
 def list_streams(
     caller: CallerOf, location: LocationsOf = None, after: After = None, limit: Limit = 100
-) -> Listing[Stream]:
+) -> ItemList[StreamItem]:
     """List the streams that are watched, in the order of the uIds and the resources."""
     overview = look(caller.services)
     wanted = set(caller.chosen(uids_of(caller, location)))
@@ -60,7 +60,7 @@ def list_streams(
     shown = left[:limit]
     has_more = len(left) > len(shown)
     cursor = write_cursor([shown[-1].uid, shown[-1].resource]) if has_more else None
-    return Listing(items=shown, next=cursor)
+    return ItemList(items=shown, next=cursor)
 
 
 def uids_of(caller: Caller, names: list[str] | None) -> list[str]:
@@ -82,13 +82,13 @@ def _view(caller: Caller, uid: str) -> LocationView:
     return view
 
 
-def _uid(one: Location) -> str:
+def _uid(one: LocationItem) -> str:
     return one.uid
 
 
-def _location(view: LocationView) -> Location:
+def _location(view: LocationView) -> LocationItem:
     one = view.location
-    return Location(
+    return LocationItem(
         uid=one.uid,
         location=one.name,
         apple_name=one.apple_name,
@@ -102,10 +102,10 @@ def _location(view: LocationView) -> Location:
     )
 
 
-def _streams(view: LocationView) -> Iterator[Stream]:
+def _streams(view: LocationView) -> Iterator[StreamItem]:
     for row in view.streams:
         stream = row.stream
-        yield Stream(
+        yield StreamItem(
             uid=view.location.uid,
             location=view.location.name,
             resource=stream.resource,

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query
 
 from storage.mirror.browse import FACETS, RecordChoice
-from storage.reports import Choice, Page, columns_of, paged_by
+from storage.reports import Choice, Paged, columns_of, paged_by
 from storage.views import VIEWS, View
 
 from ..console.query import WrongQuery
@@ -16,8 +16,8 @@ from ..console.screen import SECONDS
 from .callers import CallerOf
 from .crawls import check_resource
 from .locations import uids_of
-from .models import Column, Listing, Record, Report
-from .paging import After, Limit, LocationsOf, read_cursor, write_cursor
+from .models import ColumnItem, ItemList, RecordItem, ReportItem
+from .positions import After, Limit, LocationsOf, read_cursor, write_cursor
 
 router = APIRouter(tags=["mirror"])
 
@@ -33,7 +33,7 @@ def list_records(  # noqa: PLR0913, PLR0917 - each argument is one of the addres
     text: Annotated[str, Query(alias="q", max_length=500, description="A part of what identifies them.")] = "",
     after: After = None,
     limit: Limit = 100,
-) -> Listing[Record]:
+) -> ItemList[RecordItem]:
     """List the records of a resource, in the order of the locations and of their keys."""
     check_resource(resource)
     conditions = dict(map(_condition, where or ()))
@@ -44,15 +44,15 @@ def list_records(  # noqa: PLR0913, PLR0917 - each argument is one of the addres
     choice = RecordChoice(resource=resource, uids=uids, where=conditions, text=text)
     found = caller.services.store.browser.page(choice, read_cursor(after), limit + 1)
     shown = [
-        Record(uid=one.uid, location=one.place, copies=one.copies, record=msgspec.json.decode(one.record))
+        RecordItem(uid=one.uid, location=one.place, copies=one.copies, record=msgspec.json.decode(one.record))
         for one in found[:limit]
     ]
     cursor = write_cursor(found[limit - 1].position) if len(found) > limit else None
-    return Listing(items=shown, next=cursor)
+    return ItemList(items=shown, next=cursor)
 
 
 @router.get("/reports", operation_id="list_reports")
-def list_reports(_: CallerOf) -> list[Report]:
+def list_reports(_: CallerOf) -> list[ReportItem]:
     """List the reports, with their columns."""
     return [_report(view) for view in VIEWS.values()]
 
@@ -65,7 +65,7 @@ def get_report(
     where: Annotated[list[str] | None, Query(description="Only rows in which a column is this: kind=App.")] = None,
     after: After = None,
     limit: Limit = 100,
-) -> Listing[dict[str, Any]]:
+) -> ItemList[dict[str, Any]]:
     """Answer a question: rows with the columns that the list of reports names."""
     view = VIEWS.get(name.replace("-", "_"))
     if view is None:
@@ -75,14 +75,14 @@ def get_report(
     choice = Choice(
         where=[_condition(one) for one in where or ()],
         among={"location_uid": uids} if uids else {},
-        page=Page(after=position),
+        page=Paged(after=position),
         limit=limit + 1,
     )
     names = columns_of(view, choice)
     rows = [dict(zip(names, row, strict=True)) for row in caller.services.store.reports.rows(view, choice, SECONDS)]
     order = [one.removeprefix("-") for one in paged_by(view)]
     cursor = write_cursor([rows[limit - 1][one] for one in order]) if len(rows) > limit else None
-    return Listing(items=[_plain(view, row) for row in rows[:limit]], next=cursor)
+    return ItemList(items=[_plain(view, row) for row in rows[:limit]], next=cursor)
 
 
 def _condition(given: str) -> tuple[str, str]:
@@ -100,6 +100,8 @@ def _plain(view: View, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _report(view: View) -> Report:
-    columns = [Column(name=name, type=_TYPES[view.kinds[name]], about=about) for name, about in view.columns.items()]
-    return Report(name=view.name, about=view.about, columns=columns)
+def _report(view: View) -> ReportItem:
+    columns = [
+        ColumnItem(name=name, type=_TYPES[view.kinds[name]], about=about) for name, about in view.columns.items()
+    ]
+    return ReportItem(name=view.name, about=view.about, columns=columns)

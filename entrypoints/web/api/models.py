@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 T = TypeVar("T")
 
 
-class Model(BaseModel):
+class ApiModel(BaseModel):
     """One thing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Problem(Model):
+class ApiProblem(ApiModel):
     """What went wrong, as RFC 9457 has it."""
 
     title: str
@@ -22,14 +22,14 @@ class Problem(Model):
     detail: str
 
 
-class Listing(Model, Generic[T]):
+class ItemList(ApiModel, Generic[T]):
     """A page of a list."""
 
     items: list[T]
     next: str | None = Field(description="What `after` is for the next page; null on the last page.")
 
 
-class Location(Model):
+class LocationItem(ApiModel):
     """A location: one content token, and what is mirrored with it."""
 
     uid: str
@@ -44,7 +44,7 @@ class Location(Model):
     closed_until: datetime | None = Field(description="Until when nothing is asked of Apple, since it wants that.")
 
 
-class Stream(Model):
+class StreamItem(ApiModel):
     """A list of a location, and how well the mirror is in step with it."""
 
     uid: str
@@ -62,7 +62,7 @@ class Stream(Model):
     held_deletes: int
 
 
-class Crawl(Model):
+class CrawlItem(ApiModel):
     """One pass over a list."""
 
     id: int
@@ -86,7 +86,7 @@ class Crawl(Model):
     reason: str | None
 
 
-class Record(Model):
+class RecordItem(ApiModel):
     """A record of the mirror, under Apple's own field names."""
 
     uid: str
@@ -95,7 +95,7 @@ class Record(Model):
     record: dict[str, Any]
 
 
-class Column(Model):
+class ColumnItem(ApiModel):
     """A column of a report."""
 
     name: str
@@ -103,15 +103,15 @@ class Column(Model):
     about: str
 
 
-class Report(Model):
+class ReportItem(ApiModel):
     """A question that is answered of all locations."""
 
     name: str
     about: str
-    columns: list[Column]
+    columns: list[ColumnItem]
 
 
-class Change(Model):
+class ChangeItem(ApiModel):
     """An insert, an update or a delete of the mirror."""
 
     bookmark: str = Field(description="Where a reader goes on who has this one.")
@@ -127,28 +127,28 @@ class Change(Model):
     crawl: int
 
 
-class Changes(Model):
+class ChangeList(ApiModel):
     """Some changes, in the order of their commits."""
 
-    items: list[Change]
+    items: list[ChangeItem]
     bookmark: str = Field(description="Where to go on: of what was asked for, `items` has all up to there.")
     has_more: bool = Field(description="Whether more is there already.")
 
 
-class Position(Model):
+class FeedPosition(ApiModel):
     """Where the feed is."""
 
     bookmark: str = Field(description="Of the last change: who reads from here on misses nothing that comes.")
     first: str = Field(description="Of the first change that is still kept.")
 
 
-class SyncRequest(Model):
+class SyncRequest(ApiModel):
     """What is to be read."""
 
     full: bool = Field(default=False, description="Everything, even if nothing seems to have changed.")
 
 
-class ActionDone(Model):
+class ActionDone(ApiModel):
     """What an action came to."""
 
     done: str

@@ -110,7 +110,7 @@ class Console:
 
     def _write_csv(self, kind: Kind, query: Query) -> tuple[str, IO[bytes]]:
         services = self.services()
-        sheet = kind.read(services, query).sheet if kind.read_whole is None else kind.read_whole(services, query)
+        sheet = kind.read(services, query).sheet if kind.read_all is None else kind.read_all(services, query)
         if sheet is None:
             raise NotFound("This is not kept as a table.")
         return sheet.title, write_csv(sheet, is_defused=query.text("for") == "spreadsheets")

@@ -6,7 +6,7 @@ its screen does, and only then reads and renders the screen, once, however many 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Live:
 
     async def watch(
         self, topic: Topic, pulse: Callable[[], Hashable], render: Callable[[], str]
-    ) -> AsyncIterator[str | None]:
+    ) -> AsyncGenerator[str | None]:
         """Yield what is shown each time that it changes, the present state first; and None now and then."""
         watched = self._topics.setdefault(topic, _Watched(pulse=pulse, render=render))
         watched.watchers += 1

@@ -33,7 +33,7 @@ class Screen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class ListPages:
     """Where a list goes on."""
 
     #: The position that the next page follows; None if this is the last.
@@ -49,13 +49,13 @@ class Kind:
     template: str
     read: "Callable[[Services, Query], Screen]"
     #: The whole of a list, for a file: the page alone is read where there is none.
-    read_whole: "Callable[[Services, Query], Sheet] | None" = None
+    read_all: "Callable[[Services, Query], Sheet] | None" = None
     #: What changes when the screen does, where it is shown live: cheap, since it is asked for every half second.
     pulse: "Callable[[Services, Query], Hashable] | None" = None
 
 
-def cut(rows: Sequence[Any], position: Callable[[Any], str], query: Query) -> tuple[Sequence[Any], Pages]:
+def cut(rows: Sequence[Any], position: Callable[[Any], str], query: Query) -> tuple[Sequence[Any], ListPages]:
     """Return the rows of a page, of which one more than is shown was read, and where the list goes on."""
     shown = rows[:ROWS]
     after = position(shown[-1]) if len(rows) > len(shown) else None
-    return shown, Pages(after=after, is_first=query.position() is None)
+    return shown, ListPages(after=after, is_first=query.position() is None)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.decisions.orphans import GONE, Holding, Orphan, batches
 from storage.mirror.days import DAYS_KEPT, AssetDay
-from storage.reports import Choice, Page, Search, columns_of, paged_by
+from storage.reports import Choice, Paged, Search, columns_of, paged_by
 from storage.views import VIEWS
 
 from ....sheets import Sheet
 from ..query import Query, write_position
-from ..screen import ROWS, SECONDS, Kind, NotFound, Pages, Screen, cut
+from ..screen import ROWS, SECONDS, Kind, ListPages, NotFound, Screen, cut
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -45,7 +45,7 @@ class Day:
 
 
 @dataclass(frozen=True, kw_only=True)
-class App:
+class AppShown:
     """What the screen shows."""
 
     as_of: datetime
@@ -57,7 +57,7 @@ class App:
     days: Sequence[Day]
     gains: Sequence[Gain]
     holders: Sequence[Mapping[str, Any]]
-    pages: Pages
+    pages: ListPages
     text: str
     #: The licences of users who are gone, by the place, and the requests that would take them back.
     gone: int
@@ -72,7 +72,7 @@ def read(services: "Services", query: Query) -> Screen:
     listing = next(iter(_named(services, "apps", {"adam_id": [adam_id]})), {})
     if not places and not listing:
         raise NotFound(f"No location has an app or a book with the number {adam_id}.")
-    choice = _holders(query, Page(after=query.position()), ROWS + 1)
+    choice = _holders(query, Paged(after=query.position()), ROWS + 1)
     names = columns_of(_HOLDERS, choice)
     found = [dict(zip(names, row, strict=True)) for row in reports.rows(_HOLDERS, choice, SECONDS)]
     order = [name.removeprefix("-") for name in paged_by(_HOLDERS, choice.sort)]
@@ -80,7 +80,7 @@ def read(services: "Services", query: Query) -> Screen:
     keys = [(one["location_uid"], adam_id, one["pricing"]) for one in places]
     lines = services.store.asset_days.lines(keys, now.date() - DAYS_KEPT)
     gone = _gone(services, adam_id)
-    facts = App(
+    facts = AppShown(
         as_of=now,
         adam_id=adam_id,
         listing=listing,
@@ -97,14 +97,14 @@ def read(services: "Services", query: Query) -> Screen:
     return Screen(title=facts.name, facts=facts)
 
 
-def read_whole(services: "Services", query: Query) -> Sheet:
+def read_all(services: "Services", query: Query) -> Sheet:
     """Read all who hold it."""
     choice = _holders(query, None, None)
     kinds = {name: _HOLDERS.kinds[name] for name in columns_of(_HOLDERS, choice)}
     return Sheet(title="holders", kinds=kinds, rows=services.store.reports.rows(_HOLDERS, choice))
 
 
-def _holders(query: Query, page: Page | None, limit: int | None) -> Choice:
+def _holders(query: Query, page: Paged | None, limit: int | None) -> Choice:
     return Choice(
         among={"adam_id": [query.place("adam_id")]},
         search=Search(text=query.text("q"), columns=_SEARCHED),
@@ -178,4 +178,4 @@ def _gains(lines: Mapping[tuple[str, str], Sequence[AssetDay]], places: Sequence
     return sorted(found, key=lambda one: one.day, reverse=True)
 
 
-KIND = Kind(path="/apps/{adam_id}", template="app.html", read=read, read_whole=read_whole)
+KIND = Kind(path="/apps/{adam_id}", template="app.html", read=read, read_all=read_all)

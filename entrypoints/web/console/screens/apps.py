@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from storage.mirror.days import AssetDay, AssetKey
-from storage.reports import Choice, Page, Search, columns_of, paged_by
+from storage.reports import Choice, Paged, Search, columns_of, paged_by
 from storage.views import VIEWS
 
 from ....sheets import Sheet
 from ..query import Query, write_position
-from ..screen import ROWS, SECONDS, Kind, Pages, Screen, cut
+from ..screen import ROWS, SECONDS, Kind, ListPages, Screen, cut
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -55,12 +55,12 @@ class AppRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Apps:
+class AppsShown:
     """What the screen shows."""
 
     as_of: datetime
     rows: Sequence[AppRow]
-    pages: Pages
+    pages: ListPages
     sort: str
     sorts: Sequence[str]
     text: str
@@ -70,12 +70,12 @@ class Apps:
 def read(services: "Services", query: Query) -> Screen:
     """Read a page of apps."""
     sort = query.one_of("sort", list(SORTS)) or "name"
-    choice = _choice(services, query, sort, Page(after=query.position()), ROWS + 1)
+    choice = _choice(services, query, sort, Paged(after=query.position()), ROWS + 1)
     names = _VIEW.table.c.keys()
     found = [dict(zip(names, row, strict=True)) for row in services.store.reports.rows(_VIEW, choice, SECONDS)]
     order = [name.removeprefix("-") for name in paged_by(_VIEW, choice.sort)]
     shown, pages = cut(found, lambda row: write_position([row[name] for name in order]), query)
-    facts = Apps(
+    facts = AppsShown(
         as_of=services.store.now(),
         rows=_rows(services, shown),
         pages=pages,
@@ -87,14 +87,14 @@ def read(services: "Services", query: Query) -> Screen:
     return Screen(title="Apps", facts=facts)
 
 
-def read_whole(services: "Services", query: Query) -> Sheet:
+def read_all(services: "Services", query: Query) -> Sheet:
     """Read all of them."""
     choice = _choice(services, query, query.one_of("sort", list(SORTS)) or "name", None, None)
     kinds = {name: _VIEW.kinds[name] for name in columns_of(_VIEW, choice)}
     return Sheet(title=_VIEW.name, kinds=kinds, rows=services.store.reports.rows(_VIEW, choice))
 
 
-def _choice(services: "Services", query: Query, sort: str, page: Page | None, limit: int | None) -> Choice:
+def _choice(services: "Services", query: Query, sort: str, page: Paged | None, limit: int | None) -> Choice:
     places = [services.store.locations.named(name).name for name in query.texts("location")]
     search = Search(text=query.text("q"), columns=_SEARCHED)
     return Choice(locations=places, search=search, sort=SORTS[sort], page=page, limit=limit)
@@ -142,4 +142,4 @@ def used_by_day(days: Sequence[AssetDay], today: date, now: int) -> list[int]:
     return [*line, now]
 
 
-KIND = Kind(path="/apps", template="apps.html", read=read, read_whole=read_whole)
+KIND = Kind(path="/apps", template="apps.html", read=read, read_all=read_all)

@@ -12,7 +12,7 @@ from storage.mirror.feed import Change, Sieve
 from ....sentences import sentences
 from ....sheets import Sheet
 from ..query import Query, WrongQuery, write_position
-from ..screen import Kind, Pages, Screen
+from ..screen import Kind, ListPages, Screen
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -24,7 +24,7 @@ OPS = ("insert", "update", "delete")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class ChangeLine:
     """What happened, as one line."""
 
     seq: int
@@ -41,16 +41,16 @@ class ChangesOfDay:
     """What happened on one day."""
 
     day: date
-    lines: Sequence[Told]
+    lines: Sequence[ChangeLine]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class ChangesShown:
     """What the screen shows."""
 
     as_of: datetime
     days: Sequence[ChangesOfDay]
-    pages: Pages
+    pages: ListPages
     last: int
     pruned: int
     locations: Sequence[str]
@@ -78,10 +78,10 @@ def read(services: "Services", query: Query) -> Screen:
     shown = found[:_CHANGES]
     after = write_position([shown[-1].seq]) if len(found) > len(shown) else None
     told = list(_told(services, shown))[::-1]
-    facts = Changes(
+    facts = ChangesShown(
         as_of=services.store.now(),
         days=[ChangesOfDay(day=day, lines=list(some)) for day, some in groupby(told, lambda one: one.at.date())],
-        pages=Pages(after=after, is_first=position is None),
+        pages=ListPages(after=after, is_first=position is None),
         last=extent.last,
         pruned=extent.pruned,
         locations=query.texts("location"),
@@ -97,7 +97,7 @@ def read(services: "Services", query: Query) -> Screen:
     return Screen(title="Changes", facts=facts)
 
 
-def read_whole(services: "Services", query: Query) -> Sheet:
+def read_all(services: "Services", query: Query) -> Sheet:
     """Read all of them, the oldest first."""
     sieve = _sieve(services, query)
     feed = services.store.feed
@@ -131,10 +131,10 @@ def _sieve(services: "Services", query: Query) -> Sieve:
     )
 
 
-def _told(services: "Services", changes: Sequence[Change]) -> Iterator[Told]:
+def _told(services: "Services", changes: Sequence[Change]) -> Iterator[ChangeLine]:
     for group, words in sentences(reversed(changes), services.store.listings):
         first = group.first
-        yield Told(
+        yield ChangeLine(
             seq=group.seq,
             at=first.at,
             location=first.name,
@@ -145,4 +145,4 @@ def _told(services: "Services", changes: Sequence[Change]) -> Iterator[Told]:
         )
 
 
-KIND = Kind(path="/changes", template="changes.html", read=read, read_whole=read_whole, pulse=pulse)
+KIND = Kind(path="/changes", template="changes.html", read=read, read_all=read_all, pulse=pulse)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from orchestration.decisions.picture import Picture, Sight, picture
-from orchestration.gate.gate import Traffic
+from orchestration.gate.gate import GateTraffic
 from orchestration.queue import message_prefix
 from storage.ledger.crawls import Crawl
 from storage.ledger.history import PastCrawl
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrawlFacts:
+class CrawlShown:
     """What the screen shows."""
 
     as_of: datetime
@@ -54,7 +54,7 @@ def read(services: "Services", query: Query) -> Screen:
         result=_result(past),
     )
     seen = picture(crawl, sight, now)
-    facts = CrawlFacts(
+    facts = CrawlShown(
         as_of=now,
         past=past,
         is_over=is_over,
@@ -83,7 +83,7 @@ def _find(services: "Services", query: Query) -> tuple[PastCrawl, Crawl]:
     return replace(past, state=crawl.state), crawl
 
 
-def _traffic(services: "Services", crawl: Crawl) -> Traffic | None:
+def _traffic(services: "Services", crawl: Crawl) -> GateTraffic | None:
     try:
         return services.gate.traffic(crawl.uid, message_prefix(crawl))
     except RedisError:

@@ -10,7 +10,7 @@ from storage.ledger.history import PastCrawl
 
 from ....sheets import Sheet
 from ..query import Query, WrongQuery, write_position
-from ..screen import ROWS, Kind, Pages, Screen, cut
+from ..screen import ROWS, Kind, ListPages, Screen, cut
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -20,12 +20,12 @@ _MOST = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crawls:
+class CrawlsShown:
     """What the screen shows."""
 
     as_of: datetime
     rows: Sequence[PastCrawl]
-    pages: Pages
+    pages: ListPages
     locations: Sequence[str]
     resource: str
     resources: Sequence[str]
@@ -38,7 +38,7 @@ def read(services: "Services", query: Query) -> Screen:
         raise WrongQuery("'after' does not come from a page of this list.")
     found = _found(services, query, ROWS + 1, None if position is None else position[0])
     shown, pages = cut(found, lambda one: write_position([one.id]), query)
-    facts = Crawls(
+    facts = CrawlsShown(
         as_of=services.store.now(),
         rows=shown,
         pages=pages,
@@ -49,7 +49,7 @@ def read(services: "Services", query: Query) -> Screen:
     return Screen(title="Crawls", facts=facts)
 
 
-def read_whole(services: "Services", query: Query) -> Sheet:
+def read_all(services: "Services", query: Query) -> Sheet:
     """Read all of them."""
     names = PastCrawl.__dataclass_fields__
     kinds = dict.fromkeys(names, str) | dict.fromkeys(("opened_at", "ended_at"), datetime)
@@ -68,4 +68,4 @@ def _found(services: "Services", query: Query, limit: int, before: int | None) -
     return services.store.history.crawls(limit, uids, resource, query.moment("since"), before)
 
 
-KIND = Kind(path="/crawls", template="crawls.html", read=read, read_whole=read_whole, pulse=pulse)
+KIND = Kind(path="/crawls", template="crawls.html", read=read, read_all=read_all, pulse=pulse)

@@ -37,7 +37,7 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class HistoryLine:
     """Something that happened."""
 
     seq: int
@@ -47,7 +47,7 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
+class HolderShown:
     """What the screen shows."""
 
     as_of: datetime
@@ -56,7 +56,7 @@ class Holder:
     emails: Sequence[str]
     statuses: Sequence[str]
     held: Sequence[Held]
-    history: Sequence[Told]
+    history: Sequence[HistoryLine]
     #: Whether the history could not be looked through in time.
     is_cut_short: bool
 
@@ -81,21 +81,22 @@ def read(services: "Services", query: Query) -> Screen:
         for row in rows
     ]
     told = sentences(reversed(changes), services.store.listings)
-    facts = Holder(
+    lines = [
+        HistoryLine(seq=group.seq, at=group.first.at, location=group.first.name, words=words) for group, words in told
+    ]
+    facts = HolderShown(
         as_of=services.store.now(),
         kind=kind,
         name=name,
         emails=sorted({row["email"] for row in rows if row["email"]}),
         statuses=sorted({row["user_status"] for row in rows if row["user_status"]}),
         held=held,
-        history=[
-            Told(seq=group.seq, at=group.first.at, location=group.first.name, words=words) for group, words in told
-        ][::-1],
+        history=lines[::-1],
         is_cut_short=is_cut_short,
     )
     kinds = {"location": str, "adam_id": str, "name": str, "pricing": str, "since": datetime, "as_of": datetime}
-    lines = [(one.location, one.adam_id, one.name, one.pricing, one.since, one.as_of) for one in held]
-    return Screen(title=name, facts=facts, sheet=Sheet(title="held", kinds=kinds, rows=lines))
+    rows_held = [(one.location, one.adam_id, one.name, one.pricing, one.since, one.as_of) for one in held]
+    return Screen(title=name, facts=facts, sheet=Sheet(title="held", kinds=kinds, rows=rows_held))
 
 
 def _rows(services: "Services", kind: str, name: str) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ class ListRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocationFacts:
+class LocationShown:
     """What the screen shows."""
 
     as_of: datetime
@@ -76,7 +76,7 @@ def read(services: "Services", query: Query) -> Screen:
         raise NotFound(f"No location with the uId {query.place('uid')} is watched.")
     location = view.location
     crawls = services.store.history.last_of_each(location.uid, CRAWLS)
-    facts = LocationFacts(
+    facts = LocationShown(
         as_of=now,
         location=location,
         token=view.token,

@@ -12,7 +12,7 @@ from orchestration.decisions.overview import LocationView
 from ....overview import look
 from ....sheets import Sheet
 from ..query import Query, WrongQuery, write_position
-from ..screen import Kind, Pages, Screen, cut
+from ..screen import Kind, ListPages, Screen, cut
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -38,12 +38,12 @@ class LocationRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Locations:
+class LocationsShown:
     """What the screen shows."""
 
     as_of: datetime
     rows: Sequence[LocationRow]
-    pages: Pages
+    pages: ListPages
     #: How many locations there are in each state.
     states: Mapping[str, int]
     state: str
@@ -59,7 +59,7 @@ def read(services: "Services", query: Query) -> Screen:
     names = [one.location_uid for one in rows]
     begin = 0 if position is None or position[0] not in names else names.index(position[0]) + 1
     shown, pages = cut(rows[begin:], lambda one: write_position([one.location_uid]), query)
-    facts = Locations(
+    facts = LocationsShown(
         as_of=services.store.now(),
         rows=shown,
         pages=pages,
@@ -70,7 +70,7 @@ def read(services: "Services", query: Query) -> Screen:
     return Screen(title="Locations", facts=facts)
 
 
-def read_whole(services: "Services", query: Query) -> Sheet:
+def read_all(services: "Services", query: Query) -> Sheet:
     """Read all of them."""
     names = LocationRow.__dataclass_fields__
     kinds: dict[str, type] = dict.fromkeys(names, str) | {"token_expires": datetime, "as_of": datetime}
@@ -113,4 +113,4 @@ def _row(one: LocationView) -> LocationRow:
     )
 
 
-KIND = Kind(path="/locations", template="locations.html", read=read, read_whole=read_whole)
+KIND = Kind(path="/locations", template="locations.html", read=read, read_all=read_all)

@@ -64,7 +64,7 @@ class UnderWay:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overview:
+class OverviewShown:
     """What the overview shows."""
 
     as_of: datetime
@@ -90,7 +90,7 @@ def read(services: "Services", _: Query) -> Screen:
     sorted_out = triage(seen, services.store.alerts.standing_since(Rule.TOKEN_REFUSED))
     stock = _STOCKS.get(_stock_key(services), lambda: _stock(services))
     moments = [row.stream.seen_at for one in seen.locations for row in one.streams]
-    facts = Overview(
+    facts = OverviewShown(
         as_of=seen.now,
         locations=len(seen.locations),
         needs_you=sorted_out.needs_you[:MOST],

@@ -13,7 +13,7 @@ from storage.mirror.tables import MIRRORS
 
 from ....sheets import Sheet
 from ..query import Query, write_position
-from ..screen import ROWS, Kind, NotFound, Pages, Screen, cut
+from ..screen import ROWS, Kind, ListPages, NotFound, Screen, cut
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -45,7 +45,7 @@ class Facet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class RecordRow:
     """A record."""
 
     location: str
@@ -55,7 +55,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Records:
+class RecordsShown:
     """What the screen shows."""
 
     as_of: datetime
@@ -64,8 +64,8 @@ class Records:
     #: How many records the resource has in all.
     total: int
     fields: Sequence[str]
-    rows: Sequence[Row]
-    pages: Pages
+    rows: Sequence[RecordRow]
+    pages: ListPages
     facets: Sequence[Facet]
     text: str
     locations: Sequence[str]
@@ -79,7 +79,7 @@ def read(services: "Services", query: Query) -> Screen:
     fields = MIRRORS[choice.resource].fields
     counted = services.store.browser.facets(choice)
     places = services.store.browser.places(replace(choice, uids=()))
-    facts = Records(
+    facts = RecordsShown(
         as_of=services.store.now(),
         resource=choice.resource,
         resources=list(RESOURCES),
@@ -107,7 +107,7 @@ def read(services: "Services", query: Query) -> Screen:
     return Screen(title=f"Records: {choice.resource}", facts=facts)
 
 
-def read_whole(services: "Services", query: Query) -> Sheet:
+def read_all(services: "Services", query: Query) -> Sheet:
     """Read all of them."""
     choice = _choice(services, query)
     fields = list(MIRRORS[choice.resource].fields.values())
@@ -147,9 +147,9 @@ def _places(places: Sequence[tuple[str, int]], query: Query) -> Facet:
     return Facet(name="location", field="location", values=values)
 
 
-def _row(one: BrowsedRecord) -> Row:
+def _row(one: BrowsedRecord) -> RecordRow:
     record = msgspec.json.decode(one.record)
-    return Row(location=one.place, location_uid=one.uid, copies=one.copies, record=record)
+    return RecordRow(location=one.place, location_uid=one.uid, copies=one.copies, record=record)
 
 
-KIND = Kind(path="/records/{resource}", template="records.html", read=read, read_whole=read_whole)
+KIND = Kind(path="/records/{resource}", template="records.html", read=read, read_all=read_all)

@@ -38,7 +38,7 @@ class HolderFound:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchShown:
     """What the screen shows."""
 
     as_of: datetime
@@ -54,7 +54,7 @@ def read(services: "Services", query: Query) -> Screen:
     """Read what a text is found in."""
     text = query.text("q")
     holders = _holders(_rows(services, "holders", text, ROWS * 10)) if text else []
-    facts = Found(
+    facts = SearchShown(
         as_of=services.store.now(),
         text=text,
         holders=holders[:ROWS],
@@ -66,7 +66,7 @@ def read(services: "Services", query: Query) -> Screen:
     return Screen(title="Devices and people", facts=facts, sheet=Sheet(title="holders", kinds=kinds, rows=()))
 
 
-def read_whole(services: "Services", query: Query) -> Sheet:
+def read_all(services: "Services", query: Query) -> Sheet:
     """Read every licence that is held by what a text is found in."""
     view = VIEWS["holders"]
     search = Search(text=query.text("q"), columns=_SEARCHED["holders"])
@@ -106,4 +106,4 @@ def _apps(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda one: one["name"])[:_MOST]
 
 
-KIND = Kind(path="/holders", template="search.html", read=read, read_whole=read_whole)
+KIND = Kind(path="/holders", template="search.html", read=read, read_all=read_all)
