@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     notify: SecretStr | None = Field(
         default=None, description="Where people are told what needs them: Apprise addresses, separated by spaces."
     )
+    flower_url: str = Field(
+        default="", description="Where a browser finds Flower, which the console links each task of a crawl to."
+    )
     app_low_percent: int = Field(
         default=5, ge=0, le=100, description="An app is low with no more than so many per cent of its licences left."
     )
@@ -124,6 +127,8 @@ class Settings(BaseSettings):
             yield "PAGETURNER_APPLE_URL names no host."
         if self.sentry_dsn is not None and not _DSN.fullmatch(_text(self.sentry_dsn)):
             yield "PAGETURNER_SENTRY_DSN is not a DSN (https://KEY@HOST/NUMBER)."
+        if self.flower_url and not self.flower_url.startswith(("https://", "http://")):
+            yield "PAGETURNER_FLOWER_URL must begin with https:// or http://."
         if self.names != _OFF and not _LANGUAGE.fullmatch(self.names):
             yield f"PAGETURNER_NAMES is neither a language such as en or de-de nor {_OFF}."
         if any(len(one) < SECRET_LEAST for one in self.webhook_secrets):

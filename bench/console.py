@@ -149,32 +149,43 @@ def sync(env: dict[str, str]) -> float:
     return float(reading) + float(tail)
 
 
+#: Half of them watch the overview all the time. The others watch a crawl as soon as it has begun, until it is over.
 _WATCH = """
 import asyncio, json, sys, urllib.request
 
 origin, count = sys.argv[1], int(sys.argv[2])
 host, port = origin.removeprefix("http://").split(":")
+begun = asyncio.Event()
+crawl = None
+
+async def follow(path):
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {path} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\\r\\n".encode())
+    await writer.drain()
+    while block := await reader.read(65536):
+        if b"What happened" in block and b"Published" in block:
+            break
+    writer.close()
+
+async def find():
+    global crawl
+    while True:
+        with urllib.request.urlopen(f"{origin}/crawls.json?resource=assignments") as answer:
+            rows = json.load(answer)["rows"]
+        if rows and rows[0]["ended_at"] is None:
+            crawl = rows[0]["id"]
+            begun.set()
+            return
+        await asyncio.sleep(0.3)
 
 async def watch(number):
-    while True:
-        path = "/overview.live"
-        if number % 2:
-            with urllib.request.urlopen(f"{origin}/crawls.json") as answer:
-                rows = json.load(answer)["rows"]
-            path = f"/crawls/{rows[0]['id']}.live" if rows and rows[0]["ended_at"] is None else path
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(f"GET {path} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\\r\\n".encode())
-        await writer.drain()
-        try:
-            async with asyncio.timeout(3):
-                while await reader.read(65536):
-                    pass
-        except TimeoutError:
-            pass
-        writer.close()
+    if number % 2:
+        await begun.wait()
+        await follow(f"/crawls/{crawl}.live")
+    await follow("/overview.live")
 
 async def main():
-    await asyncio.gather(*(watch(number) for number in range(count)))
+    await asyncio.gather(find(), *(watch(number) for number in range(count)))
 
 print("ready", flush=True)
 asyncio.run(main())
@@ -183,7 +194,7 @@ asyncio.run(main())
 
 @contextlib.contextmanager
 def watching(origin: str, count: int) -> Iterator[None]:
-    """Have so many viewers watch for the length of the block: each comes again every three seconds."""
+    """Have so many viewers watch for the length of the block."""
     if not count:
         yield
         return

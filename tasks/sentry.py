@@ -1,7 +1,5 @@
 """Sentry: bugs are reported, without secrets; trouble at Apple is no bug."""
 
-import re
-from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -12,26 +10,17 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 
 from settings import Settings, read_settings
 
+from .scrubber import Scrubber
+
 #: Chores more frequent than Sentry's monitors can count, which is by the minute.
 _UNMONITORED = ["tick", "tend"]
-
-#: A run of the base64 alphabet this long could be a token, a key or a secret.
-_SECRET_LIKE = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
-
-#: `scheme://user:password@host`.
-_PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
-
-#: An address of a person.
-_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\.[A-Za-z]{2,}")
-
-_DEEPEST = 30
 
 
 def report_bugs(settings: Settings, part: str) -> None:
     """Send the bugs of this process to Sentry; without a DSN, do nothing."""
     if settings.sentry_dsn is None:
         return
-    scrub = _Scrubber([*settings.keys, *settings.webhook_secrets])
+    scrub = Scrubber([*settings.keys, *settings.webhook_secrets])
     sentry_sdk.init(
         dsn=settings.sentry_dsn.get_secret_value(),
         environment=settings.environment,
@@ -59,30 +48,6 @@ def report_bugs(settings: Settings, part: str) -> None:
 def _without_arguments(event: Any) -> Any:
     event.get("extra", {}).pop("sys.argv", None)
     return event
-
-
-class _Scrubber:
-    """Removes whatever could be a secret."""
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._secrets = secrets
-
-    def __call__(self, value: Any, depth: int = 0) -> Any:
-        if depth > _DEEPEST:
-            return "…"
-        if isinstance(value, str):
-            return self._clean(value)
-        if isinstance(value, dict):
-            return {self(name, depth + 1): self(one, depth + 1) for name, one in value.items()}
-        if isinstance(value, list | tuple):
-            return [self(one, depth + 1) for one in value]
-        return value
-
-    def _clean(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "…")
-        text = _ADDRESS.sub("…", text)
-        return _PASSWORD.sub(r"\1:…@", _SECRET_LIKE.sub("…", text))
 
 
 @celeryd_init.connect

@@ -12,8 +12,8 @@ from orchestration.decisions.age import spell_age
 from orchestration.decisions.health import Alarm
 from orchestration.decisions.overview import Overview, Problem
 
+from ..statuses import KNOWN
 from ..terminal import write, write_json
-from .statuses import KNOWN
 
 #: How many problems the line names; it counts the others.
 _NAMED = 3

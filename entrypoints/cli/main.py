@@ -60,6 +60,7 @@ PLACES = {
     "restored": Place("restored", "restored", "Declare the database a restored backup: feed readers begin again."),
     "alive": Place("alive", "alive", "Check that the workers of this host respond; for the probes of a container."),
     "doctor": Place("doctor", "doctor", "Examine the installation, and say what to do about what is wrong."),
+    "bundle": Place("bundle", "bundle", "Write one file for whoever helps from afar: no secrets, no names."),
     "completion": Place("completion", "completion", "Print what a shell needs to complete commands and names."),
     "key": Place("keys", "key", "Make a key that encrypts tokens."),
     "reseal": Place("keys", "reseal", "Encrypt every token again with the first key."),
@@ -181,7 +182,7 @@ def _end(error: Exception) -> int:
         return error.status
     from advice import explain
 
-    from .statuses import KNOWN, status_of
+    from ..statuses import KNOWN, status_of
 
     if isinstance(error, KNOWN):
         say(f"pageturner: {explain(error)}")

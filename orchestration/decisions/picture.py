@@ -22,6 +22,9 @@ LANES = 5
 MOST_CELLS = 2_000
 MOST_BARS = 1_500
 
+#: So many pages are told of one by one.
+MOST_NOTES = 12
+
 
 class PageState(StrEnum):
     """Where a page is, what matters most first: a cell of several pages shows that."""
@@ -77,6 +80,20 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageNote:
+    """A page that is worth a look: something happened to it, or it took the longest."""
+
+    name: str
+    index: int
+    round: int
+    state: PageState
+    attempts: int
+    records: int | None
+    seconds: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """A crawl as it stands."""
 
@@ -87,6 +104,7 @@ class Picture:
     hidden_bars: int
     begun_at: datetime | None
     events: Sequence[Event]
+    notes: Sequence[PageNote]
     pages: int
     total: int | None
     records: int
@@ -128,6 +146,7 @@ def picture(crawl: Crawl, sight: Sight, now: datetime) -> Picture:
         hidden_bars=len(answered) - len(bars),
         begun_at=begun_at,
         events=sorted(_events(crawl, sight, shown), key=lambda one: one.at),
+        notes=_notes(crawl, states, shown),
         pages=len(answered),
         total=total,
         records=sum(one.records or 0 for one in answered),
@@ -165,6 +184,29 @@ def _state(crawl: Crawl, sight: Sight, page: PageSight | None, index: int) -> Pa
     if page is not None and page.outcome is not PageOutcome.STORED:
         return _OUTCOMES[page.outcome]
     return PageState.WAITING if index in sight.waiting else PageState.MISSING
+
+
+def _notes(crawl: Crawl, states: Mapping[int, PageState], pages: Sequence[PageSight]) -> list[PageNote]:
+    """Return the pages that something happened to, and the slowest of the others."""
+    order = list(PageState)
+    plain = order.index(PageState.STORED)
+
+    def weight(page: PageSight) -> tuple[int, float]:
+        return min(order.index(states[page.index]), plain), -(page.seconds or 0.0)
+
+    return [
+        PageNote(
+            name=name_page(crawl, one.index),
+            index=one.index,
+            round=one.round,
+            state=states[one.index],
+            attempts=one.attempts,
+            records=one.records,
+            seconds=one.seconds,
+            reason=one.reason,
+        )
+        for one in heapq.nsmallest(MOST_NOTES, pages, key=weight)
+    ]
 
 
 def _is_reread(crawl: Crawl, page: PageSight) -> bool:

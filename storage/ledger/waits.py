@@ -48,6 +48,12 @@ class Waits:
             rows = connection.execute(sa.select(waits).where(mine).order_by(waits.c.begun_at))
             return [Wait(**pick(row, _WAIT)) for row in rows]
 
+    def since(self, moment: datetime) -> Sequence[Wait]:
+        """Return the waits of all locations from a moment on, in their order."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(waits).where(waits.c.begun_at >= moment).order_by(waits.c.begun_at))
+            return [Wait(**pick(row, _WAIT)) for row in rows]
+
     def sweep(self, now: datetime) -> None:
         """Delete what is older than the crawls that waited."""
         with self._database.write() as connection:

@@ -1,7 +1,8 @@
 """Browsing: the records of one resource, chosen by their fields, page by page, and counted by what they say."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -105,21 +106,34 @@ class Browser:
 
     def facets(self, choice: RecordChoice) -> dict[str, list[tuple[str, int]]]:
         """Return how often records say each thing of themselves; each column is counted without its own condition."""
-        mirror = MIRRORS[choice.resource]
+        mirror, names = MIRRORS[choice.resource], FACETS[choice.resource]
+        free = [name for name in names if name not in choice.where]
         with self._database.read(_SECONDS) as connection:
             allow(connection, _SECONDS)
-            return {name: _count(connection, mirror, choice, name) for name in FACETS[choice.resource]}
+            counted = _count(connection, mirror, choice, free)
+            for name in choice.where:
+                counted |= _count(connection, mirror, _without(choice, name), [name])
+        return {name: counted[name] for name in names}
 
 
-def _count(connection: sa.Connection, mirror: Mirror, choice: RecordChoice, name: str) -> list[tuple[str, int]]:
-    others = {column: value for column, value in choice.where.items() if column != name}
-    chosen = RecordChoice(resource=choice.resource, uids=choice.uids, where=others, text=choice.text)
-    column = mirror.table.c[name]
-    some = sa.select(column.label("value")).join(locations, locations.c.id == mirror.table.c.location_id)
-    some = some.where(*_wanted(mirror, chosen)).limit(MOST_COUNTED)
-    each = some.subquery()
-    counted = sa.select(each.c.value, sa.func.count()).group_by(each.c.value).order_by(sa.func.count().desc())
-    return [(write_value(value), count) for value, count in connection.execute(counted)]
+def _without(choice: RecordChoice, name: str) -> RecordChoice:
+    return replace(choice, where={column: value for column, value in choice.where.items() if column != name})
+
+
+def _count(
+    connection: sa.Connection, mirror: Mirror, choice: RecordChoice, names: Sequence[str]
+) -> dict[str, list[tuple[str, int]]]:
+    """Count some columns with one look at the records: there are few different rows of them."""
+    if not names:
+        return {}
+    columns = [mirror.table.c[name].label(name) for name in names]
+    some = sa.select(*columns).join(locations, locations.c.id == mirror.table.c.location_id)
+    each = some.where(*_wanted(mirror, choice)).limit(MOST_COUNTED).subquery()
+    found: dict[str, Counter[str]] = {name: Counter() for name in names}
+    for *values, count in connection.execute(sa.select(*each.c, sa.func.count()).group_by(*each.c)):
+        for name, value in zip(names, values, strict=True):
+            found[name][write_value(value)] += count
+    return {name: counts.most_common() for name, counts in found.items()}
 
 
 def write_value(value: Any) -> str:

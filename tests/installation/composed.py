@@ -143,7 +143,7 @@ class Composed:
 @contextlib.contextmanager
 def composed(folder: Path) -> Iterator[Composed]:
     """Build the image, run the installation for the length of the block, and leave nothing of it."""
-    ports = {service: free_port() for service in ("webhook", "metrics", "flower")}
+    ports = {service: free_port() for service in ("webhook", "metrics", "console", "flower")}
     override = folder / "override.yml"
     command = [*SERVICES["simulator"]["command"], *_SIZE]
     overrides = {"simulator": {"command": command}, "worker": {"healthcheck": {"interval": "5s"}}}

@@ -60,6 +60,7 @@ def test_all_parts_are_well(installation: Composed) -> None:
     installation.run("doctor")
     assert installation.answers("webhook", "/readyz") == 200
     assert installation.answers("metrics", "/metrics") == 200
+    assert installation.answers("console", "/sign-in") == 200
     assert installation.answers("flower", "/healthcheck") == 200
 
 

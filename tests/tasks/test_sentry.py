@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from orchestration.log_context import about
 from settings import Settings
 from tasks import logs
-from tasks.sentry import _Scrubber
+from tasks.scrubber import Scrubber
 
 TOKEN = "eyJleHBEYXRlIjoiMjAzMC0xMS0wOFQyMjozMzoyMiswMDAwIiwidG9rZW4iOiJhYmMifQ=="
 
@@ -27,7 +27,7 @@ TOKEN = "eyJleHBEYXRlIjoiMjAzMC0xMS0wOFQyMjozMzoyMiswMDAwIiwidG9rZW4iOiJhYmMifQ=
 )
 def test_secrets_are_taken_out(text, scrubbed):
     """Wherever it stands, what could be a secret is taken out, and nothing else."""
-    scrub = _Scrubber(["s3cret"])
+    scrub = Scrubber(["s3cret"])
     assert scrub({"a": [text, {"b": (text,)}], "n": 1}) == {"a": [scrubbed, {"b": [scrubbed]}], "n": 1}
 
 
@@ -35,7 +35,7 @@ def test_what_has_no_end_is_cut():
     """A value in itself does not keep the report for ever."""
     value: dict[str, object] = {}
     value["self"] = value
-    assert "…" in str(_Scrubber([])(value))
+    assert "…" in str(Scrubber([])(value))
 
 
 @pytest.fixture

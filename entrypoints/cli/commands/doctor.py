@@ -11,7 +11,7 @@ from ...exits import Exit
 from ...terminal import results, write, write_json
 
 if TYPE_CHECKING:
-    from ..diagnosis import Finding
+    from ...diagnosis import Finding
 
 #: So many tokens that are valid are named; more are counted.
 FOLD_ABOVE = 10
@@ -28,7 +28,7 @@ def doctor(
 
     Example: pageturner doctor --offline
     """
-    from ..diagnosis import Finding, examine
+    from ...diagnosis import Finding, examine
 
     found, folded = [], 0
     for one in examine(is_offline=is_offline):

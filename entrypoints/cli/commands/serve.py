@@ -21,7 +21,6 @@ from .console import (
     ProxyAccessOption,
     TrustOption,
     UserHeaderOption,
-    demand_visitors,
     door_policy,
     url_of,
 )
@@ -65,13 +64,12 @@ def serve(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         write(text.rstrip("\n"))
         say(advice)
         return
-    policy = door_policy(host, trust, user_header, proxy_access)
+    door_policy(host, trust, user_header, proxy_access)
     for wanted in (port, webhook_port):
         if wanted:
             listen(host if wanted == port else "127.0.0.1", wanted).close()
     refuse_full(settings)
     with processes.terminating(), servers(settings, "worker"):
-        demand_visitors(policy)
         own = [sys.executable, "-c", _PROGRAM]
         parts = [
             *worker_parts(process_count, threads, log_level),

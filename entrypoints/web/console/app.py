@@ -1,6 +1,7 @@
 """The application of the console: its routes, each screen as a page, as JSON, as CSV and live."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from apple.errors import AppleError
 from orchestration.sync import NeedsPerson
 from storage.errors import DatabaseAway, StorageError, UnknownLocation
 
+from ...bundle import write_bundle
 from ..background import BackgroundBuild
 from .actions import act
 from .assets import read_asset
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 #: What a file is read in.
 _BLOCK = 65_536
+
+_MAY_NOT_ACT = "You may look, and not act: ask whoever runs this for the right to."
 
 _AWAY = {"Retry-After": "5"}
 
@@ -81,6 +85,7 @@ class Console:
             Route(SIGN_IN, self._sign_in.answer, methods=["GET", "POST"]),
             Route("/sign-out", self._sign_in.end, methods=["POST"]),
             Route("/locations/{uid}/{action}", self._act, methods=["POST"]),
+            Route("/bundle.zip", self._bundle),
             *screens,
         ]
 
@@ -134,8 +139,7 @@ class Console:
     async def _act(self, request: Request) -> Response:
         visitor: Visitor = request.scope["visitor"]
         if not visitor.may_act:
-            words = "You may look, and not act: ask whoever runs this for the right to."
-            return _failure(request, words, HTTPStatus.FORBIDDEN)
+            return _failure(request, _MAY_NOT_ACT, HTTPStatus.FORBIDDEN)
         form = await read_form(request)
         uid, action = request.path_params["uid"], request.path_params["action"]
         done = await run_in_threadpool(act, self.services(), uid, action, form)
@@ -143,6 +147,22 @@ class Console:
 
     def _look(self) -> None:
         self.services().store.chores.last()
+
+    async def _bundle(self, request: Request) -> Response:
+        """Send the support bundle: for those who may act, since it says much of the installation."""
+        if not request.scope["visitor"].may_act:
+            return _failure(request, _MAY_NOT_ACT, HTTPStatus.FORBIDDEN)
+        crawl = _query(request).number("crawl")
+        body = await run_in_threadpool(self._write_bundle, crawl)
+        headers = {"Content-Disposition": 'attachment; filename="pageturner-bundle.zip"'}
+        return Response(body, media_type="application/zip", headers=headers)
+
+    def _write_bundle(self, crawl: int | None) -> bytes:
+        if crawl is not None and self.services().store.history.find(crawl) is None:
+            raise NotFound(f"There is no crawl {crawl}.")
+        file = io.BytesIO()
+        write_bundle(self.services(), file, crawl=crawl)
+        return file.getvalue()
 
     async def _ready(self, _: Request) -> Response:
         try:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from apple.client import ClientConfig
-from entrypoints.cli import diagnosis
+from entrypoints import diagnosis
 from settings import read_settings
 from storage.database import REVISIONS
 from storage.sealer import make_key

@@ -8,8 +8,8 @@ from rich.console import Console
 from entrypoints import terminal as module
 from entrypoints.cli.commands import doctor
 from entrypoints.cli.declaration import _folded
-from entrypoints.cli.diagnosis import Finding
 from entrypoints.cli.overview import FOLD_ABOVE
+from entrypoints.diagnosis import Finding
 from entrypoints.exits import Exit
 from orchestration.decisions.plan import PlanStep
 from storage.states import Cause, LocationState, Trouble

@@ -201,3 +201,13 @@ def test_a_line_of_use():
     assert used_by_day(days, today, 5) == [1] * 28 + [4, 4, 5]
     assert points([3, 3], 100, 24) == "0.0,12.0 100.0,12.0"
     assert points([0, 10], 100, 24) == "0.0,24.0 100.0,0.0"
+
+
+def test_pages_lead_to_flower(serve, services):
+    """Where somebody said where Flower is, each page that is told of leads to its task; else none does."""
+    door = serve()
+    [crawl] = door.get("/crawls.json?resource=assets").json()["rows"]
+    assert "Flower" not in door.get(f"/crawls/{crawl['id']}").text
+    told = services.settings.model_copy(update={"flower_url": "https://flower.example/"})
+    object.__setattr__(services, "settings", told)  # the process was started with another setting
+    assert f'href="https://flower.example/task/{crawl["id"]}.0.0"' in door.get(f"/crawls/{crawl['id']}").text

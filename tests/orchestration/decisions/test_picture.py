@@ -159,3 +159,17 @@ def test_the_beginning():
     """Why everything is read, if something asked for it."""
     assert drawn(forced_by=Reason.DEEP).events[0].words == "Everything is read (due)."
     assert drawn(kind=CrawlKind.DELTA).events[0].words == "What changed is read."
+
+
+def test_pages_worth_a_look():
+    """Those that something happened to, the worst first, then those that took the longest."""
+    seen = drawn(
+        page(0, seconds=0.1),
+        page(1, seconds=0.9),
+        page(2, outcome=PageOutcome.FAILED, reason="It is broken.", seconds=None),
+        page(3, round=3),
+        round=3,
+        rereads=1,
+    )
+    assert [one.name for one in seen.notes] == ["Page 3", "Page 4", "Page 2", "Page 1"]
+    assert seen.notes[0].reason == "It is broken."

@@ -1,6 +1,6 @@
 """A crawl: where each of its pages is, when each was at Apple, and what happened. Live, and afterwards as well."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from orchestration.decisions.picture import Picture, Sight, picture
 from orchestration.gate.gate import GateTraffic
-from orchestration.queue import message_prefix
+from orchestration.queue import message_id, message_prefix
 from storage.ledger.crawls import Crawl
 from storage.ledger.history import PastCrawl
 from storage.ledger.pages import PageSight
@@ -36,6 +36,8 @@ class CrawlShown:
     shut_seconds: float
     #: Whether its pages are still kept.
     has_pages: bool
+    #: Where Flower has the task of each page that is told of, by its index; empty where nobody said where Flower is.
+    tasks: Mapping[int, str]
 
 
 def read(services: "Services", query: Query) -> Screen:
@@ -62,6 +64,7 @@ def read(services: "Services", query: Query) -> Screen:
         in_flight=None if traffic is None else traffic.status.in_flight,
         shut_seconds=0.0 if traffic is None else traffic.status.shut_seconds,
         has_pages=bool(pages) or not is_over,
+        tasks=_tasks(services, crawl, seen),
     )
     return Screen(title=f"Crawl {crawl.id}: {past.resource} of {past.name}", facts=facts, sheet=_sheet(pages))
 
@@ -100,6 +103,14 @@ def _result(past: PastCrawl) -> str | None:
     counts = {"new": past.inserted, "changed": past.updated, "gone": past.deleted}
     told = [f"{count:,} {word}" for word, count in counts.items() if count]
     return ", ".join(told) if past.state is CrawlState.PUBLISHED and told else None
+
+
+def _tasks(services: "Services", crawl: Crawl, seen: Picture) -> dict[int, str]:
+    flower = services.settings.flower_url.rstrip("/")
+    if not flower:
+        return {}
+    ids = {one.index: message_id(replace(crawl, round=one.round), one.index) for one in seen.notes}
+    return {index: f"{flower}/task/{task}" for index, task in ids.items()}
 
 
 def _sheet(pages: list[PageSight]) -> Sheet:

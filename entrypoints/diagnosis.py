@@ -20,9 +20,9 @@ from storage.database import REVISIONS
 from storage.errors import StorageError
 from storage.locations import Location
 
-from ..embedded.processes import terminating
-from ..embedded.servers import servers
-from ..overview import look
+from .embedded.processes import terminating
+from .embedded.servers import servers
+from .overview import look
 from .statuses import KNOWN
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ def _ping(settings: Settings) -> Finding | None:
     except RedisError as error:
         return Finding(mark="fail", part="redis", words=explain(error))
     return None
+
+
+def examine_services(services: "Services") -> Iterator[Finding]:
+    """Examine what a running process has, and yield each finding; nothing is asked of Apple."""
+    yield from _Diagnosis(services).all(has_redis=_ping(services.settings) is None, is_offline=True)
 
 
 class _Diagnosis:

@@ -24,7 +24,7 @@ from storage.errors import (
     UnknownToken,
 )
 
-from ..exits import Exit, Failure
+from .exits import Exit, Failure
 
 #: The first line with a class of the error decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
