@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage installation lint check fuzz soak bench peers reference vendor lock clean
+.PHONY: help demo test coverage installation lint check fuzz soak bench peers reference pictures vendor lock clean
 
 help: ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ peers: $(VENV)/.dev ## measure a crawl beside its peers, and write docs/benchmar
 
 reference: $(VENV)/.dev ## write the documents that are made from the code
 	@$(BIN)/python docs/reference.py
+
+pictures: $(VENV)/.dev ## draw the pictures of the documents anew, in a browser
+	@$(BIN)/python docs/pictures.py
 
 vendor: $(BIN)/python ## bring the files of others that the console loads up to date, from npm
 	@$(BIN)/python entrypoints/web/console/vendor.py

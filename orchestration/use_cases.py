@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from apple.client import Client
+from apple.icons import IconServer
 from storage.clock import Timer
 from storage.store import Store
 
@@ -18,6 +19,7 @@ from .gate.closings import GateClosings
 from .gate.limits import ServiceLimits
 from .hook_client import post
 from .hooks import HookSender, Post
+from .icons import IconKeeper
 from .metrics import Metrics
 from .names import Namer
 from .queue import TaskQueue
@@ -45,6 +47,7 @@ class Dependencies:
     #: How people are told what they have to know, and programs what changed.
     telling: Telling = field(default_factory=Telling)
     post: Post = post
+    icons: IconServer = field(default_factory=IconServer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,7 @@ class UseCases:
     closings: GateClosings
     limits: ServiceLimits
     metrics: Metrics
+    icon_keeper: IconKeeper
 
 
 def wire(needs: Dependencies) -> UseCases:
@@ -88,4 +92,5 @@ def wire(needs: Dependencies) -> UseCases:
         closings=closings,
         limits=limits,
         metrics=metrics,
+        icon_keeper=IconKeeper(store, needs.icons),
     )

@@ -6,7 +6,10 @@ alone; and of some the store has only what is said where they run.
 """
 
 import asyncio
+import math
 import re
+import struct
+import zlib
 from typing import Any
 
 from starlette.requests import Request
@@ -46,6 +49,9 @@ _SLOW_SECONDS = 15.0
 #: The sides of the icons of which there are finished ones, in pixels.
 _SIDES = (64, 100, 216)
 
+#: The side of the icons that are made here.
+_SQUARE = 64
+
 
 class Metadata:
     """The endpoint of the store."""
@@ -59,7 +65,16 @@ class Metadata:
             Route(LOOKUP, self.lookup),
             Route(LOOKUP_MOVED, self.lookup),
             Route("/simulator/lookups", self.report, methods=["GET", "DELETE"]),
+            Route("/images/{path:path}", self.icon),
         ]
+
+    async def icon(self, request: Request) -> Response:
+        """Return the icon of an app, as the store's servers of images do: a square of its own colour."""
+        self._world.lookups.icons += 1
+        number = next((int(part) for part in request.path_params["path"].split("/") if part.isdecimal()), None)
+        if number is None or self._switches.metadata in {"away", "refuses"}:
+            return Response(status_code=404)
+        return Response(_square(number), media_type="image/png")
 
     async def report(self, request: Request) -> Response:
         """Return what the service was asked; DELETE starts the count again."""
@@ -163,3 +178,18 @@ class Metadata:
                 return {"width": 1024, "height": 1024, "url": base + "/{w}x{h}bb.{f}"}
             case _:
                 return {"width": 1024, "height": 1024, "url": base + "/{w}x{h}{c}.{f}"}
+
+
+def _square(number: int) -> bytes:
+    """Return a picture of a square with a disc, in two shades of a colour of its own, as PNG."""
+    colour = bytes(60 + number * factor % 120 for factor in (7, 13, 29))
+    light, middle = bytes(min(255, part + 75) for part in colour), _SQUARE / 2
+    rows = b"".join(
+        b"\0" + b"".join(light if math.hypot(x - middle, y - middle) < middle * 0.6 else colour for x in range(_SQUARE))
+        for y in range(_SQUARE)
+    )
+    head = struct.pack(">IIBBBBB", _SQUARE, _SQUARE, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    sums = (struct.pack(">I", zlib.crc32(name + body)) for name, body in parts)
+    sized = (struct.pack(">I", len(body)) + name + body for name, body in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(part for both in zip(sized, sums, strict=True) for part in both)

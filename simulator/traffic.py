@@ -104,5 +104,7 @@ class LookupTraffic:
     #: How many requests brought a token where it belongs, and in a place where it does not.
     with_token: int = 0
     leaks: int = 0
+    #: How many icons were asked for.
+    icons: int = 0
     #: How many ids each request asked for, and in which store.
     asked: list[tuple[str, str, int]] = field(default_factory=list)

@@ -90,6 +90,12 @@ class Listings:
         with self._database.once() as connection:
             return list(connection.scalars(same))
 
+    def with_icons(self, adam_ids: Collection[str]) -> set[str]:
+        """Return of which of these apps the store has said where their icons are."""
+        rows = sa.select(listings.c.adam_id).where(listings.c.adam_id.in_(adam_ids), listings.c.icon_url.is_not(None))
+        with self._database.once() as connection:
+            return set(connection.scalars(rows.distinct()))
+
     def countries(self, adam_ids: Collection[str]) -> Mapping[str, list[str]]:
         """Return from which countries' stores each of these is seen by some location."""
         seen = sa.select(listings.c.adam_id, listings.c.country).where(listings.c.adam_id.in_(adam_ids)).distinct()

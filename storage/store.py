@@ -10,6 +10,7 @@ from .chores import Chores
 from .closings import Closings
 from .database import Database
 from .hooks import Hooks
+from .icons import Icons
 from .ledger.crawls import Crawls
 from .ledger.history import History
 from .ledger.pages import Pages
@@ -45,6 +46,7 @@ class Store:
         self.chores = Chores(database)
         self.closings = Closings(database)
         self.listings = Listings(database)
+        self.icons = Icons(database)
         # Who is told what: programs, and people.
         self.hooks = Hooks(database, sealer)
         self.channels = Channels(database, sealer)

@@ -1,4 +1,4 @@
-"""The tables of the visitors: who may open the console, and which programs may read the API."""
+"""The tables of the console: who may open it, which programs may read the API, and the icons that it shows."""
 
 import sqlalchemy as sa
 
@@ -47,4 +47,13 @@ api_tokens = sa.Table(
     sa.Column("expires_at", Moment),
     sa.Column("used_at", Moment),
     _is_access("access"),
+)
+
+#: Pictures of apps and books, by the addresses that the store gives; null where none came.
+icons = sa.Table(
+    "icons",
+    metadata,
+    sa.Column("url", Key, primary_key=True),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("as_of", Moment, nullable=False),
 )

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from advice import advised, explain
 from apple.client import DEADLINE_SECONDS, Client
+from apple.icons import IconServer
 from orchestration.alerts import Telling
 from orchestration.decisions.alerts import Scarcity
 from orchestration.decisions.timetable import Intervals
@@ -23,7 +24,7 @@ from orchestration.gate.server import RedisServer
 from orchestration.metrics import MetricsStore
 from orchestration.queue import TaskQueue
 from orchestration.use_cases import Dependencies, UseCases, wire
-from settings import Settings, WrongSettings, read_settings
+from settings import APPLE_URL, Settings, WrongSettings, read_settings
 from storage.channels import AlertChannel
 from storage.clock import SystemTimer
 from storage.database import open_database
@@ -119,6 +120,7 @@ def build(settings: Settings) -> Services:
         gate=Gate(memory, longest_request=DEADLINE_SECONDS),
         queue=CeleryQueue(),
         apple=Client(settings.apple_url),
+        icons=IconServer(None if settings.apple_url == APPLE_URL else settings.apple_url),
         timer=SystemTimer(),
         intervals=Intervals(**{kind: settings.intervals(kind) for kind in ("delta", "full", "deep")}),
         changes_kept=settings.changes_kept_for,

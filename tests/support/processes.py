@@ -55,6 +55,11 @@ class Apple:
         traffic: dict[str, Any] = self._ask(f"traffic/{uid or self.uid}")
         return traffic
 
+    def lookups(self) -> dict[str, Any]:
+        """What the store was asked."""
+        asked: dict[str, Any] = self._ask("lookups")
+        return asked
+
     def forget_traffic(self, uid: str | None = None) -> None:
         """Count from nothing again."""
         self._ask(f"traffic/{uid or self.uid}", method="DELETE")

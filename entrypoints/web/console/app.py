@@ -35,6 +35,9 @@ from .visitors import DoorPolicy, Porter, Visitor
 if TYPE_CHECKING:
     from tasks.services import Services
 
+#: For how long a browser keeps an icon, and a tile in its place.
+_KEPT_SECONDS, _TILE_SECONDS = 86_400, 600
+
 #: What a file is read in.
 _BLOCK = 65_536
 
@@ -86,6 +89,7 @@ class Console:
             Route("/sign-out", self._sign_in.end, methods=["POST"]),
             Route("/locations/{uid}/{action}", self._act, methods=["POST"]),
             Route("/bundle.zip", self._bundle),
+            Route("/icons/{adam_id}", self._icon),
             *screens,
         ]
 
@@ -147,6 +151,20 @@ class Console:
 
     def _look(self) -> None:
         self.services().store.chores.last()
+
+    async def _icon(self, request: Request) -> Response:
+        """Send the icon of an app; where there is none, a tile with its letter."""
+        body, kind, seconds = await run_in_threadpool(self._find_icon, request.path_params["adam_id"])
+        return Response(body, media_type=kind, headers={"Cache-Control": f"private, max-age={seconds}"})
+
+    def _find_icon(self, adam_id: str) -> tuple[bytes, str, int]:
+        services = self.services()
+        address = services.store.icons.address(adam_id)
+        icon = None if address.url is None else services.use_cases.icon_keeper.find(address.url)
+        if icon is not None:
+            return icon.body, icon.kind, _KEPT_SECONDS
+        name = address.name or adam_id
+        return render("tile.svg", name=name).encode(), "image/svg+xml", _TILE_SECONDS
 
     async def _bundle(self, request: Request) -> Response:
         """Send the support bundle: for those who may act, since it says much of the installation."""

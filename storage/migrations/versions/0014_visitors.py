@@ -1,4 +1,4 @@
-"""Visitors: accounts and sessions of the console, and tokens of the API."""
+"""Visitors: accounts and sessions of the console, tokens of the API, and icons."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,8 +43,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name="api_tokens_digest_key"),
         sa.CheckConstraint(_ACCESS, name="api_tokens_access_check"),
     )
+    op.create_table(
+        "icons",
+        sa.Column("url", Key, nullable=False),
+        sa.Column("body", sa.LargeBinary()),
+        sa.Column("as_of", Moment, nullable=False),
+        sa.PrimaryKeyConstraint("url", name="icons_pkey"),
+    )
 
 
 def downgrade() -> None:
-    for name in ("api_tokens", "sessions", "accounts"):
+    for name in ("icons", "api_tokens", "sessions", "accounts"):
         op.drop_table(name)

@@ -74,11 +74,11 @@ function draw(place) {
     height: 260,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(1, high * 1.08)] } },
-    axes: [axis, { ...axis, size: 60 }],
+    axes: [{ ...axis, values: (_, days) => days.map((day) => new Date(day * 1000).toISOString().slice(5, 10)) }, { ...axis, size: 60 }],
     series: [
       { label: "Day", value: (_, seconds) => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 10) : "") },
-      { label: "Owned", stroke: colour("dim"), width: 2, dash: [6, 4], paths: uPlot.paths.stepped({ align: 1 }) },
-      { label: "Used", stroke: colour("link"), width: 2, paths: uPlot.paths.stepped({ align: 1 }) },
+      { label: "Owned", stroke: colour("dim"), width: 2, dash: [6, 4], points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) },
+      { label: "Used", stroke: colour("link"), width: 2, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) },
     ],
   }, [days, numbers(1), numbers(2)], place);
   new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 260 })).observe(place);

@@ -50,6 +50,7 @@ class AppRow:
     as_of: datetime | None
     #: In how many days none is left, at the present pace; None where that is not in sight.
     days_left: int | None
+    has_icon: bool
     #: How many were assigned at the end of each of the last days, the oldest first.
     used: Sequence[int]
 
@@ -105,12 +106,14 @@ def _rows(services: "Services", found: Sequence[Mapping[str, Any]]) -> list[AppR
     today = services.store.now().date()
     lines = services.store.asset_days.lines(keys, today - DAYS)
     left = _days_left(services, found)
+    icons = services.store.listings.with_icons({one["adam_id"] for one in found})
     names = AppRow.__dataclass_fields__
     return [
         AppRow(
             **{name: value for name, value in one.items() if name in names and name != "used_percent"},
             used_percent=None if one["used_percent"] is None else float(one["used_percent"]),
             days_left=left.get(key),
+            has_icon=key[1] in icons,
             used=used_by_day(lines.get(key, ()), today, one["assigned"]),
         )
         for one, key in zip(found, keys, strict=True)
