@@ -40,7 +40,14 @@ ROUNDS = 5
 
 SEEN = (
     *("/", "/locations", "/locations?state=in+step", "/locations/500", "/apps", "/apps?sort=used", "/apps?q=App+7"),
-    *("/apps/7", "/holders?q=S1234", "/holders/device/S150", "/changes", "/changes?app=7", "/records/assignments"),
+    *(
+        "/apps/7",
+        "/holders?q=S1234",
+        "/holder?kind=device&name=S150",
+        "/changes",
+        "/changes?app=7",
+        "/records/assignments",
+    ),
     *("/records/assignments?q=S199", "/records/assignments?pricing_param=STDQ&location=place+900", "/records/users"),
     *("/crawls", "/api/v1/records/assignments?limit=1000", "/api/v1/reports/holders?limit=1000", "/api/v1/streams"),
 )

@@ -119,7 +119,7 @@ def test_every_page_is_for_everybody(browser, home, apple, scheme):
     """In light and in dark, axe finds nothing; nothing is loaded from elsewhere, and nothing complains."""
     uid = apple.locations[0]["uid"]
     with window(browser, home.origin, scheme=scheme) as seen:
-        for path in (*EVERY_PAGE, f"/locations/{uid}", "/crawls/1", "/nowhere", "/holders/device/nothing"):
+        for path in (*EVERY_PAGE, f"/locations/{uid}", "/crawls/1", "/nowhere", "/holder?kind=device&name=nothing"):
             seen.complaints.clear()
             seen.go(path)
             assert seen.faults() == [], path

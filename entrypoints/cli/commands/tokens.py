@@ -65,7 +65,7 @@ def list_(*, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
         for one in found
     ]
     if rows:
-        print_rows(("name", "scope", "locations", "last used", "ends", "made"), rows)
+        print_rows(("name", "scope", "for", "last used", "ends", "made"), rows)
     else:
         say("No tokens: `pageturner tokens make NAME` makes one.")
 

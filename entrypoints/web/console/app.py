@@ -8,7 +8,6 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
-from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -47,13 +46,6 @@ _AWAY = {"Retry-After": "5"}
 
 #: What a page says in words, and no bug.
 ERRORS = (StorageError, AppleError, NeedsPerson, WrongQuery, NotFound)
-
-
-class _HolderKind(StringConvertor):
-    regex = "device|user"
-
-
-register_url_convertor("holder", _HolderKind())
 
 
 class Console:

@@ -15,6 +15,9 @@ from tests.support.filled_store import FilledStore
 
 Serve = Callable[..., Door]
 
+#: What is open to this host.
+POLICY = DoorPolicy(is_open=True)
+
 ASSETS = [
     {"adamId": "361285480", "pricingParam": "STDQ", "productType": "App", "totalCount": 10, "assignedCount": 9}
     | {"availableCount": 1, "retiredCount": 0, "deviceAssignable": True, "revocable": True},
@@ -62,6 +65,4 @@ def serve(services, filled) -> Iterator[Serve]:
     """Serve the console of what is filled, as a policy has it: open to this host where nothing else is said."""
     del filled
     with ExitStack() as stack:
-        yield lambda policy=None, trust="127.0.0.1": stack.enter_context(
-            serving(services, policy or DoorPolicy(is_open=True), trust)
-        )
+        yield lambda policy=None, trust="127.0.0.1": stack.enter_context(serving(services, policy or POLICY, trust))

@@ -21,7 +21,7 @@ PAGES: tuple[str, ...] = (
     "/apps",
     "/apps/361285480",
     "/holders?q=a",
-    "/holders/user/anna",
+    "/holder?kind=user&name=anna",
     "/changes",
 )
 PAGES += ("/records/assets", "/crawls", "/crawls/1")

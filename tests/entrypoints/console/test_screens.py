@@ -72,12 +72,12 @@ def test_a_holder_is_found_by_anything_of_it(serve):
     door = serve()
     assert [one["name"] for one in door.get("/holders.json?q=f9fx00000003").json()["holders"]] == ["F9FX00000003"]
     assert [one["name"] for one in door.get("/holders.json?q=anna@").json()["holders"]] == ["anna"]
-    facts = door.get("/holders/user/anna.json").json()
+    facts = door.get("/holder.json?kind=user&name=anna").json()
     assert [one["adam_id"] for one in facts["held"]] == ["409203825"]
     assert facts["held"][0]["since"]
     assert facts["emails"] == ["anna@example.com"]
     assert any("assigned" in one["words"] for one in facts["history"])
-    assert door.get("/holders/device/anna").status_code == 404
+    assert door.get("/holder?kind=device&name=anna").status_code == 404
 
 
 def test_changes(serve):

@@ -43,9 +43,10 @@ class AppRow:
     pricing: str
     location: str
     location_uid: str
-    total: int
-    assigned: int
-    available: int
+    #: None where Apple gives no number.
+    total: int | None
+    assigned: int | None
+    available: int | None
     used_percent: float | None
     as_of: datetime | None
     #: In how many days none is left, at the present pace; None where that is not in sight.
@@ -114,7 +115,7 @@ def _rows(services: "Services", found: Sequence[Mapping[str, Any]]) -> list[AppR
             used_percent=None if one["used_percent"] is None else float(one["used_percent"]),
             days_left=left.get(key),
             has_icon=key[1] in icons,
-            used=used_by_day(lines.get(key, ()), today, one["assigned"]),
+            used=used_by_day(lines.get(key, ()), today, one["assigned"] or 0),
         )
         for one, key in zip(found, keys, strict=True)
     ]

@@ -63,7 +63,7 @@ class HolderShown:
 
 def read(services: "Services", query: Query) -> Screen:
     """Read what a device or a user holds, and what happened."""
-    kind, name = query.place("kind"), query.place("name")
+    kind, name = query.one_of("kind", list(_COLUMNS)) or "device", query.text("name")
     rows = _rows(services, kind, name)
     try:
         found = services.store.feed.latest(Sieve(holder=name), None, ROWS)
@@ -123,4 +123,4 @@ def _begun(changes: Sequence[Change]) -> Mapping[tuple[str, str, str], datetime]
     return found
 
 
-KIND = Kind(path="/holders/{kind:holder}/{name}", template="holder.html", read=read)
+KIND = Kind(path="/holder", template="holder.html", read=read)
