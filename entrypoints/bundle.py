@@ -115,7 +115,7 @@ def _pages(services: "Services", crawl: int) -> str:
 
 
 def _log(path: Path) -> str:
-    """Return the end of the log of the embedded servers; on hosts, logs are where the host keeps them."""
+    """Return the end of the log of `serve` and the embedded servers; on hosts, logs are where the host keeps them."""
     if not path.exists():
         return "There is no log in this home: look where the logs of the processes go.\n"
     with path.open("rb") as file:
@@ -163,5 +163,6 @@ def _numbered(locations: Sequence["Location"]) -> Mapping[str, str]:
         said = (one.name, one.uid, one.apple_name, one.organisation, one.owner_name, one.owner, one.notice_url)
         for name in said:
             if name and len(name) > 1:
-                found.setdefault(name, f"location-{number}")
+                for written in (name, json.dumps(name, ensure_ascii=False)[1:-1], json.dumps(name)[1:-1]):
+                    found.setdefault(written, f"location-{number}")
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -13,9 +13,6 @@ from .errors import AccountExists, UnknownAccount
 from .sql import insert_or, own_columns, pick
 from .states import Access
 from .visitors import accounts, sessions
-
-#: A visit is noted this often at most.
-SEEN_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +81,11 @@ class Accounts:
         is_right = _is_right(digest or _nobody(), password)
         return account if digest and is_right else None
 
-    def note_seen(self, account: Account) -> None:
-        """Note that somebody came by an account, now and then."""
-        now = self._database.now()
-        if account.seen_at is None or now - account.seen_at > SEEN_EVERY:
-            with self._database.write() as connection:
-                connection.execute(sa.update(accounts).where(accounts.c.name == account.name).values(seen_at=now))
+    def note_seen(self, name: str) -> None:
+        """Note that somebody came by an account."""
+        with self._database.write() as connection:
+            here = sa.update(accounts).where(accounts.c.name == name)
+            connection.execute(here.values(seen_at=self._database.now()))
 
 
 _ACCOUNT = own_columns(Account, accounts)

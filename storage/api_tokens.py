@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .accounts import SEEN_EVERY
 from .database import Database
 from .errors import TokenNameTaken, UnknownToken
 from .sql import insert_or, own_columns, pick
@@ -67,19 +66,19 @@ class ApiTokens:
                 raise UnknownToken(f"('{name}')")
 
     def find(self, secret: str) -> ApiToken | None:
-        """Return the token of a secret; None if there is none, or if it has expired. Its use is noted now and then."""
+        """Return the token of a secret; None if there is none, or if it has expired."""
         now = self._database.now()
         here = api_tokens.c.digest == _digest(secret)
         lives = here & (api_tokens.c.expires_at.is_(None) | (api_tokens.c.expires_at > now))
         with self._database.once() as connection:
             row = connection.execute(sa.select(api_tokens).where(lives)).one_or_none()
-        if row is None:
-            return None
-        token = _token(row)
-        if token.used_at is None or now - token.used_at > SEEN_EVERY:
-            with self._database.write() as connection:
-                connection.execute(sa.update(api_tokens).where(here).values(used_at=now))
-        return token
+        return None if row is None else _token(row)
+
+    def note_use(self, name: str) -> None:
+        """Note that a token was used."""
+        with self._database.write() as connection:
+            here = sa.update(api_tokens).where(api_tokens.c.name == name)
+            connection.execute(here.values(used_at=self._database.now()))
 
 
 _TOKEN = own_columns(ApiToken, api_tokens)

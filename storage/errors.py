@@ -14,6 +14,7 @@ StorageError
 ├── ViewsInUse         the views cannot be made anew
 ├── UnknownColumn      no column of that name
 ├── WrongPosition      no row of a list has it
+├── WrongValue         no column can have it
 ├── UnknownHook        no hook of that name
 ├── UnknownChannel     nor a channel
 ├── UnknownAccount     nor an account
@@ -81,6 +82,10 @@ class ViewsInUse(StorageError):
 
 class UnknownColumn(StorageError):
     """There is no such column."""
+
+
+class WrongValue(StorageError):
+    """The column cannot have that value."""
 
 
 class WrongPosition(StorageError):

@@ -1,13 +1,13 @@
 """Reports: rows of a view, chosen and put in order."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from .database import Database
-from .errors import UnknownColumn, WrongPosition
+from .errors import UnknownColumn, WrongPosition, WrongValue
 from .limits import allow, allow_pauses
 from .views import VIEWS, View
 
@@ -74,6 +74,19 @@ class Reports:
         """
         are_few = choice.limit is not None and choice.limit <= _ROWS_AT_ONCE
         return self._stream(selection(view, choice), seconds, are_few=are_few)
+
+    def grouped(
+        self, view: View, by: Sequence[str], sums: Sequence[str], choice: Choice, seconds: float = _STATEMENT_SECONDS
+    ) -> list[Sequence[Any]]:
+        """Return how many rows there are of each value of some columns, with sums of others."""
+        columns = [_column(view, name) for name in by]
+        totals = (sa.func.coalesce(sa.func.sum(_column(view, name)), 0) for name in sums)
+        rows = sa.select(*columns, sa.func.count(), *totals).group_by(*columns)
+        chosen = selection(view, replace(choice, columns=by)).whereclause
+        rows = rows if chosen is None else rows.where(chosen)
+        with self._database.read(seconds) as connection:
+            allow(connection, seconds)
+            return [tuple(row) for row in connection.execute(rows.order_by(*columns).limit(choice.limit))]
 
     def read(self, name: str, columns: Sequence[str], locations: Sequence[str] = ()) -> Iterator[Sequence[Any]]:
         """Return some columns of the view of a name."""
@@ -149,6 +162,13 @@ def _beyond(view: View, order: Sequence[str], after: Sequence[Any]) -> Any:
     return sa.or_(sa.false(), *beyond)
 
 
+def _number(column: sa.ColumnClause[Any], value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise WrongValue(f"('{column.name}' is a number, and not '{value}')") from None
+
+
 def _may_be(value: Any, kind: type) -> bool:
     return value is None or isinstance(value, (int, float) if kind is float else kind)
 
@@ -167,5 +187,5 @@ def _matches(column: sa.ColumnClause[Any], value: str) -> Any:
     if isinstance(column.type, sa.Text):
         return (sa.func.lower(column) == value.lower()) | (column == value)
     if isinstance(column.type, sa.Integer | sa.Float):
-        return column == float(value)
+        return column == _number(column, value)
     return sa.cast(column, sa.Text) == value

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from .accounts import SEEN_EVERY, Account, account_of
+from .accounts import Account, account_of
 from .database import Database
 from .visitors import accounts, sessions
 
@@ -36,16 +36,20 @@ class ConsoleSessions:
         now = self._database.now()
         here = sessions.c.digest == _digest(secret)
         lives = here & (sessions.c.seen_at >= now - IDLE) & (sessions.c.begun_at >= now - LONGEST)
-        rows = sa.select(accounts, sessions.c.seen_at.label("visited_at"))
-        rows = rows.join(sessions, sessions.c.account == accounts.c.name).where(lives)
+        rows = sa.select(accounts).join(sessions, sessions.c.account == accounts.c.name).where(lives)
         with self._database.once() as connection:
             row = connection.execute(rows).one_or_none()
         if row is None:
             return None
-        if now - row.visited_at > SEEN_EVERY:
-            with self._database.write() as connection:
-                connection.execute(sa.update(sessions).where(here).values(seen_at=now))
         return account_of(row)
+
+    def note_visit(self, secret: str) -> None:
+        """Note that somebody came by a session, and by its account."""
+        now, here = self._database.now(), sessions.c.digest == _digest(secret)
+        mine = sa.select(sessions.c.account).where(here).scalar_subquery()
+        with self._database.write() as connection:
+            connection.execute(sa.update(sessions).where(here).values(seen_at=now))
+            connection.execute(sa.update(accounts).where(accounts.c.name == mine).values(seen_at=now))
 
     def end(self, secret: str) -> None:
         """End a session."""

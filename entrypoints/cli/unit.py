@@ -21,7 +21,7 @@ After=network-online.target
 ExecStart={command}
 Environment=PAGETURNER_HOME={home}
 # Further settings, of which some are secret: lines of NAME=VALUE, readable for the service's user alone.
-EnvironmentFile=-{home}/environment
+EnvironmentFile=-{plain_home}/environment
 {user}Restart=on-failure
 RestartSec=5
 TimeoutStopSec={stop}
@@ -29,7 +29,7 @@ KillMode=mixed
 NoNewPrivileges=true
 PrivateTmp=true
 ProtectSystem=strict
-ReadWritePaths={home}
+ReadWritePaths=-{home}
 
 [Install]
 WantedBy={target}
@@ -45,7 +45,8 @@ def _systemd(command: list[str], home: Path) -> tuple[str, str]:
     is_root = os.getuid() == 0
     text = _SYSTEMD.format(
         command=" ".join(map(_quoted, command)),
-        home=_quoted(str(home)),
+        home=shlex.quote(_percents(str(home))),
+        plain_home=_percents(str(home)),
         user=f"User={getpass.getuser()}\n" if is_root else "",
         stop=_STOP_SECONDS,
         target="multi-user.target" if is_root else "default.target",
@@ -59,7 +60,11 @@ def _systemd(command: list[str], home: Path) -> tuple[str, str]:
 
 def _quoted(text: str) -> str:
     """Return a word as systemd reads it: per cent signs and dollars mean something there."""
-    return shlex.quote(text.replace("%", "%%").replace("$", "$$"))
+    return shlex.quote(_percents(text).replace("$", "$$"))
+
+
+def _percents(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def _launchd(command: list[str], home: Path) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from ..exits import Exit, Failure
 from ..terminal import say
@@ -30,7 +31,9 @@ class SupervisedPart:
 class Supervisor:
     """Starts parts again that end."""
 
-    def __init__(self, parts: Sequence[SupervisedPart]) -> None:
+    def __init__(self, parts: Sequence[SupervisedPart], log: IO[bytes] | None = None) -> None:
+        """Take the parts, and where they write; without a log they write where this process does."""
+        self._log = log
         self._parts = {one.name: one for one in parts}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._begun: dict[str, float] = {}
@@ -46,7 +49,8 @@ class Supervisor:
             for name in [name for name, child in self._children.items() if child.poll() is not None]:
                 deaths = deaths + 1 if time.monotonic() - self._begun[name] < _YOUNG_SECONDS else 1
                 if deaths >= _DEATHS:
-                    words = f"{name} ended {deaths} times right after its start: what it said above says why."
+                    where = "what it said above" if self._log is None else self._log.name
+                    words = f"{name} ended {deaths} times right after its start: {where} says why."
                     raise Failure(words, Exit.FAILED)
                 say(f"{name} ended with status {self._children[name].returncode}: starting it again.")
                 time.sleep(_RESTART_SECONDS)
@@ -62,5 +66,5 @@ class Supervisor:
             processes.stop(child, max(0.1, until - time.monotonic()))
 
     def _start(self, name: str) -> None:
-        self._children[name] = processes.start(list(self._parts[name].command), log=None)
+        self._children[name] = processes.start(list(self._parts[name].command), log=self._log)
         self._begun[name] = time.monotonic()

@@ -34,6 +34,11 @@ class Throttle:
         if len(self._sources) > _SOURCES:
             self._sources.popitem(last=False)
 
+    def forgive(self, source: str) -> None:
+        """Take one count back: it was no mistake after all."""
+        key, now = _key(source), self._timer.monotonic()
+        self._sources[key] = (min(float(self._burst), self._left(key, now) + 1), now)
+
     def _left(self, key: str, now: float) -> float:
         left, then = self._sources.get(key, (float(self._burst), now))
         return min(float(self._burst), left + (now - then) * self._per_second)

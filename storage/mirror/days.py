@@ -81,13 +81,18 @@ class AssetDays:
 
         The last day before the first one that is wanted comes with them, if it is kept: it says how it was then.
         """
-        here = sa.tuple_(locations.c.uid, asset_days.c.adam_id, asset_days.c.pricing_param)
-        rows = sa.select(locations.c.uid, asset_days).join(locations, locations.c.id == asset_days.c.location_id)
         found: dict[AssetKey, list[AssetDay]] = {}
+        uids = {uid for uid, _, _ in keys}
         with self._database.once() as connection:
-            some = connection.execute(rows.where(here.in_(keys)).order_by(asset_days.c.day)) if keys else ()
-            for row in some:
-                key = row.uid, row.adam_id, row.pricing_param
+            some = sa.select(locations.c.uid, locations.c.id).where(locations.c.uid.in_(uids))
+            ids = {row.uid: row.id for row in connection.execute(some)}
+        here = sa.tuple_(asset_days.c.location_id, asset_days.c.adam_id, asset_days.c.pricing_param)
+        wanted = [(ids[uid], adam_id, pricing) for uid, adam_id, pricing in keys if uid in ids]
+        names = {number: uid for uid, number in ids.items()}
+        rows = sa.select(asset_days).where(here.in_(wanted)).order_by(asset_days.c.day)
+        with self._database.once() as connection:
+            for row in connection.execute(rows) if wanted else ():
+                key = names[row.location_id], row.adam_id, row.pricing_param
                 days = found.setdefault(key, [])
                 if row.day <= since:
                     days.clear()

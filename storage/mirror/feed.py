@@ -108,13 +108,17 @@ class Feed:
                     low = row.seq
         return low
 
-    def after(self, seq: int, sieve: Sieve | None = None) -> Iterator[Change]:
-        """Return the changes after a number that are wanted, oldest first, without holding them all."""
+    def after(self, seq: int, sieve: Sieve | None = None, pruned: int | None = None) -> Iterator[Change]:
+        """Return the changes after a number that are wanted, oldest first, without holding them all.
+
+        What is pruned meanwhile raises Pruned. Whoever has compared the number with what was pruned then says so.
+        """
         rows = sa.select(changes, locations.c.uid, locations.c.name).join(
             locations, locations.c.id == changes.c.location_id
         )
         rows = rows.where(*_wanted(sieve or Sieve(), self._database.engine.dialect.name))
-        first = self.extent().pruned  # a reader that begins before the kept changes was refused already
+        # A reader that begins before the kept changes was refused already.
+        first = self.extent().pruned if pruned is None else pruned
         while True:
             with self._database.read() as connection:
                 if connection.execute(sa.select(feed.c.pruned)).scalar_one() > max(seq, first):

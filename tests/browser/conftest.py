@@ -82,7 +82,7 @@ def serving_home(folder: Path, apple: Apple) -> Iterator[Home]:
         child = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=processes.ROOT, start_new_session=True)
     home = Home(env=env, port=port, child=child)
     try:
-        await_answer(f"{home.origin}/readyz", (folder / "serve.log").read_text)
+        await_answer(f"{home.origin}/readyz", (folder / "home" / "servers.log").read_text)
         yield home
     finally:
         processes.stop(child, 60)

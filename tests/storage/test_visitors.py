@@ -67,6 +67,7 @@ def test_a_session(store, anna, clock):
     for _ in range(LONGEST // IDLE):
         clock.sleep((IDLE - timedelta(minutes=1)).total_seconds())
         assert store.sessions.find(secret) is not None
+        store.sessions.note_visit(secret)
     clock.sleep(IDLE.total_seconds())
     assert store.sessions.find(secret) is None
     idle = store.sessions.begin(anna)
@@ -90,16 +91,16 @@ def test_sessions_end_with_what_they_are_for(store, anna):
     assert store.sessions.find(other).name == "bob"
 
 
-def test_visits_are_noted_now_and_then(store, anna, clock):
-    """When an account was last seen is known to the minute, without a write for each page."""
-    store.accounts.note_seen(anna)
-    first = store.accounts.find("anna")
+def test_visits_are_noted(store, anna, clock):
+    """When an account was last seen is known, by its session or by a proxy."""
+    secret = store.sessions.begin(anna)
     clock.sleep(30)
-    store.accounts.note_seen(first)
-    assert store.accounts.find("anna").seen_at == first.seen_at
-    clock.sleep(60)
-    store.accounts.note_seen(first)
-    assert store.accounts.find("anna").seen_at > first.seen_at
+    store.sessions.note_visit(secret)
+    first = store.accounts.find("anna").seen_at
+    assert first == store.now()
+    clock.sleep(30)
+    store.accounts.note_seen("anna")
+    assert store.accounts.find("anna").seen_at > first
 
 
 def test_a_token(store, clock):
@@ -108,6 +109,7 @@ def test_a_token(store, clock):
     secret = store.api_tokens.make("inventory", Access.READ, ["1"], ends)
     found = store.api_tokens.find(secret)
     assert (found.name, found.access, found.uids) == ("inventory", Access.READ, ["1"])
+    store.api_tokens.note_use("inventory")
     assert store.api_tokens.all()[0].used_at == store.now()
     assert store.api_tokens.find(secret + "x") is None
     with pytest.raises(TokenNameTaken):

@@ -58,7 +58,8 @@ def serve(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     given = _given(host, port, trust, user_header, proxy_access)
     receiver = [] if webhook_port is None else ["--webhook-port", str(webhook_port)]
     if unit:
-        pool = ["--processes", str(process_count), "--threads", str(threads)]
+        pool = ["--processes", str(process_count), "--threads", str(threads), "--log-level", str(log_level)]
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # a service may write there, and nowhere else
         command = [str(Path(sys.executable).with_name("pageturner")), "serve", *given, *receiver, *pool]
         text, advice = make_unit(command, settings.home)
         write(text.rstrip("\n"))
@@ -69,7 +70,9 @@ def serve(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         if wanted:
             listen(host if wanted == port else "127.0.0.1", wanted).close()
     refuse_full(settings)
-    with processes.terminating(), servers(settings, "worker"):
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = settings.home / "servers.log"
+    with processes.terminating(), servers(settings, "worker"), log.open("ab") as kept:
         own = [sys.executable, "-c", _PROGRAM]
         parts = [
             *worker_parts(process_count, threads, log_level),
@@ -79,9 +82,9 @@ def serve(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         if webhook_port is not None:
             command = [*own, "webhook", "--port", str(webhook_port), "--trust", trust]
             parts.append(SupervisedPart(name="The receiver", command=command))
-        supervisor = Supervisor(parts)
+        supervisor = Supervisor(parts, kept)
         try:
-            say(f"Starting, with {settings.home} as its home. Then look at {url_of(host, port)} - Ctrl-C stops it.")
+            say(f"Console at {url_of(host, port)} in a moment. Ctrl-C stops it; {log} is its log.")
             supervisor.run()
         except KeyboardInterrupt:
             say("Stopping: the requests under way may end.")

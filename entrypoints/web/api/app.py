@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from advice import explain
 from apple.errors import AppleError
 from orchestration.sync import NeedsPerson
-from storage.errors import DatabaseAway, StorageError, UnknownLocation
+from storage.errors import DatabaseAway, Pruned, StorageError, UnknownLocation
 
 from ...bookmarks import BookmarkGone, NoBookmark
 from ..console.live import FeedWatch
@@ -37,9 +39,9 @@ answered 410: begin anew.
 
 #: Which status an error has; the first line with a class of it decides.
 _STATUSES: tuple[tuple[tuple[type[Exception], ...], HTTPStatus], ...] = (
-    ((BookmarkGone,), HTTPStatus.GONE),
+    ((BookmarkGone, Pruned), HTTPStatus.GONE),
     ((NotFound, UnknownLocation), HTTPStatus.NOT_FOUND),
-    ((DatabaseAway,), HTTPStatus.SERVICE_UNAVAILABLE),
+    ((DatabaseAway, RedisError, OperationalError), HTTPStatus.SERVICE_UNAVAILABLE),
     ((AppleError, NeedsPerson), HTTPStatus.CONFLICT),
     ((NoBookmark, WrongQuery, StorageError), HTTPStatus.BAD_REQUEST),
 )

@@ -1,7 +1,7 @@
 """Callers: which program calls, and what it may see and do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +11,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from storage.states import Access
 
 from ..console.guard import is_from_here
-from ..console.visitors import is_local_name
+from ..console.visitors import is_on_this_host
 from ..throttle import Throttle
+from ..visit_notes import VisitNotes
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -31,6 +32,12 @@ class Caller:
     access: Access
     #: The uIds of the locations that it may see; None for all.
     uids: Sequence[str] | None
+    #: Its token; None for whoever is on this host.
+    secret: str | None = field(default=None, repr=False)
+
+    def is_still_let_in(self) -> bool:
+        """Return whether it may still do so: its token may have been withdrawn, or have ended."""
+        return self.secret is None or self.services.store.api_tokens.find(self.secret) is not None
 
     def sees(self, uid: str) -> bool:
         """Return whether it may see a location."""
@@ -53,6 +60,7 @@ class CallerCheck:
 
     def __init__(self, *, is_open: bool) -> None:
         self._is_open = is_open
+        self._notes = VisitNotes()
         self._throttle = Throttle(burst=_BURST, per_second=_PER_SECOND)
 
     def recognise(self, request: Request, services: "Services", bearer: HTTPAuthorizationCredentials | None) -> Caller:
@@ -63,11 +71,12 @@ class CallerCheck:
         if self._throttle.is_over(source):
             raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong tokens came from here.")
         token = None if bearer is None else services.store.api_tokens.find(bearer.credentials)
-        if token is None:
+        if bearer is None or token is None:
             self._throttle.count(source)
             words = "This needs a token: `Authorization: Bearer …`, made by `pageturner tokens make NAME`."
             raise HTTPException(HTTPStatus.UNAUTHORIZED, words, {"WWW-Authenticate": "Bearer"})
-        return Caller(services=services, access=token.access, uids=token.uids)
+        self._notes.note(token.name, lambda: services.store.api_tokens.note_use(token.name))
+        return Caller(services=services, access=token.access, uids=token.uids, secret=bearer.credentials)
 
 
 def _is_of_this_host(request: Request) -> bool:
@@ -75,7 +84,7 @@ def _is_of_this_host(request: Request) -> bool:
     is_browser = "origin" in request.headers or "sec-fetch-site" in request.headers
     site = request.headers.get("sec-fetch-site", "")
     is_ours = site in {"none", "same-origin"} or is_from_here(request)
-    return is_local_name(request.headers.get("host", "")) and (not is_browser or is_ours)
+    return is_on_this_host(request) and (not is_browser or is_ours)
 
 
 def caller(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]) -> Caller:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from http import HTTPStatus
 from itertools import islice
 from typing import Annotated
@@ -10,9 +11,10 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from storage.errors import Pruned
 from storage.mirror.feed import Change, Extent, Sieve
 
-from ...bookmarks import read_bookmark, write_bookmark
+from ...bookmarks import BookmarkGone, read_bookmark, write_bookmark
 from ..console.live import FeedWatch
 from .callers import Caller, CallerOf
 from .crawls import ResourceOf, check_resource
@@ -53,16 +55,16 @@ async def list_changes(  # noqa: PLR0913, PLR0917 - each argument is one of the 
 ) -> ChangeList:
     """List changes in the order of their commits, after a bookmark. A filter leaves out, and never reorders."""
     sieve = await run_in_threadpool(_sieve, caller, location, resource)
-    seq = await run_in_threadpool(_start, caller, after)
+    mark = await run_in_threadpool(_start, caller, after)
     watch: FeedWatch = request.app.state.watch
     until = asyncio.get_running_loop().time() + wait
     while True:
-        found = await run_in_threadpool(_read, caller, seq, sieve, limit)
+        found = await run_in_threadpool(_read, caller, mark, sieve, limit)
         left = until - asyncio.get_running_loop().time()
         if found.items or left <= 0 or watch.is_over:
             return found
-        seq = int(found.bookmark.rpartition(":")[2])
-        await watch.moved(caller.services, seq, left)
+        mark = found.bookmark
+        await watch.moved(caller.services, _number(mark), left)
 
 
 @router.get(
@@ -81,23 +83,29 @@ async def stream_changes(
 ) -> StreamingResponse:
     """Send each change as an event when it is committed; its id is its bookmark."""
     sieve = await run_in_threadpool(_sieve, caller, location, resource)
-    seq = await run_in_threadpool(_start, caller, last_event_id or after)
+    mark = await run_in_threadpool(_start, caller, last_event_id or after)
     watch: FeedWatch = request.app.state.watch
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-    return StreamingResponse(_events(caller, sieve, seq, watch), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_events(caller, sieve, mark, watch), media_type="text/event-stream", headers=headers)
 
 
-async def _events(caller: Caller, sieve: Sieve, seq: int, watch: FeedWatch) -> AsyncIterator[str]:
+async def _events(caller: Caller, sieve: Sieve, mark: str, watch: FeedWatch) -> AsyncIterator[str]:
+    """Yield changes as events, until the caller may no longer see them, or the feed cannot go on from its bookmark."""
     yield ":\n\n"
-    while not watch.is_over:
-        found = await run_in_threadpool(_read, caller, seq, sieve, _AT_ONCE)
-        for one in found.items:
-            yield f"id: {one.bookmark}\nevent: {one.op}\ndata: {one.model_dump_json()}\n\n"
-        seq = int(found.bookmark.rpartition(":")[2])
-        if not found.items:  # what does not pass the sieve moves the reader on as well
-            yield f"id: {found.bookmark}\n\n"
-        if not found.has_more:
-            await watch.moved(caller.services, seq, _BEAT_SECONDS)
+    with suppress(BookmarkGone, Pruned):  # whoever comes back with it is told so
+        while not watch.is_over and await run_in_threadpool(caller.is_still_let_in):
+            found = await run_in_threadpool(_read, caller, mark, sieve, _AT_ONCE)
+            for one in found.items:
+                yield f"id: {one.bookmark}\nevent: {one.op}\ndata: {one.model_dump_json()}\n\n"
+            mark = found.bookmark
+            if not found.items:  # what does not pass the sieve moves the reader on as well
+                yield f"id: {mark}\n\n"
+            if not found.has_more:
+                await watch.moved(caller.services, _number(mark), _BEAT_SECONDS)
+
+
+def _number(bookmark: str) -> int:
+    return int(bookmark.rpartition(":")[2])
 
 
 def _sieve(caller: Caller, location: list[str] | None, resource: str) -> Sieve:
@@ -110,17 +118,18 @@ def _extent(caller: Caller) -> Extent:
     return caller.services.store.feed.extent()
 
 
-def _start(caller: Caller, after: str) -> int:
+def _start(caller: Caller, after: str) -> str:
+    """Return the bookmark after which is read, with the name of its feed."""
     extent = _extent(caller)
-    return read_bookmark(after, extent) if after else extent.pruned
+    return write_bookmark(extent, read_bookmark(after, extent) if after else extent.pruned)
 
 
-def _read(caller: Caller, seq: int, sieve: Sieve, limit: int) -> ChangeList:
+def _read(caller: Caller, mark: str, sieve: Sieve, limit: int) -> ChangeList:
     """Read some changes. Of what is committed meanwhile nothing is shown: the bookmark is of what was there before."""
     extent = caller.services.store.feed.extent()
-    seq = read_bookmark(f"{extent.name}:{seq}", extent)
-    some = (one for one in caller.services.store.feed.after(seq, sieve) if one.seq <= extent.last)
-    found = list(islice(some, limit + 1))
+    seq = read_bookmark(mark, extent)
+    some = caller.services.store.feed.after(seq, sieve, extent.pruned)
+    found = list(islice((one for one in some if one.seq <= extent.last), limit + 1))
     shown, has_more = found[:limit], len(found) > limit
     last = shown[-1].seq if has_more else extent.last
     items = [_change(one, extent) for one in shown]

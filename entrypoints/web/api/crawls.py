@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 
 from apple.resources import RESOURCES
 from storage.ledger.history import PastCrawl
 
 from ...moments import NoMoment, read_moment
-from ..console.query import WrongQuery
+from ..console.query import LARGEST, WrongQuery
 from .callers import CallerOf
 from .locations import uids_of
 from .models import CrawlItem, ItemList
@@ -33,7 +33,9 @@ def list_crawls(
     """List the crawls that are kept, the newest first."""
     check_resource(resource)
     position = read_cursor(after)
-    before = int(position[0]) if position else None
+    if position is not None and (len(position) != 1 or not isinstance(position[0], int)):
+        raise WrongQuery("'after' is not the `next` of a page of this list.")
+    before = None if position is None else position[0]
     uids = caller.chosen(uids_of(caller, location))
     found = caller.services.store.history.crawls(limit + 1, uids, resource, _moment(since), before)
     shown = [_crawl(one) for one in found[:limit]]
@@ -41,7 +43,7 @@ def list_crawls(
 
 
 @router.get("/crawls/{number}", operation_id="get_crawl")
-def get_crawl(caller: CallerOf, number: int) -> CrawlItem:
+def get_crawl(caller: CallerOf, number: Annotated[int, Path(ge=1, le=LARGEST)]) -> CrawlItem:
     """Get one crawl."""
     found = caller.services.store.history.find(number)
     if found is None or not caller.sees(found.uid):

@@ -9,8 +9,9 @@ from orchestration.decisions.overview import LocationView
 
 from ...overview import look, look_at
 from ..console.actions import WORDS, act
+from ..console.screen import NotFound
 from .callers import ActorOf, Caller, CallerOf
-from .models import ActionDone, ItemList, LocationItem, StreamItem, SyncRequest
+from .models import AcceptRequest, ActionDone, ItemList, LocationItem, StreamItem, SyncRequest
 from .positions import After, Limit, LocationsOf, read_cursor, write_cursor
 
 router = APIRouter(tags=["locations"])
@@ -22,10 +23,9 @@ def list_locations(caller: CallerOf, after: After = None, limit: Limit = 100) ->
     overview = look(caller.services)
     found = sorted((_location(one) for one in overview.locations if caller.sees(one.location.uid)), key=_uid)
     position = read_cursor(after)
-    begin = 0 if not position else next((at for at, one in enumerate(found) if one.uid > str(position[0])), len(found))
-    shown = found[begin : begin + limit]
-    is_last = begin + limit >= len(found)
-    return ItemList(items=shown, next=None if is_last else write_cursor([shown[-1].uid]))
+    left = [one for one in found if not position or one.uid > str(position[0])]
+    shown = left[:limit]
+    return ItemList(items=shown, next=write_cursor([shown[-1].uid]) if len(left) > len(shown) else None)
 
 
 @router.get("/locations/{uid}", operation_id="get_location")
@@ -41,9 +41,10 @@ def sync_location(caller: ActorOf, uid: str, wanted: SyncRequest) -> ActionDone:
 
 
 @router.post("/locations/{uid}/acceptances", operation_id="accept_of_location", status_code=HTTPStatus.ACCEPTED)
-def accept_of_location(caller: ActorOf, uid: str, resource: str = "") -> ActionDone:
-    """Let held deletes of a location through, or a new owner."""
-    return _act(caller, uid, "accept", {"resource": resource})
+def accept_of_location(caller: ActorOf, uid: str, wanted: AcceptRequest) -> ActionDone:
+    """Let held deletes of some lists of a location through, or a new owner."""
+    form = {"resource": ",".join(wanted.resources), "owner": "yes" if wanted.owner else ""}
+    return _act(caller, uid, "accept", form)
 
 
 @router.get("/streams", operation_id="list_streams")
@@ -64,9 +65,16 @@ def list_streams(
 
 
 def uids_of(caller: Caller, names: list[str] | None) -> list[str]:
-    """Return the uIds of locations that are named, by name or uId."""
-    known = {one.uid for one in caller.services.store.locations.watched()} if names else set()
-    return [name if name in known else caller.services.store.locations.named(name).uid for name in names or ()]
+    """Return the uIds of locations by their names or uIds. Of others than it may see, a caller learns nothing."""
+    if not names:
+        return []
+    store = caller.services.store
+    seen = [one for one in (*store.locations.watched(), *store.locations.removed()) if caller.sees(one.uid)]
+    known = {one.name: one.uid for one in seen} | {one.uid: one.uid for one in seen}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise NotFound(f"There is no location '{unknown[0][:100]}' that this token may see.")
+    return [known[name] for name in names]
 
 
 def _act(caller: Caller, uid: str, action: str, form: dict[str, str]) -> ActionDone:

@@ -148,6 +148,13 @@ class SyncRequest(ApiModel):
     full: bool = Field(default=False, description="Everything, even if nothing seems to have changed.")
 
 
+class AcceptRequest(ApiModel):
+    """What is accepted: an owner, or held deletes."""
+
+    owner: bool = Field(default=False, description="That another service manages the location now.")
+    resources: list[str] = Field(default=[], description="The lists whose held deletes are let through; none for all.")
+
+
 class ActionDone(ApiModel):
     """What an action came to."""
 

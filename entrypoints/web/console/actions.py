@@ -56,27 +56,29 @@ def _sync(services: "Services", location: "Location", form: Mapping[str, str]) -
 
 
 def _accept(services: "Services", location: "Location", form: Mapping[str, str]) -> Done:
-    wanted = form.get("resource") or None
-    if wanted is not None and wanted not in RESOURCES:
-        raise NotFound(f"There is no list '{wanted}'.")
-    held = [
-        stream
-        for stream in services.store.streams.watched(location.id)
-        if stream.held_deletes and wanted in {None, stream.resource}
-    ]
-    if location.state is LocationState.FOREIGN and wanted is None:
+    """Accept what the form names: a new owner, or the held deletes of some lists."""
+    if form.get("owner") == "yes":
+        if location.state is not LocationState.FOREIGN:
+            return Done.NOTHING_HELD
         services.store.locations.disown(location.id)
-    elif not held:
-        return Done.NOTHING_HELD
-    for one in held:
-        services.store.streams.accept_deletes(one.id)
+    else:
+        wanted = [one for one in form.get("resource", "").split(",") if one]
+        unknown = [one for one in wanted if one not in RESOURCES]
+        if unknown:
+            raise NotFound(f"There is no list '{unknown[0]}'.")
+        streams = services.store.streams.watched(location.id)
+        held = [one for one in streams if one.held_deletes and one.resource in (wanted or RESOURCES)]
+        if not held:
+            return Done.NOTHING_HELD
+        for one in held:
+            services.store.streams.accept_deletes(one.id)
     _sync(services, services.store.locations.find(location.uid), {})
     return Done.ACCEPTED
 
 
 def _replay(services: "Services", location: "Location", form: Mapping[str, str]) -> Done:
     number = form.get("notice", "")
-    if not services.store.notices.replay([location.name], None, [number] if number else None):
+    if not number or not services.store.notices.replay([location.name], None, [number]):
         return Done.NO_NOTICE
     services.queue.sync(location.uid)
     return Done.REPLAYED

@@ -2,11 +2,14 @@
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 #: For how long a browser keeps an icon, and a tile in its place.
 _KEPT_SECONDS, _TILE_SECONDS = 86_400, 600
 
+#: A watcher whose session ended is sent away after this.
+_CHECK_SECONDS = 10.0
+
 #: What a file is read in.
 _BLOCK = 65_536
 
@@ -45,7 +51,7 @@ _MAY_NOT_ACT = "You may look, and not act: ask whoever runs this for the right t
 _AWAY = {"Retry-After": "5"}
 
 #: What a page says in words, and no bug.
-ERRORS = (StorageError, AppleError, NeedsPerson, WrongQuery, NotFound)
+ERRORS = (RedisError, OperationalError, StorageError, AppleError, NeedsPerson, WrongQuery, NotFound)
 
 
 class Console:
@@ -120,12 +126,15 @@ class Console:
         query, visitor = _query(request), request.scope["visitor"]
         services, pulse = self.services(), kind.pulse
         assert pulse is not None  # noqa: S101 - else there is no such route
+        await run_in_threadpool(pulse, services, query)  # what does not exist is told at once
         topic = Topic(address=str(request.url.replace(scheme="", netloc="")), access=visitor.access)
         part = f"live/{kind.template}"
         watching = self.live.watch(
             topic, lambda: pulse(services, query), lambda: self._render(kind, query, visitor, part)
         )
-        return StreamingResponse(_events(watching), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        porter, peer = self.porter(), request.scope["pageturner.peer"]
+        events = _events(watching, lambda: porter.recognise(request, peer) == visitor)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     def _render(self, kind: Kind, query: Query, visitor: Visitor, template: str) -> str:
         screen = kind.read(self.services(), query)
@@ -202,7 +211,7 @@ def explain_error(request: Request, error: Exception) -> Response:
     """Answer with what went wrong, and what to do."""
     if isinstance(error, NotFound | UnknownLocation):
         return _failure(request, explain(error), HTTPStatus.NOT_FOUND)
-    if isinstance(error, DatabaseAway):
+    if isinstance(error, DatabaseAway | RedisError | OperationalError):
         return _failure(request, explain(error), HTTPStatus.SERVICE_UNAVAILABLE)
     if isinstance(error, WrongQuery | StorageError):
         return _failure(request, explain(error), HTTPStatus.BAD_REQUEST)
@@ -239,8 +248,13 @@ async def _blocks(file: IO[bytes]) -> AsyncIterator[bytes]:
         await asyncio.to_thread(file.close)
 
 
-async def _events(watching: AsyncIterator[str | None]) -> AsyncIterator[str]:
-    """Yield what is shown as server-sent events."""
+async def _events(watching: AsyncIterator[str | None], is_still_let_in: Callable[[], bool]) -> AsyncIterator[str]:
+    """Yield what is shown as server-sent events, for as long as its watcher may see it."""
+    checked_at = time.monotonic()
     async for shown in watching:
+        if time.monotonic() - checked_at >= _CHECK_SECONDS:
+            if not await run_in_threadpool(is_still_let_in):
+                return
+            checked_at = time.monotonic()
         lines = ":" if shown is None else "\n".join(f"data: {line}" for line in shown.splitlines())
         yield f"{lines}\n\n"

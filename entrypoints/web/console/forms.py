@@ -18,6 +18,9 @@ async def read_form(request: Request) -> dict[str, str]:
         if len(body) > _LONGEST_FORM:
             raise WrongQuery("The form is too long.")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body)))
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body)))
     except ValueError:
         raise WrongQuery("The form cannot be read.") from None
+    if any("\x00" in value for value in form.values()):
+        raise WrongQuery("The form has a sign that no name has.")
+    return form

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -24,6 +24,8 @@ _PROBES = ("/healthz", "/readyz")
 _FREE = (SIGN_IN, *_PROBES, "/assets/")
 
 _SAFE = {"GET", "HEAD"}
+
+_LONGEST_PATH = 1_000
 
 #: Nothing is loaded from elsewhere, and nothing runs that is not in a file of ours.
 _HEADERS = {
@@ -52,6 +54,9 @@ class Guard:
         """Answer, or pass on, one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if _is_broken(scope):
+            await PlainTextResponse("This address cannot be used.\n", HTTPStatus.BAD_REQUEST)(scope, receive, send)
             return
         connection = HTTPConnection(scope)
         is_asset = scope["path"].startswith("/assets/")
@@ -87,7 +92,8 @@ class Guard:
 
 def _misdirect() -> Response:
     """Answer somebody who calls this host by another name: a page of somebody else's, in a browser here."""
-    words = "The console is open to this host alone: call it http://localhost or http://127.0.0.1.\n"
+    words = "The console is open to this host alone: call it http://127.0.0.1, and not by a proxy.\n"
+    words += "For others, have it listen with --host, or name the proxy's header with --user-header.\n"
     return PlainTextResponse(words, HTTPStatus.MISDIRECTED_REQUEST)
 
 
@@ -100,6 +106,12 @@ def _ask_to_sign_in(connection: HTTPConnection) -> Response:
     return RedirectResponse(f"{SIGN_IN}?next={quote(asked, safe='')}", HTTPStatus.SEE_OTHER)
 
 
+def _is_broken(scope: "Scope") -> bool:
+    """Return whether an address is longer than any of ours, or has a sign that no text of the database can have."""
+    path, asked = scope["path"], scope["query_string"]
+    return len(path) > _LONGEST_PATH or "\x00" in path or b"%00" in asked or b"\x00" in asked
+
+
 _AWAY = "The database does not answer. This page is back when it does.\n"
 
 
@@ -110,7 +122,7 @@ def is_from_here(connection: HTTPConnection) -> bool:
     if site is not None and site != "same-origin":
         return False
     if origin is not None:
-        return urlsplit(origin).netloc == connection.headers.get("host", "") != ""
+        return origin.partition("://")[2] == connection.headers.get("host", "") != ""
     return site == "same-origin"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 
-from storage.errors import StorageError
+from storage.errors import DatabaseAway, StorageError
 
 if TYPE_CHECKING:
     from tasks.services import Services
@@ -24,6 +24,9 @@ LOOK_SECONDS = 0.5
 
 #: A watcher hears something this often, so that a connection that is dead is noticed.
 _BEAT_SECONDS = 15.0
+
+#: So many screens are read side by side.
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,9 @@ class _Watched:
     shown: str = ""
     count: int = 0
     watchers: int = 0
+    #: Whether it is looked at now, and whether there is nothing to look at any more.
+    is_busy: bool = False
+    is_gone: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -66,7 +72,7 @@ class Live:
             self._task = asyncio.create_task(self._look_on())
         seen = 0
         try:
-            while not self._is_over:
+            while not (self._is_over or watched.is_gone):
                 if watched.count != seen:
                     seen = watched.count
                     yield watched.shown
@@ -87,16 +93,34 @@ class Live:
             watched.changed.set()
 
     async def _look_on(self) -> None:
-        """Look until nobody watches any more."""
+        """Look until nobody watches any more. A screen that takes long holds no other up."""
+        turns, looks = asyncio.Semaphore(_AT_ONCE), set[asyncio.Task[None]]()
         while self._topics and not self._is_over:
             for watched in list(self._topics.values()):
-                try:
-                    if await run_in_threadpool(_refresh, watched):
-                        watched.changed.set()
-                        watched.changed = asyncio.Event()
-                except StorageError as error:  # it comes back, or the page says so when it is loaded anew
-                    log.warning("A screen cannot be read: %s", error)
+                if not watched.is_busy:
+                    watched.is_busy = True
+                    look = asyncio.create_task(_look_at(watched, turns))
+                    looks.add(look)
+                    look.add_done_callback(looks.discard)
             await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _look_at(watched: _Watched, turns: asyncio.Semaphore) -> None:
+    """Look at one topic, and tell those who watch it of a change; or that it is no more."""
+    try:
+        async with turns:
+            is_new = await run_in_threadpool(_refresh, watched)
+    except DatabaseAway as error:  # it comes back
+        log.warning("A screen cannot be read: %s", error)
+        return
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is of this topic alone
+        log.warning("A screen is no longer shown live: %s", error)
+        watched.is_gone = is_new = True
+    finally:
+        watched.is_busy = False
+    if is_new:
+        watched.changed.set()
+        watched.changed = asyncio.Event()
 
 
 def _refresh(watched: _Watched) -> bool:
@@ -123,6 +147,7 @@ class FeedWatch:
         """Wait until the feed is beyond a number, or until the time is up."""
         self._waiting += 1
         if self._task is None or self._task.done():
+            self._last = -1  # what was seen when somebody last waited may be of another feed
             self._task = asyncio.create_task(self._look_on(services))
         try:
             async with asyncio.timeout(seconds):

@@ -13,6 +13,12 @@ from ...moments import NoMoment, read_moment
 #: Longer texts are no names.
 _LONGEST_TEXT = 500
 
+#: A number that is typed has no more digits.
+_DIGITS = 18
+
+#: No number of a database is larger.
+LARGEST = 2**63 - 1
+
 #: The parameter that says which page of a list is wanted.
 AFTER = "after"
 
@@ -53,7 +59,7 @@ class Query:
         text = self.text(name)
         if not text:
             return None
-        if not (text.isascii() and text.isdecimal()) or len(text) > len(str(2**63)):
+        if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS:
             raise WrongQuery(f"'{name}' is a whole number, and not '{text}'.")
         return int(text)
 
@@ -104,6 +110,8 @@ def read_position(text: str) -> list[Any]:
         values = msgspec.json.decode(text, type=list[str | int | float | bool | list[str] | None])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise WrongQuery("'after' does not come from a page of this list.") from None
+    if any(isinstance(one, int) and abs(one) > LARGEST for one in values) or "\\u0000" in text:
+        raise WrongQuery("'after' does not come from a page of this list.")
     return [datetime.fromisoformat(one[0]) if isinstance(one, list) else one for one in values if _is_moment(one)]
 
 

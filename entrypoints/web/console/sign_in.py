@@ -20,16 +20,20 @@ from .visitors import COOKIE, SECURE_COOKIE, cookie_of, is_secure
 if TYPE_CHECKING:
     from tasks.services import Services
 
-#: How many wrong passwords may come from one address, or for one name, at once; and a second in the long run.
+#: How many wrong passwords may come from one address at once, and a second in the long run.
 _BURST, _PER_SECOND = 10, 0.1
 
 #: Checking a password takes 64 MB of memory, which is the point of it: as many are checked side by side.
 _AT_ONCE = 2
 
+#: More do not wait for that.
+_MOST_WAITING = 20
+
 #: A longer password is none, and takes long to check.
 _LONGEST_PASSWORD = 1_000
 
 _WRONG = "The name or the password is wrong."
+_BUSY = "Many people sign in at the moment. Try again."
 _OFTEN = "Too many wrong passwords came from here. Wait a minute, and try again."
 
 
@@ -40,10 +44,11 @@ class SignIn:
         self._services = services
         self._throttle = Throttle(burst=_BURST, per_second=_PER_SECOND)
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
 
     async def answer(self, request: Request) -> Response:
         """Show the form, or take it."""
-        if request.method == "GET":
+        if request.method != "POST":
             target = request.query_params.get("next", "/")
             return _page(request, "", "", target if is_safe_target(target) else "/")
         form = await read_form(request)
@@ -53,10 +58,14 @@ class SignIn:
         source = request.client.host if request.client else ""
         if self._throttle.is_over(source):
             return _page(request, _OFTEN, name, target, HTTPStatus.TOO_MANY_REQUESTS)
+        if self._waiting >= _MOST_WAITING:
+            return _page(request, _BUSY, name, target, HTTPStatus.SERVICE_UNAVAILABLE)
+        # It counts as wrong until it is known to be right: else any number could be tried side by side.
+        self._throttle.count(source)
         secret = await self._begin(name, password, cookie_of(request))
         if secret is None:
-            self._throttle.count(source)
             return _page(request, _WRONG, name, target, HTTPStatus.UNAUTHORIZED)
+        self._throttle.forgive(source)
         response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
         _set_cookie(request, response, secret)
         return response
@@ -75,13 +84,16 @@ class SignIn:
         if not name or not 0 < len(password) <= _LONGEST_PASSWORD:
             return None
         store = self._services().store
-        async with self._turns:
-            account = await run_in_threadpool(store.accounts.check, name, password)
+        self._waiting += 1
+        try:
+            async with self._turns:
+                account = await run_in_threadpool(store.accounts.check, name, password)
+        finally:
+            self._waiting -= 1
         if account is None:
             return None
         if old is not None:
             await run_in_threadpool(store.sessions.end, old)
-        await run_in_threadpool(store.accounts.note_seen, account)
         return await run_in_threadpool(store.sessions.begin, account)
 
 

@@ -13,6 +13,8 @@ from starlette.requests import HTTPConnection
 
 from storage.states import Access
 
+from ..visit_notes import VisitNotes
+
 if TYPE_CHECKING:
     from storage.store import Store
 
@@ -62,18 +64,29 @@ def is_local_name(host: str) -> bool:
     return name.lower() in _LOCAL_NAMES
 
 
+#: What a proxy adds: then a request may be from anywhere, whatever it calls this host.
+_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+
+
+def is_on_this_host(connection: HTTPConnection) -> bool:
+    """Return whether a request is from this host, by a name of it, and not passed on by a proxy."""
+    is_passed_on = any(name in connection.headers for name in _OF_PROXIES)
+    return is_local_name(connection.headers.get("host", "")) and not is_passed_on
+
+
 class Porter:
     """Finds out who a visitor is."""
 
     def __init__(self, policy: DoorPolicy, store: "Store") -> None:
         self.policy = policy
         self._store = store
+        self._notes = VisitNotes()
         self._proxies = [ipaddress.ip_network(one, strict=False) for one in policy.proxies]
 
     def recognise(self, connection: HTTPConnection, peer: str) -> Visitor | None:
         """Return who sent a request, from an address as the socket has it; None for somebody who has to sign in."""
         if self.policy.is_open:
-            return Visitor(name="", access=Access.ACT) if is_local_name(connection.headers.get("host", "")) else None
+            return Visitor(name="", access=Access.ACT) if is_on_this_host(connection) else None
         return self._by_proxy(connection, peer) or self._by_session(connection)
 
     def _by_proxy(self, connection: HTTPConnection, peer: str) -> Visitor | None:
@@ -85,13 +98,16 @@ class Porter:
         name = named[0].strip()
         account = self._store.accounts.find(name)
         if account is not None:
-            self._store.accounts.note_seen(account)
+            self._notes.note(name, lambda: self._store.accounts.note_seen(name))
         return Visitor(name=name, access=self.policy.proxy_access if account is None else account.access)
 
     def _by_session(self, connection: HTTPConnection) -> Visitor | None:
         secret = cookie_of(connection)
         account = None if secret is None else self._store.sessions.find(secret)
-        return None if account is None else Visitor(name=account.name, access=account.access, is_signed_in=True)
+        if secret is None or account is None:
+            return None
+        self._notes.note(secret, lambda: self._store.sessions.note_visit(secret))
+        return Visitor(name=account.name, access=account.access, is_signed_in=True)
 
     def _is_proxy(self, peer: str) -> bool:
         try:

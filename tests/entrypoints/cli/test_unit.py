@@ -14,7 +14,7 @@ def test_a_unit_for_systemd():
     lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     assert lines["ExecStart"] == "'/opt/page turner/bin/pageturner' serve --port 8100"
     assert lines["Environment"] == "PAGETURNER_HOME=/var/lib/pageturner"
-    assert lines["ReadWritePaths"] == "/var/lib/pageturner"
+    assert lines["ReadWritePaths"] == "-/var/lib/pageturner"
     assert int(lines["TimeoutStopSec"]) > 70
     assert lines["Restart"] == "on-failure"
     assert "systemctl" in advice

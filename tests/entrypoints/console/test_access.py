@@ -62,6 +62,7 @@ def test_names_of_this_host(host, is_ours):
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "none"},
@@ -189,6 +190,25 @@ def test_a_proxy_names_its_user(serve, filled):
     assert door.post("/locations/1/accept", X_Forwarded_User="bob").status_code == 303
     assert door.get("/apps").status_code == 303
     assert sign_in(door, "bob", "anything at all").status_code == 401
+
+
+def test_a_proxy_before_an_open_console_opens_it_to_nobody(serve):
+    """What a proxy on this host passes on may be from anywhere: it is refused, and the answer says what to do."""
+    door = serve()
+    for name in ("X_Forwarded_For", "X_Real_IP", "Forwarded", "Via"):
+        answer = door.get("/", **{name: "192.0.2.7"})
+        assert answer.status_code == 421, name
+        assert "--user-header" in answer.text
+        assert door.api("locations", headers={name.replace("_", "-"): "192.0.2.7"}).status_code == 401, name
+
+
+def test_a_look_at_the_form_is_no_attempt(serve, filled):
+    """HEAD, which monitoring sends, counts as no wrong password."""
+    filled.accounts.add("anna", Access.ACT, PASSWORD)
+    door = serve(CLOSED)
+    for _ in range(15):
+        assert door.session.head(f"{door.origin}/sign-in", timeout=20).status_code == 200
+    assert sign_in(door).status_code == 303
 
 
 def test_only_a_proxy_names_users(serve):

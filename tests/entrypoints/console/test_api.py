@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from entrypoints.web.api import changes
 from entrypoints.web.console.visitors import DoorPolicy
 from storage.states import Access
 from tests.support.cluster import canonical
@@ -70,12 +71,14 @@ def test_a_token_of_one_location_sees_that_alone(door, filled):
     assert [one["uid"] for one in whole(door, "locations", token)] == ["2"]
     for path in ("streams", "crawls", "records/assets"):
         assert {one["uid"] for one in whole(door, path, token)} == {"2"}, path
-        assert whole(door, path, token, location="hq") == [], path
+        refused = door.api(path, token, params={"location": "hq"})
+        assert refused.status_code == 404, path
+        assert refused.text == door.api(path, token, params={"location": "nowhere"}).text.replace("nowhere", "hq")
     assert {one["location_uid"] for one in whole(door, "reports/licences", token)} == {"2"}
-    assert whole(door, "reports/licences", token, location="1") == []
+    assert door.api("reports/licences", token, params={"location": "1"}).status_code == 404
     changes = door.api("changes", token).json()
     assert {one["uid"] for one in changes["items"]} == {"2"}
-    assert door.api("changes", token, params={"location": "1"}).json()["items"] == []
+    assert door.api("changes", token, params={"location": "1"}).status_code == 404
     assert door.api("locations/1", token).status_code == 404
     assert door.api("crawls/1", token).status_code == 404
 
@@ -87,7 +90,7 @@ def test_reading_is_not_acting(door, filled):
     for path in ("locations/1/syncs", "locations/1/acceptances"):
         assert door.api(path, reads, "POST", json={}).status_code == 403
         assert door.api(path.replace("1", "2"), acts, "POST", json={}).status_code == 404
-    answer = door.api("locations/1/acceptances", acts, "POST")
+    answer = door.api("locations/1/acceptances", acts, "POST", json={})
     assert (answer.status_code, answer.json()["done"]) == (202, "nothing-held")
 
 
@@ -256,3 +259,50 @@ def test_the_document_describes_all(serve):
         for one in methods.values():
             assert one["security"], one["operationId"]
             assert {"401", "410", "503"} <= set(one["responses"])
+
+
+def test_a_stream_ends_with_its_token(serve, filled, monkeypatch):
+    """Whoever is sent events is sent none any more when the token is withdrawn."""
+    monkeypatch.setattr(changes, "_BEAT_SECONDS", 0.2)
+    token = filled.api_tokens.make("inventory", Access.READ, None, None)
+    door = serve(CLOSED)
+    url, headers = f"{door.origin}/api/v1/changes/events", {"Authorization": f"Bearer {token}"}
+    with requests.get(url, headers=headers, stream=True, timeout=20) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == b":"
+        filled.api_tokens.withdraw("inventory")
+        assert list(lines) is not None  # it comes to its end
+
+
+def test_a_feed_that_becomes_another_is_noticed(serve, filled):
+    """A reader who waits while the database is restored is told to begin anew, and is given nothing of the new feed."""
+    door = serve()
+    after = door.api("changes/position").json()["bookmark"]
+    found: list[requests.Response] = []
+    asking = threading.Thread(
+        target=lambda: found.append(
+            requests.get(f"{door.origin}/api/v1/changes", {"after": after, "wait": 20}, timeout=40)
+        )
+    )
+    asking.start()
+    filled.feed.begin_another()
+    filled.publish(filled.read(filled.stream(filled.location, "users"), [{"clientUserId": "bob"}], version="v2"))
+    asking.join(30)
+    assert found[0].status_code == 410
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "crawls/9999999999999999999",
+        "crawls?after=WyJhYmMiXQ",
+        "crawls?after=W251bGxd",
+        "records/assets?after=WzFlMzBd",
+        "reports/licences?where=total=abc",
+        "records/assets?q=%00",
+        "locations/%00",
+    ],
+)
+def test_no_input_is_a_mistake_of_ours(serve, path):
+    """Whatever is sent, the answer says that it cannot be used."""
+    assert serve().api(path).status_code in {400, 404, 422}

@@ -163,3 +163,25 @@ def test_a_page_is_sent_when_it_changes(serve, filled):
     listening.join(20)
     assert not listening.is_alive()
     assert all(line == "" or line.startswith(("data: ", ":")) or line == "data:" for line in parts)
+
+
+def test_one_screen_that_breaks_ends_no_other(monkeypatch):
+    """Those who watch it are sent away; all others go on."""
+    monkeypatch.setattr(live, "LOOK_SECONDS", 0.01)
+
+    async def play() -> None:
+        watched, good, bad = Live(), Screen(), Screen(errors=[KeyError("gone")])
+        other = Topic(address="/crawls/2.live", access="read")
+        first_good = watched.watch(TOPIC, good.look, good.render)
+        assert await first(first_good) == "shown 0"
+        assert [shown async for shown in watched.watch(other, bad.look, bad.render)] == []
+        good.pulse = 1
+        assert await first(first_good) == "shown 1"
+        watched.close()
+
+    asyncio.run(play())
+
+
+def test_what_does_not_exist_is_not_watched(serve):
+    """It is told at once, as on the page."""
+    assert serve().get("/crawls/9999.live").status_code == 404

@@ -12,6 +12,8 @@ from entrypoints.web.console.query import WrongQuery, read_position, write_posit
 from entrypoints.web.console.render import points, sentence_parts
 from entrypoints.web.console.screens.apps import used_by_day
 from storage.mirror.days import AssetDay
+from storage.reports import Choice
+from storage.views import VIEWS
 from tests.support.cluster import canonical
 
 from .conftest import ASSETS, ASSIGNMENTS
@@ -140,7 +142,7 @@ def test_a_wrong_address_is_told(serve):
         "/records/assets?after=[%22a%22,%22b%22,%22c%22]",
         "/crawls?after=[null]",
         f"/apps?q={'x' * 501}",
-        "/apps?q=%00",
+        "/crawls?after=[9223372036854775808]",
     ):
         answer = door.get(path)
         assert answer.status_code == 400, path
@@ -211,3 +213,27 @@ def test_pages_lead_to_flower(serve, services):
     told = services.settings.model_copy(update={"flower_url": "https://flower.example/"})
     object.__setattr__(services, "settings", told)  # the process was started with another setting
     assert f'href="https://flower.example/task/{crawl["id"]}.0.0"' in door.get(f"/crawls/{crawl['id']}").text
+
+
+def test_what_is_empty_today_is_shown(serve, filled):
+    """An app that will be empty within a day is among those that run out, before those that have longer."""
+    rows = list(filled.reports.rows(VIEWS["running_out"], Choice(columns=("adam_id", "days_left"))))
+    assert rows
+    shown = serve().get("/overview.json").json()
+    assert shown["running_out_count"] == len(shown["running_out"])
+
+
+def test_sums_of_what_is_found_are_whole(serve, filled):
+    """However many licences a device has, and in however many places an app is, all are counted."""
+    records = [{"adamId": str(n), "pricingParam": "STDQ", "serialNumber": "F9FX0000AAAA"} for n in range(150)]
+    filled.publish(filled.read(filled.stream(filled.location, "assignments"), records, version="v2"))
+    [found] = serve().get("/holders.json?q=0000AAAA").json()["holders"]
+    assert found["licences"] == 150
+
+
+def test_a_removed_location_is_counted_no_more(serve, filled):
+    """Sums follow what is watched, at once."""
+    door = serve()
+    assert door.get("/overview.json").json()["licences"]["total"] == 15
+    filled.locations.remove("hq")
+    assert door.get("/overview.json").json()["licences"]["total"] == 0

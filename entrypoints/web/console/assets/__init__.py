@@ -21,10 +21,13 @@ def address_of(name: str) -> str:
     return f"/assets/{name}?v={digest[:12]}"
 
 
-@cache
 def read_asset(name: str) -> tuple[bytes, str] | None:
     """Return a file and its type; None if nothing of that name is served."""
-    path = (FOLDER / name).resolve()
-    if not path.is_relative_to(FOLDER) or path.suffix not in TYPES or not path.is_file():
-        return None
-    return path.read_bytes(), TYPES[path.suffix]
+    return _files().get(name)
+
+
+@cache
+def _files() -> dict[str, tuple[bytes, str]]:
+    """Return all that is served, by its name below the folder."""
+    served = (path for path in FOLDER.rglob("*") if path.suffix in TYPES)
+    return {path.relative_to(FOLDER).as_posix(): (path.read_bytes(), TYPES[path.suffix]) for path in served}

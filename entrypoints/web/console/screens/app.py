@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: Of more licences of gone users, the batches are made by the command line.
 MOST_GONE = 5_000
 
+#: Of an app in more places than this, not all are shown.
+MOST_PLACES = 5_000
+
 _HOLDERS, _LEAVERS = VIEWS["holders"], VIEWS["leavers"]
 _SEARCHED = ("serial_number", "client_user_id", "email")
 
@@ -117,7 +120,7 @@ def _holders(query: Query, page: Paged | None, limit: int | None) -> Choice:
 def _named(services: "Services", name: str, among: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """Return the rows of a view by the names of its columns."""
     view = VIEWS[name]
-    rows = services.store.reports.rows(view, Choice(among=among, limit=ROWS * 10), SECONDS)
+    rows = services.store.reports.rows(view, Choice(among=among, limit=MOST_PLACES), SECONDS)
     return [dict(zip(view.columns, row, strict=True)) for row in rows]
 
 

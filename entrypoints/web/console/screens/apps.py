@@ -10,6 +10,7 @@ from storage.reports import Choice, Paged, Search, columns_of, paged_by
 from storage.views import VIEWS
 
 from ....sheets import Sheet
+from ..memo import Memo
 from ..query import Query, write_position
 from ..screen import ROWS, SECONDS, Kind, ListPages, Screen, cut
 
@@ -29,6 +30,9 @@ SORTS: Mapping[str, tuple[str, ...]] = {
 
 #: For so many days their use is shown as a line.
 DAYS = timedelta(days=30)
+
+#: Counted again when the mirror changes.
+_LEFT = Memo[dict[AssetKey, int]]()
 
 _SEARCHED = ("name", "adam_id", "bundle_id", "publisher")
 
@@ -106,7 +110,7 @@ def _rows(services: "Services", found: Sequence[Mapping[str, Any]]) -> list[AppR
     keys = [(one["location_uid"], one["adam_id"], one["pricing"]) for one in found]
     today = services.store.now().date()
     lines = services.store.asset_days.lines(keys, today - DAYS)
-    left = _days_left(services, found)
+    left = _days_left(services)
     icons = services.store.listings.with_icons({one["adam_id"] for one in found})
     names = AppRow.__dataclass_fields__
     return [
@@ -121,16 +125,15 @@ def _rows(services: "Services", found: Sequence[Mapping[str, Any]]) -> list[AppR
     ]
 
 
-def _days_left(services: "Services", found: Sequence[Mapping[str, Any]]) -> dict[AssetKey, int]:
-    """Return in how many days none is left of those that run out."""
-    if not found:
-        return {}
-    choice = Choice(
-        columns=("location_uid", "adam_id", "pricing", "days_left"),
-        locations=sorted({one["location"] for one in found}),
-        among={"adam_id": sorted({one["adam_id"] for one in found})},
-    )
-    rows = services.store.reports.rows(VIEWS["running_out"], choice, SECONDS)
+def _days_left(services: "Services") -> dict[AssetKey, int]:
+    """Return in how many days none is left of those that run out, counted once for each state of the mirror."""
+    store = services.store
+    return _LEFT.get((id(store.database), store.feed.extent().last, store.now().date()), lambda: _count_days(services))
+
+
+def _count_days(services: "Services") -> dict[AssetKey, int]:
+    columns = ("location_uid", "adam_id", "pricing", "days_left")
+    rows = services.store.reports.rows(VIEWS["running_out"], Choice(columns=columns), SECONDS)
     return {(uid, adam_id, pricing): int(days) for uid, adam_id, pricing, days in rows if days is not None}
 
 

@@ -16,7 +16,7 @@ from storage.ledger.pages import PageSight
 from storage.states import CrawlState
 
 from ....sheets import Sheet
-from ..query import Query
+from ..query import LARGEST, Query
 from ..screen import Kind, NotFound, Screen
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def pulse(services: "Services", query: Query) -> Hashable:
 
 def _find(services: "Services", query: Query) -> tuple[PastCrawl, Crawl]:
     number = int(query.place("number"))
-    past = services.store.history.find(number)
+    past = services.store.history.find(number) if number <= LARGEST else None
     if past is None:
         raise NotFound(f"There is no crawl {number}. Crawls are kept for some days.")
     crawl = services.store.crawls.get(number)

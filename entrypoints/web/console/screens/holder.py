@@ -59,6 +59,8 @@ class HolderShown:
     history: Sequence[HistoryLine]
     #: Whether the history could not be looked through in time.
     is_cut_short: bool
+    #: Whether there may be more of it, before what is shown.
+    has_more: bool
 
 
 def read(services: "Services", query: Query) -> Screen:
@@ -93,6 +95,7 @@ def read(services: "Services", query: Query) -> Screen:
         held=held,
         history=lines[::-1],
         is_cut_short=is_cut_short,
+        has_more=is_cut_short or len(changes) >= ROWS,
     )
     kinds = {"location": str, "adam_id": str, "name": str, "pricing": str, "since": datetime, "as_of": datetime}
     rows_held = [(one.location, one.adam_id, one.name, one.pricing, one.since, one.as_of) for one in held]

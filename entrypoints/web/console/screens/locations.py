@@ -54,11 +54,10 @@ def read(services: "Services", query: Query) -> Screen:
     """Read a page of locations."""
     rows, states = _rows(services, query)
     position = query.position()
-    if position is not None and len(position) != 1:
+    if position is not None and list(map(type, position)) != [int, str, str]:
         raise WrongQuery("'after' does not come from a page of this list.")
-    names = [one.location_uid for one in rows]
-    begin = 0 if position is None or position[0] not in names else names.index(position[0]) + 1
-    shown, pages = cut(rows[begin:], lambda one: write_position([one.location_uid]), query)
+    left = rows if position is None else [one for one in rows if _place(one) > tuple(position)]
+    shown, pages = cut(left, lambda one: write_position(_place(one)), query)
     facts = LocationsShown(
         as_of=services.store.now(),
         rows=shown,
@@ -82,9 +81,14 @@ def read_all(services: "Services", query: Query) -> Sheet:
 def _rows(services: "Services", query: Query) -> tuple[list[LocationRow], Mapping[str, int]]:
     text, state = query.text("q").lower(), query.text("state")
     views = [one for one in look(services).locations if text in _said(one)]
-    rows = sorted(map(_row, views), key=lambda one: (-Alarm[one.alarm.upper()], one.location))
+    rows = sorted(map(_row, views), key=_place)
     states = Counter(one.state for one in rows)
     return [one for one in rows if not state or one.state == state], dict(states.most_common())
+
+
+def _place(one: LocationRow) -> tuple[int, str, str]:
+    """Return where a location stands among all: the worst first, then by name."""
+    return -int(Alarm[one.alarm.upper()]), one.location, one.location_uid
 
 
 def _said(one: LocationView) -> str:

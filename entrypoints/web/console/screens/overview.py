@@ -28,6 +28,9 @@ MOST = 50
 #: How often it is shown anew if nothing happened: while something is read, and else.
 _BUSY_SECONDS, _QUIET_SECONDS = 2, 30
 
+#: How long a sum, or a name that was looked up meanwhile, may be old.
+_NAMED_SECONDS = 300
+
 
 #: How many apps that run out are shown, and how many are looked through for them.
 MOST_APPS = 10
@@ -88,7 +91,7 @@ def read(services: "Services", _: Query) -> Screen:
     """Read the overview."""
     seen = look_closely(services)
     sorted_out = triage(seen, services.store.alerts.standing_since(Rule.TOKEN_REFUSED))
-    stock = _STOCKS.get(_stock_key(services), lambda: _stock(services))
+    stock = _STOCKS.get(_stock_key(services, seen.locations), lambda: _stock(services))
     moments = [row.stream.seen_at for one in seen.locations for row in one.streams]
     facts = OverviewShown(
         as_of=seen.now,
@@ -110,17 +113,19 @@ def read(services: "Services", _: Query) -> Screen:
     return Screen(title="Overview", facts=facts, sheet=Sheet(title="overview", kinds=_KINDS, rows=rows))
 
 
-def _stock_key(services: "Services") -> Hashable:
-    """Return what changes with the licences: the mirror, and the day."""
-    database = services.store.database
-    return id(database), services.store.feed.extent().last, database.now().date()
+def _stock_key(services: "Services", views: Sequence[LocationView]) -> Hashable:
+    """Return what changes with the licences: the mirror, the locations, and now and then the names of apps."""
+    now = services.store.now()
+    places = hash(tuple((one.location.uid, one.location.name) for one in views))
+    last = services.store.feed.extent().last
+    return id(services.store.database), last, places, int(now.timestamp()) // _NAMED_SECONDS
 
 
 def _stock(services: "Services") -> _Stock:
     view = VIEWS["running_out"]
     choice = Choice(columns=_RUNNING_OUT, limit=MOST_COUNTED)
     rows = [dict(zip(_RUNNING_OUT, row, strict=True)) for row in services.store.reports.rows(view, choice, SECONDS)]
-    soon = [row for row in rows if row["available"] <= 0 or (row["days_left"] or _SOON) < _SOON]
+    soon = [row for row in rows if row["available"] <= 0 or (row["days_left"] is not None and row["days_left"] < _SOON)]
     soon.sort(key=lambda row: (row["available"] > 0, row["days_left"] or 0, row["name"]))
     return _Stock(licences=services.store.sums.licences(), running_out=soon[:MOST_APPS], running_out_count=len(soon))
 

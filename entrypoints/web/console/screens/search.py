@@ -53,13 +53,13 @@ class SearchShown:
 def read(services: "Services", query: Query) -> Screen:
     """Read what a text is found in."""
     text = query.text("q")
-    holders = _holders(_rows(services, "holders", text, ROWS * 10)) if text else []
+    holders = _holders(services, text) if text else []
     facts = SearchShown(
         as_of=services.store.now(),
         text=text,
         holders=holders[:ROWS],
         has_more_holders=len(holders) > ROWS,
-        apps=_apps(_rows(services, "licences", text, ROWS * 10)) if text else [],
+        apps=_apps(services, text) if text else [],
         locations=_rows(services, "locations_health", text, _MOST) if text else [],
     )
     kinds = {name: VIEWS["holders"].kinds[name] for name in VIEWS["holders"].columns}
@@ -80,30 +80,25 @@ def _rows(services: "Services", name: str, text: str, limit: int) -> list[dict[s
     return [dict(zip(view.columns, row, strict=True)) for row in rows]
 
 
-def _holders(rows: Sequence[Mapping[str, Any]]) -> list[HolderFound]:
-    found: dict[tuple[str, str, str], tuple[Mapping[str, Any], int]] = {}
-    for row in rows:
-        name = row["serial_number"] or row["client_user_id"] or ""
-        key = row["holder_kind"], name, row["location"]
-        first, count = found.get(key, (row, 0))
-        found[key] = first, count + 1
+def _holders(services: "Services", text: str) -> list[HolderFound]:
+    by = ("holder_kind", "serial_number", "client_user_id", "email", "location")
+    choice = Choice(search=Search(text=text, columns=_SEARCHED["holders"]), limit=ROWS + 1)
+    rows = services.store.reports.grouped(VIEWS["holders"], by, (), choice, SECONDS)
     return [
-        HolderFound(kind=kind, name=name, email=row["email"], location=place, licences=count)
-        for (kind, name, place), (row, count) in sorted(found.items(), key=lambda one: one[0])
+        HolderFound(kind=kind, name=serial or user or "", email=email, location=place, licences=count)
+        for kind, serial, user, email, place, count in rows
     ]
 
 
-def _apps(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _apps(services: "Services", text: str) -> list[dict[str, Any]]:
     """Return each app once, with the sums of its places."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        one = found.setdefault(
-            row["adam_id"], {"adam_id": row["adam_id"], "name": row["name"], "total": 0, "assigned": 0, "locations": 0}
-        )
-        one["total"] += row["total"] or 0
-        one["assigned"] += row["assigned"] or 0
-        one["locations"] += 1
-    return sorted(found.values(), key=lambda one: one["name"])[:_MOST]
+    choice = Choice(search=Search(text=text, columns=_SEARCHED["licences"]), limit=_MOST)
+    by, sums = ("name", "adam_id"), ("total", "assigned")
+    rows = services.store.reports.grouped(VIEWS["licences"], by, sums, choice, SECONDS)
+    return [
+        {"adam_id": adam_id, "name": name, "locations": places, "total": int(total), "assigned": int(assigned)}
+        for name, adam_id, places, total, assigned in rows
+    ]
 
 
 KIND = Kind(path="/holders", template="search.html", read=read, read_all=read_all)
