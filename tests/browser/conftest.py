@@ -29,9 +29,9 @@ _SIZE += ("--page-size", "50", "--subscriptions", "20", "--subscription-assignme
 _SIZE += ("--subscription-admins", "5")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser for all tests of a process."""
+    """A browser of a module's own: while its driver runs, no other test of the process can run an event loop."""
     with chromium() as running:
         yield running
 

@@ -60,8 +60,8 @@ def test_a_crawl_is_watched_turning_its_pages(browser, home, apple):
         legend = seen.page.locator(".legend")
         expect(legend).to_contain_text("in flight")
         expect(legend).to_contain_text("waiting")
-        assert seen.faults() == []
         first = stored(legend.inner_text())
+        assert seen.faults() == []
         expect(seen.page.locator(".feed")).to_contain_text("Published", timeout=60_000)
         assert stored(legend.inner_text()) > first
         text = seen.page.locator(".feed").inner_text()

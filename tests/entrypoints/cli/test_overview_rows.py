@@ -132,7 +132,7 @@ def test_the_doctor_folds(terminal):
     """Of very many tokens that are valid the first are named, and the others counted; none that is not is left out."""
     found = [Finding(mark="ok", part="token", words=f"token {number}") for number in range(50)]
     found.insert(40, Finding(mark="fail", part="token", words="revoked"))
-    terminal.monkeypatch.setattr("entrypoints.cli.diagnosis.examine", lambda **_: iter(found))
+    terminal.monkeypatch.setattr("entrypoints.diagnosis.examine", lambda **_: iter(found))
     ended = terminal.run("doctor")
     assert ended.status == Exit.FAILED
     told = ended.out.splitlines()
