@@ -126,13 +126,15 @@ def postgresql_server(*, is_durable: bool = False) -> Iterator[str]:
         settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
         settings += [] if is_durable else ["fsync=off"]
         options = [part for setting in settings for part in ("-c", setting)]
-        child = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            **identity,
-        )
+        log = Path(folder) / "postgres.log"
+        with log.open("wb") as out:
+            child = subprocess.Popen(
+                [binaries / "postgres", "-D", data, *options],
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                **identity,
+            )
         url = f"postgresql://{user}@127.0.0.1:{port}/postgres"
         try:
             await_server(lambda: _connects(url), child, "PostgreSQL")
@@ -140,6 +142,8 @@ def postgresql_server(*, is_durable: bool = False) -> Iterator[str]:
         finally:
             child.send_signal(2)  # fast shutdown
             child.wait(timeout=30)
+        died = [line for line in log.read_text(errors="replace").splitlines() if "terminated by signal" in line]
+        assert not died, f"processes of PostgreSQL died: {died}"
 
 
 def make_database(server: str, name: str, template: str = "template0", encoding: str = "UTF8") -> str:
