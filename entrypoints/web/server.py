@@ -1,5 +1,7 @@
 """The HTTP server of a command that listens."""
 
+import contextlib
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +10,11 @@ from settings import Settings, read_settings
 
 from ..exits import Exit, Failure
 
-#: Beyond this, connections are answered 503 at once.
-_CONCURRENCY = 2_000
+#: Beyond this, connections are answered 503 at once: those that say nothing count until their silence is ended.
+_CONCURRENCY = 4_000
+
+#: Files that a process needs beside its connections.
+_OTHER_FILES = 500
 
 #: An idle connection is kept for this long.
 _IDLE_SECONDS = 30
@@ -53,6 +58,8 @@ def serve(
 
     from .protocol import TimedProtocol
 
+    _allow_files()
+
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if before_stop is not None:
@@ -72,3 +79,13 @@ def serve(
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     Server(config).run(sockets=[listener])
+
+
+def _allow_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONCURRENCY + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # a system may allow less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
