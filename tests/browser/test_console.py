@@ -3,10 +3,14 @@
 The tests of this file follow each other, as the hour does.
 """
 
+import contextlib
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
+import urllib.request
 
 import psutil
 import pytest
@@ -172,6 +176,17 @@ def test_without_scripts(browser, home, apple):
         expect(seen.page.get_by_role("status")).to_contain_text("It is being read.")
         seen.go("/crawls/1")
         expect(seen.page.get_by_role("heading", name="What happened")).to_be_visible()
+
+
+def test_silence_shuts_nobody_out(home):
+    """Beside two thousand connections that say nothing, a visitor is answered."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.ExitStack() as silent:
+        for _ in range(2_000):
+            silent.enter_context(socket.create_connection(("127.0.0.1", home.port), 30))
+        with urllib.request.urlopen(f"{home.origin}/locations", timeout=30) as answer:
+            assert answer.status == 200
 
 
 def test_stopped_nothing_is_left(home):
