@@ -41,7 +41,7 @@ def hosts(tmp_path_factory):
 def test_hosts_share_the_work(hosts):
     """Pages of one crawl come from both hosts, five at a time in all, and the mirror is exact."""
     place = hosts.add(*NUMBERED)
-    with hosts.apple.slowed(SLOW):
+    with hosts.apple.slowed(SLOW, usual=LATENCY / 1000):
         place.sync()
     assert all(place.mirror(resource) == place.truth(resource) for resource in NUMBERED)
     assert place.traffic()["most_in_flight"] == 5

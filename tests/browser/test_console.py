@@ -180,9 +180,10 @@ def test_without_scripts(browser, home, apple):
 
 def test_silence_shuts_nobody_out(home):
     """Beside two thousand connections that say nothing, a visitor is answered."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.ExitStack() as silent:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        silent.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         for _ in range(2_000):
             silent.enter_context(socket.create_connection(("127.0.0.1", home.port), 30))
         with urllib.request.urlopen(f"{home.origin}/locations", timeout=30) as answer:

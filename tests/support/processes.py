@@ -81,13 +81,13 @@ class Apple:
         self._ask("switches", switches)
 
     @contextlib.contextmanager
-    def slowed(self, latency: float) -> Iterator[None]:
+    def slowed(self, latency: float, *, usual: float = LATENCY_MS / 1000) -> Iterator[None]:
         """Take so many seconds for each answer within the block: long beside all that a test does meanwhile."""
         self.switch(latency=latency)
         try:
             yield
         finally:
-            self.switch(latency=LATENCY_MS / 1000)
+            self.switch(latency=usual)
 
     def new_token(self, uid: str | None = None) -> str:
         """Make a newer token, which revokes the one before."""
