@@ -31,10 +31,6 @@ class ApiToken:
     expires_at: datetime | None
     used_at: datetime | None
 
-    def covers(self, uid: str) -> bool:
-        """Return whether it is for a location."""
-        return self.uids is None or uid in self.uids
-
 
 class ApiTokens:
     """The tokens of a database."""
