@@ -182,10 +182,11 @@ class Feed:
 
 def _note_pruned(connection: sa.Connection, last: int) -> None:
     """Note which change of each location is the last that the feed has no longer."""
-    gone = sa.select(changes.c.location_id, sa.func.max(changes.c.seq).label("seq")).where(changes.c.seq <= last)
-    for row in connection.execute(gone.group_by(changes.c.location_id)).all():
-        here = sa.update(locations).where(locations.c.id == row.location_id)
-        connection.execute(here.values(pruned_seq=row.seq))
+    last_gone = sa.func.max(changes.c.seq).label("seq")
+    gone = sa.select(changes.c.location_id, last_gone).where(changes.c.seq <= last)
+    each = gone.group_by(changes.c.location_id).subquery()
+    here = sa.update(locations).where(locations.c.id == each.c.location_id)
+    connection.execute(here.values(pruned_seq=each.c.seq))
 
 
 def _wanted(sieve: Sieve, dialect: str) -> list[Any]:
