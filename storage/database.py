@@ -149,8 +149,13 @@ class Database:
             yield
             return
         use = Use(ends=time.monotonic() + seconds, connection=driver)
-        with self._watch.over(use):
-            yield
+        try:
+            with self._watch.over(use):
+                yield
+        except Exception as error:
+            if not use.was_cut:
+                raise
+            raise DatabaseAway(f"(a use of it was not over after {seconds:g} s, and was cut off)") from error
 
     def _ask_time(self) -> datetime:
         with self.once() as connection:

@@ -28,7 +28,7 @@ def test_a_database_that_falls_silent(copied_database):
             connection.execute(sa.text("SELECT 1"))
         proxy.fall_silent()
         begun = time.monotonic()
-        with pytest.raises(DatabaseAway), database.read(seconds=0.5) as connection:
+        with pytest.raises(DatabaseAway, match=r"after 0\.5 s"), database.read(seconds=0.5) as connection:
             connection.execute(sa.text("SELECT 1"))
         assert time.monotonic() - begun < 10
         proxy.speak()
