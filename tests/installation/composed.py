@@ -25,6 +25,9 @@ from ..support.servers import free_port
 ROOT = Path(__file__).resolve().parents[2]
 
 _PATIENCE_SECONDS = 180.0
+
+#: The pause between two looks at the engine, whose programs would else take a processor for themselves.
+_LOOK_SECONDS = 0.5
 _VERSION = "under-test"
 _LABEL = "com.docker.compose"
 
@@ -105,7 +108,7 @@ class Composed:
         return "\n".join(told)
 
     def _last_lines(self, container: str) -> str:
-        done = _run(["docker", "logs", "--tail", "30", container], self.env)
+        done = _run(["docker", "logs", "--tail", "15", container], self.env)
         return f"{done.stdout}{done.stderr}"
 
     def kill(self, service: str) -> None:
@@ -198,4 +201,5 @@ def _await(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
     until = time.monotonic() + _PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < until, complaint()
+        time.sleep(_LOOK_SECONDS)
         time.sleep(0.5)
