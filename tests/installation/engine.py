@@ -40,14 +40,18 @@ def docker_engine() -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _own_engine(folder: Path) -> Iterator[str]:
-    """Run an engine whose images, containers and sockets are in a folder, without a bridge that would stay behind."""
+    """Run an engine whose images, containers and sockets are in a folder, without a bridge that would stay behind.
+
+    Its containers share the processors with what runs beside it one by one, and not all together as one.
+    """
     host = f"unix://{folder}/docker.sock"
     places = {"--data-root": "data", "--exec-root": "exec", "--pidfile": "pid"}
     options = [part for name, place in places.items() for part in (name, str(folder / place))]
+    options += ["--bridge=none", "--cgroup-parent=/", "--default-ulimit", "nofile=1024:1024"]
     log = folder / "log"
     with log.open("wb") as out:
         child = subprocess.Popen(
-            ["dockerd", "--host", host, *options, "--bridge=none", "--default-ulimit", "nofile=1024:1024"],
+            ["dockerd", "--host", host, *options],
             stdout=out,
             stderr=out,
             start_new_session=True,
