@@ -39,8 +39,16 @@ class BackgroundBuild(Generic[T]):
         return self._built
 
     def _open(self) -> None:
+        told = ""
         while not self._stopping.wait(_AGAIN_SECONDS):
-            if self._try():
+            try:
+                is_built = self._try()
+            except Exception as error:  # the outermost handler of this thread: without it nobody would try again
+                if str(error) != told:
+                    told = str(error)
+                    log.exception("What this server needs cannot be opened, and is tried again.")
+                continue
+            if is_built:
                 log.warning("The database answers: serving from now on.")
                 return
 

@@ -1,6 +1,7 @@
 """The metrics that Prometheus scrapes, read from the database and Redis at each scrape."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -109,6 +110,9 @@ class MetricsCollector(Collector):
             yield from metrics
             up.add_metric([part], float(bool(metrics)))
         yield up
+        if services is not None:
+            with suppress(RedisError, StorageError):  # whose names are in the one, and whose state is in the other
+                yield from list(_of_gates(services))
 
     def _of_broker(self, _: "Services") -> Iterator[Metric]:
         depths = self._depths()
@@ -133,7 +137,6 @@ def _of_redis(services: "Services") -> Iterator[Metric]:
         yield counter
     for name, (labels, words) in DURATIONS.items():
         yield _histogram(name, labels, words, counts)
-    yield from _of_gates(services)
 
 
 def _of_gates(services: "Services") -> Iterator[Metric]:

@@ -3,10 +3,12 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from entrypoints.embedded import supervisor
+from entrypoints.embedded import processes, supervisor
 from entrypoints.embedded.supervisor import SupervisedPart, Supervisor
 from entrypoints.exits import Exit, Failure
 
@@ -79,7 +81,7 @@ def test_a_part_that_is_killed_comes_back(stopping):
 
 
 @pytest.mark.usefixtures("quick")
-def test_all_parts_stop_side_by_side():
+def test_all_parts_stop_side_by_side(monkeypatch):
     """Parts that are stopped get their time together, and not one after the other."""
     kept = Supervisor([SupervisedPart(name=str(number), command=SLEEP) for number in range(3)])
 
@@ -88,5 +90,16 @@ def test_all_parts_stop_side_by_side():
 
     with pytest.raises(KeyboardInterrupt):
         kept.run(look)
+    steps: list[str] = []
+    wait = processes.stop
+    for child in kept._children.values():
+        monkeypatch.setattr(child, "terminate", partial(_note, steps, "asked to end", child.terminate))
+    monkeypatch.setattr(processes, "stop", lambda *given: _note(steps, "waited for", lambda: wait(*given)))
     kept.stop(30.0)
+    assert steps[:4] == ["asked to end"] * 3 + ["waited for"]
     assert {child.returncode for child in kept._children.values()} == {-signal.SIGTERM}
+
+
+def _note(steps: list[str], words: str, step: Callable[[], None]) -> None:
+    steps.append(words)
+    step()

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from .servers import missing
 
 #: Nothing that this machine's network would have to answer.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _OPTIONS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+
+#: How long anything that is waited for may take, in milliseconds.
+_PATIENCE = 20_000
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -68,7 +71,8 @@ def window(
         java_script_enabled=has_scripts,
     )
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(_PATIENCE)
+    expect.set_options(timeout=_PATIENCE)
     made = Window(page=page, origin=origin)
     page.on("console", lambda said: made.complaints.append(said.text) if said.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))

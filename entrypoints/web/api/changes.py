@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from storage.errors import Pruned
+from storage.errors import DatabaseAway, Pruned
 from storage.mirror.feed import Change, Extent, Sieve
 
 from ...bookmarks import BookmarkGone, read_bookmark, write_bookmark
@@ -29,6 +29,9 @@ LONGEST_WAIT = 60
 
 #: A stream says something this often, so that a connection that is dead is noticed.
 _BEAT_SECONDS = 15.0
+
+#: After this a database that did not answer is asked again.
+_AWAY_SECONDS = 2.0
 
 #: How many changes are read at once for a stream.
 _AT_ONCE = 500
@@ -93,8 +96,15 @@ async def _events(caller: Caller, sieve: Sieve, mark: str, watch: FeedWatch) -> 
     """Yield changes as events, until the caller may no longer see them, or the feed cannot go on from its bookmark."""
     yield ":\n\n"
     with suppress(BookmarkGone, Pruned):  # whoever comes back with it is told so
-        while not watch.is_over and await run_in_threadpool(caller.is_still_let_in):
-            found = await run_in_threadpool(_read, caller, mark, sieve, _AT_ONCE)
+        while not watch.is_over:
+            try:
+                if not await run_in_threadpool(caller.is_still_let_in):
+                    return
+                found = await run_in_threadpool(_read, caller, mark, sieve, _AT_ONCE)
+            except DatabaseAway:  # it comes back
+                yield ":\n\n"
+                await asyncio.sleep(_AWAY_SECONDS)
+                continue
             for one in found.items:
                 yield f"id: {one.bookmark}\nevent: {one.op}\ndata: {one.model_dump_json()}\n\n"
             mark = found.bookmark

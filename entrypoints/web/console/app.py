@@ -4,6 +4,7 @@ import asyncio
 import io
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -253,8 +254,9 @@ async def _events(watching: AsyncIterator[str | None], is_still_let_in: Callable
     checked_at = time.monotonic()
     async for shown in watching:
         if time.monotonic() - checked_at >= _CHECK_SECONDS:
-            if not await run_in_threadpool(is_still_let_in):
-                return
+            with suppress(DatabaseAway):  # nothing new can be shown meanwhile
+                if not await run_in_threadpool(is_still_let_in):
+                    return
             checked_at = time.monotonic()
         lines = ":" if shown is None else "\n".join(f"data: {line}" for line in shown.splitlines())
         yield f"{lines}\n\n"

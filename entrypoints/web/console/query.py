@@ -107,25 +107,23 @@ def write_position(values: Sequence[Any]) -> str:
 def read_position(text: str) -> list[Any]:
     """Return a position that stood in an address; raise WrongQuery if none did."""
     try:
-        values = msgspec.json.decode(text, type=list[str | int | float | bool | list[str] | None])
+        values = msgspec.json.decode(text, type=list[str | int | float | list[str] | None])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise WrongQuery("'after' does not come from a page of this list.") from None
     if any(isinstance(one, int) and abs(one) > LARGEST for one in values) or "\\u0000" in text:
         raise WrongQuery("'after' does not come from a page of this list.")
-    return [datetime.fromisoformat(one[0]) if isinstance(one, list) else one for one in values if _is_moment(one)]
+    return [_moment(one) if isinstance(one, list) else one for one in values]
 
 
-def _is_moment(value: Any) -> bool:
-    """Check a moment, which stands in a list of its own: a text is a text, however it looks."""
-    if isinstance(value, list):
-        try:
-            datetime.fromisoformat(value[0])
-        except (ValueError, IndexError):
-            raise WrongQuery("'after' does not come from a page of this list.") from None
-    return True
+def _moment(value: list[str]) -> datetime:
+    """Read a moment, which stands in a list of its own: a text is a text, however it looks."""
+    try:
+        return datetime.fromisoformat(value[0]).astimezone(UTC)
+    except (ValueError, IndexError, OverflowError):
+        raise WrongQuery("'after' does not come from a page of this list.") from None
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return [value.isoformat()]
-    return value if isinstance(value, str | int | float | bool | type(None)) else float(value)
+    return value if isinstance(value, str | int | float | type(None)) else float(value)

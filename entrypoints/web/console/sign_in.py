@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from storage.errors import StorageError
 from storage.sessions import LONGEST
 
 from ..throttle import Throttle
@@ -62,7 +63,11 @@ class SignIn:
             return _page(request, _BUSY, name, target, HTTPStatus.SERVICE_UNAVAILABLE)
         # It counts as wrong until it is known to be right: else any number could be tried side by side.
         self._throttle.count(source)
-        secret = await self._begin(name, password, cookie_of(request))
+        try:
+            secret = await self._begin(name, password, cookie_of(request))
+        except StorageError:  # nobody knows whether it was right
+            self._throttle.forgive(source)
+            raise
         if secret is None:
             return _page(request, _WRONG, name, target, HTTPStatus.UNAUTHORIZED)
         self._throttle.forgive(source)

@@ -7,7 +7,9 @@ import pytest
 import requests
 
 from entrypoints.web.api import changes
+from entrypoints.web.console.live import FeedWatch
 from entrypoints.web.console.visitors import DoorPolicy
+from storage.errors import DatabaseAway
 from storage.states import Access
 from tests.support.cluster import canonical
 
@@ -84,7 +86,7 @@ def test_a_token_of_one_location_sees_that_alone(door, filled):
 
 
 def test_reading_is_not_acting(door, filled):
-    """A token that may read starts nothing; one that may act starts a sync of what it may see."""
+    """A token that may read may start nothing; one that may act acts on what it may see, and on nothing else."""
     reads = filled.api_tokens.make("reads", Access.READ, None, None)
     acts = filled.api_tokens.make("acts", Access.ACT, ["1"], None)
     for path in ("locations/1/syncs", "locations/1/acceptances"):
@@ -189,7 +191,21 @@ def test_the_feed_is_read_by_bookmarks(serve):
     assert only["bookmark"] == after
 
 
-def test_waiting_for_a_change(serve, filled):
+@pytest.fixture
+def somebody_waits(monkeypatch) -> threading.Event:
+    """Tell when somebody begins to wait for a change for long."""
+    begun, moved = threading.Event(), FeedWatch.moved
+
+    async def wait(watch: FeedWatch, services: Any, seq: int, seconds: float) -> None:
+        if seconds > 5:
+            begun.set()
+        await moved(watch, services, seq, seconds)
+
+    monkeypatch.setattr(FeedWatch, "moved", wait)
+    return begun
+
+
+def test_waiting_for_a_change(serve, filled, somebody_waits):
     """Whoever waits has the change when it is committed, and an empty answer when nothing comes."""
     door = serve()
     after = door.api("changes/position").json()["bookmark"]
@@ -201,12 +217,13 @@ def test_waiting_for_a_change(serve, filled):
     found = []
     asking = threading.Thread(
         target=lambda: found.append(
-            requests.get(f"{door.origin}/api/v1/changes", {"after": after, "wait": 30}, timeout=40).json()
+            requests.get(f"{door.origin}/api/v1/changes", {"after": after, "wait": 60}, timeout=90).json()
         )
     )
     asking.start()
+    assert somebody_waits.wait(30)
     filled.publish(filled.read(filled.stream(filled.location, "users"), [{"clientUserId": "bob"}], version="v2"))
-    asking.join(30)
+    asking.join(60)
     assert {"clientUserId": "bob"} in [one["key"] for one in found[0]["items"]]
 
 
@@ -272,23 +289,44 @@ def test_a_stream_ends_with_its_token(serve, filled, monkeypatch):
         lines = answer.iter_lines()
         assert next(lines) == b":"
         filled.api_tokens.withdraw("inventory")
-        assert list(lines) is not None  # it comes to its end
+        filled.publish(filled.read(filled.stream(filled.location, "users"), [{"clientUserId": "bob"}], version="v2"))
+        assert "bob" not in str(list(lines))  # and it comes to its end
 
 
-def test_a_feed_that_becomes_another_is_noticed(serve, filled):
+def test_a_stream_outlives_its_database(serve, filled, services, monkeypatch):
+    """While the database is away a stream says nothing new, and goes on when it is back."""
+    monkeypatch.setattr(changes, "_AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(changes, "_BEAT_SECONDS", 0.2)
+    extent, errors = services.store.feed.extent, [DatabaseAway()] * 3
+    door = serve()
+    with requests.get(f"{door.origin}/api/v1/changes/events", stream=True, timeout=60) as answer:
+        lines = answer.iter_lines(decode_unicode=True)
+        assert any("anna" in line for line in lines)
+        monkeypatch.setattr(services.store.feed, "extent", lambda: _raise(errors.pop()) if errors else extent())
+        filled.publish(filled.read(filled.stream(filled.location, "users"), [{"clientUserId": "bob"}], version="v2"))
+        assert any("bob" in line for line in lines)
+    assert errors == []
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+def test_a_feed_that_becomes_another_is_noticed(serve, filled, somebody_waits):
     """A reader who waits while the database is restored is told to begin anew, and is given nothing of the new feed."""
     door = serve()
     after = door.api("changes/position").json()["bookmark"]
     found: list[requests.Response] = []
     asking = threading.Thread(
         target=lambda: found.append(
-            requests.get(f"{door.origin}/api/v1/changes", {"after": after, "wait": 20}, timeout=40)
+            requests.get(f"{door.origin}/api/v1/changes", {"after": after, "wait": 60}, timeout=90)
         )
     )
     asking.start()
+    assert somebody_waits.wait(30)
     filled.feed.begin_another()
     filled.publish(filled.read(filled.stream(filled.location, "users"), [{"clientUserId": "bob"}], version="v2"))
-    asking.join(30)
+    asking.join(60)
     assert found[0].status_code == 410
 
 
@@ -298,6 +336,8 @@ def test_a_feed_that_becomes_another_is_noticed(serve, filled):
         "crawls/9999999999999999999",
         "crawls?after=WyJhYmMiXQ",
         "crawls?after=W251bGxd",
+        "crawls?after=W3RydWVd",
+        "reports/locations_health?after=WzAsMCxbIjAwMDEtMDEtMDFUMDA6MDA6MDArMTQ6MDAiXSwieCIsIngiXQ",
         "records/assets?after=WzFlMzBd",
         "reports/licences?where=total=abc",
         "records/assets?q=%00",

@@ -6,7 +6,7 @@ import pytest
 
 from entrypoints.web import background as module
 from entrypoints.web.background import BackgroundBuild
-from storage.errors import DatabaseAway
+from storage.errors import DatabaseAway, WrongDatabase
 
 
 def test_what_is_there_is_there_at_once():
@@ -55,6 +55,24 @@ def test_it_stops(monkeypatch):
     build.stop()
     build._thread.join(10)
     assert (build.built, build._thread.is_alive()) == (None, False)
+
+
+def test_what_a_person_mends_meanwhile(monkeypatch, caplog):
+    """What is wrong once the database answers is logged once, and tried again until somebody has mended it."""
+    monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.001)
+    answers = iter([DatabaseAway("(refused)"), *[WrongDatabase("Its encoding is LATIN1.")] * 3])
+
+    def once() -> str:
+        error = next(answers, None)
+        if error is not None:
+            raise error
+        return "built"
+
+    build = BackgroundBuild(once)
+    build.start()
+    build._thread.join(10)
+    assert build.built == "built"
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING"]
 
 
 def test_a_bug_is_no_wait():

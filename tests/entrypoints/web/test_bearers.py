@@ -86,23 +86,39 @@ def test_a_new_secret_is_found(check, secrets):
     assert not check.knows("9")
 
 
-def test_many_at_once_share_a_read(secrets: Secrets, clock: VirtualClock):
-    """A request that has waited while another read the secrets makes no read of its own."""
-    waiting = threading.Event()
+class WatchedClock(VirtualClock):
+    """A clock that knows how many other threads have asked it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Semaphore(0)
+
+    def monotonic(self) -> float:
+        """Return the virtual seconds that have passed."""
+        if threading.current_thread() is not threading.main_thread():
+            self.asked.release()
+        return super().monotonic()
+
+
+def test_many_at_once_share_a_read(secrets: Secrets):
+    """Of those who come while the secrets are read, one reads them once more, and all others go by that."""
+    clock = WatchedClock()
 
     def read() -> dict[str, list[str]]:
-        if not waiting.is_set():
-            other.start()
-            waiting.set()
+        if not secrets.reads:
+            for one in others:
+                one.start()
+            assert all(clock.asked.acquire(timeout=30) for _ in others)
         clock.sleep(1.0)
         return secrets()
 
     check = BearerCheck(read, [], clock)
-    other = threading.Thread(target=check.refresh)
+    others = [threading.Thread(target=check.refresh) for _ in range(5)]
     clock.sleep(1.0)
     check.refresh()
-    other.join()
-    assert secrets.reads <= 2
+    for one in others:
+        one.join()
+    assert secrets.reads == 2
     clock.sleep(FRESH_SECONDS)
     assert check.is_stale("one")
 

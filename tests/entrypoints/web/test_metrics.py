@@ -13,6 +13,7 @@ from storage.closings import Closings, Shut
 from storage.states import LocationState
 from tasks.services import Services, build
 from tests.support.filled_store import FilledStore
+from tests.support.proxy import proxied
 from tests.support.servers import open_gates
 
 
@@ -63,6 +64,20 @@ def test_a_broker_that_is_away(services):
     """Without queues the broker is down, and the rest is not."""
     up = values(scrape(services, {}), "pageturner_up")
     assert (up['{part="broker"}'], up['{part="database"}']) == (0.0, 1.0)
+
+
+@pytest.mark.usefixtures("services")
+def test_a_database_that_is_away(copied_database, monkeypatch):
+    """Redis is up all the same, and so are its counters."""
+    with proxied(copied_database) as (proxy, url):
+        monkeypatch.setenv("PAGETURNER_DATABASE_URL", url)
+        made = build(read_settings())
+        proxy.refuse()
+        lines = scrape(made)
+        made.store.database.close()
+    up = values(lines, "pageturner_up")
+    assert (up['{part="redis"}'], up['{part="database"}']) == (1.0, 0.0)
+    assert values(lines, "pageturner_torn_total")
 
 
 def test_counters_are_added_up(services):
