@@ -214,7 +214,7 @@ def test_pages_lead_to_flower(serve, services):
 
 
 def test_what_is_empty_is_shown(serve):
-    """An app of which nothing is left is shown and counted; one of which some are left, and nobody takes any, is not."""
+    """An app of which nothing is left is shown and counted; one that nobody takes any of is not."""
     shown = serve().get("/overview.json").json()
     assert [one["adam_id"] for one in shown["running_out"]] == ["409203825"]
     assert shown["running_out_count"] == 1
