@@ -26,9 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _PATIENCE_SECONDS = 300.0
 
-#: The pause between two looks at the engine, whose programs would else take a processor for themselves.
-_LOOK_SECONDS = 0.5
-
 #: Probes of health have time limits: where all tests run beside, containers come before them.
 _CPU_SHARES = 8192
 
@@ -207,5 +204,4 @@ def _await(is_so: Callable[[], bool], complaint: Callable[[], str]) -> None:
     until = time.monotonic() + _PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < until, complaint()
-        time.sleep(_LOOK_SECONDS)
         time.sleep(0.5)
