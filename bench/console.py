@@ -226,8 +226,10 @@ def memory(minutes: float) -> None:
         until = time.monotonic() + minutes * 60
         while time.monotonic() < until:
             sync(env)
-            held = psutil.Process(child.pid).memory_info().rss / 1e6
-            print(f"{until - time.monotonic():6.0f} s left  {held:6.1f} MB", flush=True)
+            process = psutil.Process(child.pid)
+            held = process.memory_info().rss / 1e6
+            connections = [one for one in process.net_connections("tcp4") if one.status == psutil.CONN_ESTABLISHED]
+            print(f"{until - time.monotonic():6.0f} s left  {held:6.1f} MB  {len(connections)} connections", flush=True)
 
 
 def main() -> None:
