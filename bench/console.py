@@ -6,7 +6,8 @@ shown with the ratio to one look through the largest table.
 `viewers`: a full sync of 353 pages alone, and with 50 viewers of its live page and of the overview, in turn, five times
 each. The viewers are one process beside; what a browser draws is not counted. The ratio is of the medians.
 
-`memory`: viewers come and go for some minutes, and what the console holds is looked at every ten seconds.
+`memory`: viewers watch for some minutes beside one sync after the other, half of them each crawl anew, and what the
+console holds is looked at after each. It ends with an error when viewers are gone.
 
 usage: python bench/console.py pages | viewers [LATENCY_MS] | memory [MINUTES]
 """
@@ -156,14 +157,14 @@ def sync(env: dict[str, str]) -> float:
     return float(reading) + float(tail)
 
 
-#: Half of them watch the overview all the time. The others watch a crawl as soon as it has begun, until it is over.
+#: Half of them watch the overview all the time. The others watch each crawl as soon as it has begun, until it is over.
 _WATCH = """
 import asyncio, json, sys, urllib.request
 
 origin, count = sys.argv[1], int(sys.argv[2])
 host, port = origin.removeprefix("http://").split(":")
-begun = asyncio.Event()
-crawl = None
+begun = asyncio.Condition()
+crawl = 0
 
 async def follow(path):
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -174,21 +175,28 @@ async def follow(path):
             break
     writer.close()
 
+def newest():
+    with urllib.request.urlopen(f"{origin}/crawls.json?resource=assignments") as answer:
+        rows = json.load(answer)["rows"]
+    return rows[0]["id"] if rows and rows[0]["ended_at"] is None else 0
+
 async def find():
     global crawl
     while True:
-        with urllib.request.urlopen(f"{origin}/crawls.json?resource=assignments") as answer:
-            rows = json.load(answer)["rows"]
-        if rows and rows[0]["ended_at"] is None:
-            crawl = rows[0]["id"]
-            begun.set()
-            return
+        found = await asyncio.to_thread(newest)
+        if found > crawl:
+            async with begun:
+                crawl = found
+                begun.notify_all()
         await asyncio.sleep(0.3)
 
 async def watch(number):
-    if number % 2:
-        await begun.wait()
-        await follow(f"/crawls/{crawl}.live")
+    seen = 0
+    while number % 2:
+        async with begun:
+            await begun.wait_for(lambda: crawl > seen)
+            seen = crawl
+        await follow(f"/crawls/{seen}.live")
     await follow("/overview.live")
 
 async def main():
@@ -224,12 +232,17 @@ def memory(minutes: float) -> None:
         watching(origin, VIEWERS),
     ):
         until = time.monotonic() + minutes * 60
-        while time.monotonic() < until:
+        held: list[tuple[float, float]] = []
+        while (left := until - time.monotonic()) > 0:
             sync(env)
             process = psutil.Process(child.pid)
-            held = process.memory_info().rss / 1e6
+            held.append((left, process.memory_info().rss / 1e6))
             connections = [one for one in process.net_connections("tcp4") if one.status == psutil.CONN_ESTABLISHED]
-            print(f"{until - time.monotonic():6.0f} s left  {held:6.1f} MB  {len(connections)} connections", flush=True)
+            print(f"{left:6.0f} s left  {held[-1][1]:6.1f} MB  {len(connections)} connections", flush=True)
+            if len(connections) < VIEWERS // 2:
+                raise SystemExit(f"viewers are gone: {len(connections)} connections of at least {VIEWERS // 2}")
+        halfway = next(size for left, size in held if left <= minutes * 30)
+        print(f"halfway {halfway:.1f} MB, at the end {held[-1][1]:.1f} MB")
 
 
 def main() -> None:

@@ -12,11 +12,21 @@ from contextlib import contextmanager
 #: So many more objects than were freed are garbage enough for a command to collect: some megabytes.
 _OBJECTS = 100_000
 
+#: How much garbage Python itself finds enough.
+_USUAL = gc.get_threshold()
+
 
 def collect_rarely() -> None:
     """Collect little while a command runs, and nothing when it ends: the operating system takes all of it."""
     gc.set_threshold(_OBJECTS)
     atexit.register(gc.freeze)
+
+
+def collect_usually() -> None:
+    """Collect as Python does, from here on: what a command that serves has by now lasts as long as it does."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_USUAL)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from redis import Redis
@@ -153,12 +154,16 @@ def make_redis(settings: Settings, seconds: float = _REDIS_SECONDS) -> Redis:
 
 def read_board(settings: Settings) -> dict[str, str]:
     """Return what is away for workers, by the server's name, if Redis answers at once."""
-    seconds = _LOOK_SECONDS
-    with Redis.from_url(settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None) as redis:
-        try:
-            return OutageBoard(redis).read()
-        except RedisError as error:
-            return {"Redis": explain(error)}
+    try:
+        return OutageBoard(_impatient_redis(settings.redis)).read()
+    except RedisError as error:
+        return {"Redis": explain(error)}
+
+
+@cache
+def _impatient_redis(url: str) -> Redis:
+    """Connect to a Redis that must answer soon, once a process: a screen that is watched reads the board on and on."""
+    return Redis.from_url(url, socket_timeout=_LOOK_SECONDS, socket_connect_timeout=_LOOK_SECONDS, retry=None)
 
 
 def secret_keys(settings: Settings) -> list[str]:

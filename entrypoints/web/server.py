@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from settings import Settings, read_settings
+from tasks.garbage import collect_usually
 
 from ..exits import Exit, Failure
 
@@ -78,6 +79,7 @@ def serve(
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
+    collect_usually()
     Server(config).run(sockets=[listener])
 
 

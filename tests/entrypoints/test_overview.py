@@ -1,6 +1,7 @@
 """The overview of an installation: one judgement of everything, with advice, for every surface."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from storage.sealer import Sealer
 from storage.states import Cause, LocationState, Trouble
 from tasks.services import build, secret_keys
 from tests.support.filled_store import FilledStore
+from tests.support.servers import StoppableRedis
 
 _RESOURCES = 9
 
@@ -98,3 +100,32 @@ def test_no_worker_reports_no_outage(home):
     """In an embedded home without a worker nobody can report an outage, and no server is asked."""
     assert read_outages(read_settings()) == {}
     assert not (home / "valkey.sock").exists()
+
+
+def test_the_board_is_read_over_one_connection(home, monkeypatch):
+    """Whoever watches reads the board again and again: over one connection, and over a new one once Redis was away."""
+    folder = home / "redis"
+    folder.mkdir()
+    server = StoppableRedis(folder)
+    server.start()
+    try:
+        monkeypatch.setenv("PAGETURNER_REDIS_URL", server.url)
+        monkeypatch.setenv("PAGETURNER_DATABASE_URL", f"sqlite:///{home}/mirror.db")
+        settings = read_settings()
+        assert read_outages(settings) == {}
+        before = connections_of(server)
+        assert [read_outages(settings) for _ in range(5)] == [{}] * 5
+        assert connections_of(server) == before + 1  # the one that counts them
+        server.kill()
+        assert list(read_outages(settings)) == ["Redis"]
+        server.start()
+        assert read_outages(settings) == {}
+    finally:
+        server.stop()
+
+
+def connections_of(server: StoppableRedis) -> int:
+    """Count the connections that a server was ever asked for."""
+    with server.client() as client:
+        stats: Any = client.info("stats")
+        return int(stats["total_connections_received"])

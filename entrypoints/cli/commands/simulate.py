@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.catalogue import CATALOGUE, Size
+from tasks.garbage import collect_usually
 
 from ...terminal import say, write
 from ...web.server import listen
@@ -87,6 +88,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     _turn(switches, switch or [])
     world = make_world(locations, size, seed, switches)
     announce = _announcement(world, tokens, is_live=live)
+    collect_usually()
     serve(world, listen(host, port), announce, DailyLife(world, every, seed) if live else None)
 
 
