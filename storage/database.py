@@ -56,9 +56,6 @@ class Database:
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.engine = _make_engine(url)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
-        self._single = self.engine
-        if self.is_postgresql:  # SQLite's driver begins no transaction by itself: each statement is one anyway
-            self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._watch = Deadlines()
         if self.is_postgresql:
             limit_openings(self.engine, self._watch)
@@ -71,26 +68,17 @@ class Database:
     @contextmanager
     def once(self) -> Iterator[sa.Connection]:
         """Yield a connection for one statement, which is a transaction by itself: a third of the round trips."""
-        with _translating(), self._single.connect() as connection, self._over(_driver(connection), DEADLINE_SECONDS):
+        with _translating(), self.engine.connect() as connection, self._over(_driver(connection), DEADLINE_SECONDS):
             yield connection
 
     def fetch(self, statement: Prepared, parameters: Mapping[str, Any]) -> list[Row]:
         """Execute a prepared statement, which is a transaction by itself, and return its rows."""
         with _translating(), closing(self.engine.raw_connection()) as pooled:
             driver: Any = pooled.driver_connection
-            if not self.is_postgresql:  # its driver begins no transaction by itself
+            if not self.is_postgresql:
                 return statement.fetch(driver, self.engine.dialect, parameters)
-            try:
-                driver.autocommit = True
-                with self._over(driver, DEADLINE_SECONDS):
-                    rows = statement.fetch(driver, self.engine.dialect, parameters)
-                driver.autocommit = False
-            except BaseException:  # nobody may use the connection as it is now
-                pooled.invalidate()
-                if driver.closed:  # the server ended it, and most likely all others as well
-                    self.engine.dispose()
-                raise
-            return rows
+            with self._dropping(pooled), self._over(driver, DEADLINE_SECONDS):
+                return statement.fetch(driver, self.engine.dialect, parameters)
 
     @contextmanager
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
@@ -136,11 +124,26 @@ class Database:
 
     @contextmanager
     def _transaction(self, on_sqlite: str, seconds: float) -> Iterator[sa.Connection]:
-        """Yield a connection in a transaction; PostgreSQL's driver begins it by itself, with the first statement."""
+        """Yield a connection in a transaction; neither driver begins one by itself."""
         with self.engine.connect() as connection, self._over(_driver(connection), seconds), connection.begin():
-            if not self.is_postgresql:
+            if self.is_postgresql:
+                with self._dropping(connection.connection):
+                    _driver(connection).execute("BEGIN")
+            else:
                 _driver(connection).execute(on_sqlite)
             yield connection
+
+    @contextmanager
+    def _dropping(self, pooled: sa.PoolProxiedConnection) -> Iterator[None]:
+        """Drop a connection whose driver, used by itself, raises an error: nobody may use it as it is then."""
+        driver: Any = pooled.driver_connection
+        try:
+            yield
+        except BaseException:
+            pooled.invalidate()
+            if driver.closed:  # the server ended it, and most likely all others as well
+                self.engine.dispose()
+            raise
 
     @contextmanager
     def _over(self, driver: Any, seconds: float) -> Iterator[None]:

@@ -65,10 +65,9 @@ def limit_openings(engine: sa.Engine, clock: Deadlines) -> None:
 
 def prepare_session(driver: Any, _: Any) -> None:
     """Set the session's settings on a new connection, in one statement."""
-    driver.autocommit = True
+    driver.autocommit = True  # the driver must not begin transactions by itself: `read` and `write` do
     settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
     driver.execute(f"SELECT {settings}")
-    driver.autocommit = False
 
 
 def allow(connection: sa.Connection, seconds: float) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -152,3 +153,18 @@ def test_a_server_that_is_away():
     """A PostgreSQL that does not answer is away, which may pass."""
     with pytest.raises(DatabaseAway):
         open_database("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
+
+
+def test_one_transaction_finds_out_that_connections_were_cut(copied_database):
+    """After the server ended all connections of a pool, one transaction fails, and the next has a connection."""
+    database = Database(copied_database)
+    with database.read(), database.read(), database.write():
+        pass
+    with psycopg.connect(copied_database, autocommit=True) as other:
+        mine = "datname = current_database() AND pid <> pg_backend_pid()"
+        other.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
+    with pytest.raises(DatabaseAway), database.write():
+        pass
+    with database.write() as connection:
+        assert connection.scalar(sa.text("SELECT 1")) == 1
+    database.close()
