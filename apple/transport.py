@@ -63,9 +63,24 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
+    """An adapter for requests to one address after the other: it looks for their pool of connections once."""
+
+    #: What the last request was sent to and with, and the pool for it. There is one pool at a time.
+    _pool: tuple[Any, Any] = (None, None)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> HTTPConnectionPool:
+        """Return the pool for a request; the last one if that was for the same address, proxies and certificates."""
+        asked = ((request.url or "").partition("?")[0], verify, cert, proxies)
+        if self._pool[0] != asked:
+            self._pool = asked, super().get_connection_with_tls_context(request, verify, proxies, cert)
+        pool: HTTPConnectionPool = self._pool[1]
+        return pool
 
 
 class SessionSource(Protocol):
