@@ -12,6 +12,7 @@ from settings import celery_url, read_settings
 
 from . import broker as _broker  # noqa: F401 - it takes the place of kombu's
 from .configuration import settings
+from .results import Results
 from .schedule import schedule
 
 _environment = read_settings()
@@ -48,5 +49,6 @@ class _Application(Celery):
 
 
 app = _Application("pageturner", broker=_environment.broker, backend=celery_url(_environment.redis))
+app.loader.override_backends = dict.fromkeys(("redis", "rediss"), f"{Results.__module__}:{Results.__name__}")
 app.conf.update(settings, beat_schedule=schedule)
 app.set_default()

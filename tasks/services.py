@@ -21,6 +21,7 @@ from orchestration.decisions.timetable import Intervals
 from orchestration.gate import Gate
 from orchestration.gate.board import OutageBoard
 from orchestration.gate.redis_memory import RedisMemory
+from orchestration.gate.script_redis import ScriptRedis
 from orchestration.gate.server import RedisServer
 from orchestration.metrics import MetricsStore
 from orchestration.queue import TaskQueue
@@ -147,7 +148,7 @@ def build(settings: Settings) -> Services:
 
 def make_redis(settings: Settings, seconds: float = _REDIS_SECONDS) -> Redis:
     """Connect to the Redis of the gate; an answer is waited for so long."""
-    return Redis.from_url(
+    return ScriptRedis.from_url(
         settings.redis, socket_timeout=seconds, socket_connect_timeout=seconds, health_check_interval=30
     )
 

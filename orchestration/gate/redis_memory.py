@@ -1,6 +1,7 @@
 """The memory of gates in Redis: each step is a script in Lua, from the folder beside this file."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -149,11 +150,20 @@ class RedisMemory:
         keys, values = self._of(uid, arguments)
         return self._scripts[name](keys=keys, args=values, client=client)
 
-    def _of(self, uid: str, arguments: Sequence[Any]) -> tuple[list[str], list[Any]]:
+    def _of(self, uid: str, arguments: Sequence[Any]) -> tuple[Sequence[str], list[Any]]:
         """Return the keys and the arguments of a script."""
-        keys = [*(key_of(uid, part) for part in _PARTS), EPOCH_KEY]
         limits = (self.limits.in_flight, self.limits.head_start, self.limits.lease, self.limits.patience)
-        return keys, [*limits, int(self._is_broker), *arguments]
+        return _keys_of(uid), [*limits, int(self._is_broker), *arguments]
+
+
+#: So many locations have their keys at hand.
+_KEYS_KEPT = 1024
+
+
+@lru_cache(_KEYS_KEPT)
+def _keys_of(uid: str) -> Sequence[str]:
+    """Return the keys of every script, in the order of `common.lua`."""
+    return (*(key_of(uid, part) for part in _PARTS), EPOCH_KEY)
 
 
 def key_of(uid: str, part: str) -> str:
