@@ -4,14 +4,18 @@
 else (`peers/bare.py`); by the same with two statements a page; and by ours, with nothing changed. A first load of
 peers is beside them. Each is run in turn, three times; what is printed are medians.
 
+`many`: a thousand locations of 1 to 5 pages are read by ours, with nothing changed, and by the bare program.
+
 `publish`: a first load, and beside it the two things that PostgreSQL has to do for it, with rows that are made already:
 to take them into an empty table with the same key, and to write the feed with its two indexes.
 
-usage: python bench/floor.py reading [LATENCY_MS ...] | publish [RECORDS ...]
+usage: python bench/floor.py reading [LATENCY_MS ...] | many [LOCATIONS] | publish [RECORDS ...]
 """
 
 import contextlib
+import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -29,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from beside import PEERS, apart, install, theirs
 from crawl import LAST, PAGES, SIZE, ideal_of, installation
+from many import THREADS, running
 from meters import cpu_of, server_cpu, spun
 from publish import Organisation, crawl
 from reading import read_alone
@@ -41,8 +46,9 @@ from tests.support.servers import make_database, postgresql_server, redis_server
 
 ROUNDS = 3
 
-#: The threads of the bare program's workers: five requests at a time, by two processes.
-_THREADS = (3, 2)
+#: The threads of the bare program's workers, which are two: five requests of one list at a time, or as many as ours.
+_OF_ONE_LIST = (3, 2)
+_OF_MANY = (THREADS, THREADS)
 
 _PEERS = Path(__file__).resolve().parent / "peers"
 
@@ -116,40 +122,82 @@ def ours(env: dict[str, str], workers: list["subprocess.Popen[bytes]"]) -> Cost:
 
 def bare(apple: Apple, database: str = "") -> Cost:
     """Read the list with the program of `peers/bare.py`, whose workers run already."""
-    if database:
-        with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute("CREATE TABLE books (page bigint PRIMARY KEY, size bigint)")
-    with redis_server() as redis, bare_workers(apple, redis, database) as workers, Redis.from_url(redis) as client:
-        app = Celery("bare", broker=redis, set_as_current=False)
-        busy, servers, begun = cpu_of(workers), server_cpu(), time.time()
-        app.send_task("bare.seed")
-        while (done := client.get("done")) is None:
+    with redis_server() as redis, bare_workers(apple.origin, [apple.token], redis, database, _OF_ONE_LIST) as workers:
+        return visited(workers, redis, 1, is_booked=bool(database))
+
+
+def visited(workers: list["subprocess.Popen[bytes]"], redis: str, lists: int, *, is_booked: bool) -> Cost:
+    """Have the bare program read so many lists, and return what that took."""
+    app = Celery("bare", broker=redis, set_as_current=False)
+    busy, servers, begun = cpu_of(workers), server_cpu(), time.time()
+    for place in range(lists):
+        app.send_task("bare.seed", (place,))
+    app.close()
+    with Redis.from_url(redis) as client:
+        while int(client.llen("done")) < lists:
             time.sleep(0.01)
-        app.close()
-        busy, servers = cpu_of(workers) - busy, server_cpu() - servers
-    return Cost(cpu=busy, server=servers if database else 0.0, seconds=float(done) - begun)
+        ended = max(float(one) for one in client.lrange("done", 0, -1))
+    busy, servers = cpu_of(workers) - busy, server_cpu() - servers
+    return Cost(cpu=busy, server=servers if is_booked else 0.0, seconds=ended - begun)
 
 
 @contextlib.contextmanager
-def bare_workers(apple: Apple, redis: str, database: str) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Run its workers for the length of the block."""
-    given = {"ORIGIN": apple.origin, "TOKEN": apple.token, "REDIS": redis, "DATABASE": database, "PAGES": str(PAGES)}
+def bare_workers(
+    origin: str, tokens: list[str], redis: str, database: str, threads: tuple[int, ...]
+) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Run its workers for the length of the block, with books to keep if there is a database."""
+    if database:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("CREATE TABLE books (place bigint, page bigint, size bigint, PRIMARY KEY (place, page))")
+    given = {"ORIGIN": origin, "TOKENS": json.dumps(tokens), "REDIS": redis, "DATABASE": database}
     env = {**os.environ, **{f"BARE_{name}": value for name, value in given.items()}}
     command = [sys.executable, "-m", "celery", "--quiet", "-A", "bare", "worker", "--pool", "threads"]
     alone = ["--without-gossip", "--without-mingle", "--loglevel", "ERROR"]
+    names = [f"bare-{number}" for number in range(len(threads))]
     children: list[subprocess.Popen[bytes]] = []
     try:
-        for threads in _THREADS:
-            own = ["--concurrency", str(threads), "--hostname", f"bare-{threads}@%h"]
+        for name, own in zip(names, threads, strict=True):
+            pool = ["--concurrency", str(own), "--hostname", f"{name}@%h"]
             child = subprocess.Popen(
-                [*command, *alone, *own], cwd=_PEERS, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                [*command, *alone, *pool], cwd=_PEERS, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             children.append(child)
-        await_workers({"PAGETURNER_REDIS_URL": redis}, [f"bare-{threads}" for threads in _THREADS])
+        await_workers({"PAGETURNER_REDIS_URL": redis}, names)
         yield children
     finally:
         for child in children:
             processes.stop(child)
+
+
+def many(count: int) -> None:
+    with running(count) as bench:
+        uids, dice = list(bench.tokens), random.Random(2)
+        for uid in uids:
+            bench.grow(uid, dice.randint(1, 5))
+        bench.keep(uids)
+        bench.await_in_step(uids)
+        last, before, begun = bench.last_crawl(), bench.cpu(), time.monotonic()
+        bench.read_again()
+        bench.await_in_step(uids, last)
+        wall, after = time.monotonic() - begun, bench.cpu()
+        pages = bench.pages_since(last)
+        spent = {name: after[name] - before[name] for name in after}
+        tell("Pageturner, unchanged", pages, count, Cost(cpu=spent["workers"], server=spent["database"], seconds=wall))
+        for worker in bench.workers:
+            processes.stop(worker)
+        apple, tokens = bench.cluster.apple, list(bench.tokens.values())
+        with postgresql_server(is_durable=True) as server, redis_server() as redis:
+            database = make_database(server, "bare")
+            with bare_workers(apple.origin, tokens, redis, database, _OF_MANY) as workers:
+                tell(_STATEMENTS, pages, count, visited(workers, redis, count, is_booked=True))
+
+
+def tell(label: str, pages: int, count: int, cost: Cost) -> None:
+    """Print what many lists took."""
+    assert cost.seconds is not None
+    speed = f"{pages} pages, {pages / cost.seconds:.0f} pages/s"
+    of_each = f"{cost.cpu / count * 1000:.1f} ms + PostgreSQL {cost.server / count * 1000:.1f} ms"
+    print(f"{label:32} {speed}   CPU a location: {of_each}", flush=True)
 
 
 def publish(size: int) -> None:
@@ -192,8 +240,10 @@ def load(url: str) -> tuple[float, float]:
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:] or ["reading"]
-    for number in rest or (["20", "50", "200"] if what == "reading" else ["193797"]):
+    for number in rest or {"reading": ["20", "50", "200"], "many": ["1000"], "publish": ["193797"]}[what]:
         if what == "reading":
             reading(float(number) / 1000)
+        elif what == "many":
+            many(int(number))
         else:
             publish(int(number))

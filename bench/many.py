@@ -79,6 +79,18 @@ class Bench:
         with psycopg.connect(self.cluster.env["PAGETURNER_DATABASE_URL"]) as connection:
             return connection.execute(query, values).fetchall()
 
+    def last_crawl(self) -> int:
+        """Return the number of the newest crawl."""
+        return int(self.ask("SELECT coalesce(max(id), 0) FROM crawls")[0][0])
+
+    def pages_since(self, last: int) -> int:
+        """Count the pages that were read by crawls after a number."""
+        return int(self.ask("SELECT count(*) FROM pages WHERE crawl_id > %s", last)[0][0])
+
+    def read_again(self) -> None:
+        """Have every list read in full."""
+        self.ask("UPDATE streams SET due_at = now(), full_wanted = 'asked for', full_after = NULL RETURNING id")
+
     def await_in_step(self, uids: list[str], after: int = 0) -> dict[str, tuple[float, float]]:
         """Wait until locations are in step by crawls after a number; tells since when they were wanted, and begun."""
         until = time.monotonic() + PATIENCE_SECONDS
@@ -184,19 +196,17 @@ def thousand(count: int) -> None:
         print(f"{count} locations")
         for number in (1, 2, 3, 4):
             spent = bench.cpu()
-            last = bench.ask("SELECT coalesce(max(id), 0) FROM crawls")[0][0]
+            last = bench.last_crawl()
             begun = time.monotonic()
             if number == 1:
                 bench.keep(uids)
             elif number == 4:  # noqa: PLR2004 - the last
                 bench.ask("UPDATE streams SET due_at = now() RETURNING id")
             else:
-                bench.ask(
-                    "UPDATE streams SET due_at = now(), full_wanted = 'asked for', full_after = NULL RETURNING id"
-                )
+                bench.read_again()
             bench.await_in_step(uids, last)
             wall = time.monotonic() - begun
-            pages = bench.ask("SELECT count(*) FROM pages WHERE crawl_id > %s", last)[0][0]
+            pages = bench.pages_since(last)
             memory = "  ".join(f"{name} {size:.0f} MB" for name, size in bench.memory().items())
             speed = f"{pages} pages, {pages / wall:.0f} pages/s, {count / wall:.0f} locations/s"
             of_each = "  ".join(

@@ -1,10 +1,11 @@
-"""A chord of pages and nothing else: a Celery program in fifty lines, which `floor.py` runs beside ours.
+"""A chord of pages and nothing else: a Celery program in sixty lines, which `floor.py` runs beside ours.
 
-It asks for the first page, and for the others in a chord, one page a task. What it reads it forgets; told to keep
-books, it looks each page up in PostgreSQL before it asks for it, and notes it there afterwards: two statements, as ours
-has. There is no gate: the threads of its workers are as many as requests may be in flight.
+Of each list it asks for the first page, and for the others in a chord, one page a task. What it reads it forgets; told
+to keep books, it looks each page up in PostgreSQL before it asks for it, and notes it there afterwards: two statements,
+as ours has. There is no gate: the threads of its workers are as many as requests may be in flight.
 """
 
+import json
 import os
 import threading
 import time
@@ -13,8 +14,8 @@ import psycopg
 import requests
 from celery import Celery, chord
 
-NAMES = ("ORIGIN", "TOKEN", "REDIS", "DATABASE", "PAGES")
-ORIGIN, TOKEN, REDIS, DATABASE, PAGES = (os.environ[f"BARE_{name}"] for name in NAMES)
+ORIGIN, REDIS, DATABASE = (os.environ[f"BARE_{name}"] for name in ("ORIGIN", "REDIS", "DATABASE"))
+TOKENS = json.loads(os.environ["BARE_TOKENS"])
 
 app = Celery("bare", broker=REDIS, backend=REDIS)
 app.conf.update(
@@ -25,34 +26,38 @@ _local = threading.local()
 
 
 @app.task
-def seed() -> None:
-    """Ask for the first page, and send for the others."""
-    read(0)
-    chord([page.si(index) for index in range(1, int(PAGES))], done.si()).apply_async()
+def seed(place: int) -> None:
+    """Ask for the first page of a list, and send for the others."""
+    total = json.loads(read(place, 0))["totalPages"]
+    if total > 1:
+        chord([page.si(place, index) for index in range(1, total)], done.si()).apply_async()
+    else:
+        done.run()
 
 
 @app.task
-def page(index: int) -> None:
+def page(place: int, index: int) -> None:
     """Ask for a page."""
-    read(index)
+    read(place, index)
 
 
 @app.task
 def done() -> None:
-    """Note when the last page had been read."""
-    app.backend.client.set("done", time.time())
+    """Note when the last page of a list had been read."""
+    app.backend.client.rpush("done", time.time())
 
 
-def read(index: int) -> None:
-    if DATABASE and books().execute("SELECT size FROM books WHERE page = %s", (index,)).fetchall():
-        return
+def read(place: int, index: int) -> bytes:
+    if DATABASE:
+        books().execute("SELECT size FROM books WHERE place = %s AND page = %s", (place, index)).fetchall()
     if not hasattr(_local, "session"):
         _local.session = requests.Session()
-        _local.session.headers["Authorization"] = f"Bearer {TOKEN}"
-    answer = _local.session.get(f"{ORIGIN}/mdm/v2/assignments", params={"pageIndex": index}, timeout=60)
+    asked = {"headers": {"Authorization": f"Bearer {TOKENS[place]}"}, "params": {"pageIndex": index}}
+    answer = _local.session.get(f"{ORIGIN}/mdm/v2/assignments", timeout=60, **asked)
     answer.raise_for_status()
     if DATABASE:
-        books().execute("INSERT INTO books VALUES (%s, %s)", (index, len(answer.content)))
+        books().execute("INSERT INTO books VALUES (%s, %s, %s)", (place, index, len(answer.content)))
+    return answer.content
 
 
 def books() -> psycopg.Connection:

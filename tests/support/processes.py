@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from entrypoints.embedded import processes
 from settings import celery_url
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 
 #: How long the simulated Apple takes for an answer, where a test names nothing else.
 LATENCY_MS = 60

@@ -1,0 +1,40 @@
+"""A worker that profiles its threads by the CPU that each of them takes; `parts.py` runs it.
+
+usage: PROFILE_TO=FILE python bench/profiled.py -A tasks worker …
+"""
+
+import cProfile
+import os
+import pstats
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import celery.concurrency.thread
+from celery.__main__ import main
+from celery.signals import worker_shutting_down
+
+_run = celery.concurrency.thread.apply_target
+_own = threading.local()
+_profiles: list[cProfile.Profile] = []
+
+
+def _run_profiled(*args: Any, **options: Any) -> Any:
+    """Run a task, and count what it takes with the thread's other tasks."""
+    if not hasattr(_own, "profile"):
+        _own.profile = cProfile.Profile(time.thread_time)
+        _profiles.append(_own.profile)
+    return _own.profile.runcall(_run, *args, **options)
+
+
+def _write(**_: Any) -> None:
+    pstats.Stats(*_profiles).dump_stats(os.environ["PROFILE_TO"])
+
+
+worker_shutting_down.connect(_write)
+celery.concurrency.thread.apply_target = _run_profiled
+main()
