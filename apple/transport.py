@@ -82,6 +82,11 @@ class _Adapter(HTTPAdapter):
         pool: HTTPConnectionPool = self._pool[1]
         return pool
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool = (None, None)
+        super().close()
+
 
 class SessionSource(Protocol):
     """The source of a client's sessions."""

@@ -9,18 +9,21 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import requests
 from celery import Celery, chord
 
 ORIGIN, REDIS, DATABASE = (os.environ[f"BARE_{name}"] for name in ("ORIGIN", "REDIS", "DATABASE"))
-TOKENS = json.loads(os.environ["BARE_TOKENS"])
+TOKENS = json.loads(Path(os.environ["BARE_TOKENS"]).read_text())
 
 app = Celery("bare", broker=REDIS, backend=REDIS)
 app.conf.update(
     task_acks_late=True, worker_prefetch_multiplier=1, task_ignore_result=True, worker_send_task_events=False
 )
+
+_NOTE = "INSERT INTO books VALUES (%s, %s, %s) ON CONFLICT (place, page) DO UPDATE SET size = excluded.size"
 
 _local = threading.local()
 
@@ -28,6 +31,7 @@ _local = threading.local()
 @app.task
 def seed(place: int) -> None:
     """Ask for the first page of a list, and send for the others."""
+    app.backend.client.rpush("begun", time.time())
     total = json.loads(read(place, 0))["totalPages"]
     if total > 1:
         chord([page.si(place, index) for index in range(1, total)], done.si()).apply_async()
@@ -56,7 +60,7 @@ def read(place: int, index: int) -> bytes:
     answer = _local.session.get(f"{ORIGIN}/mdm/v2/assignments", timeout=60, **asked)
     answer.raise_for_status()
     if DATABASE:
-        books().execute("INSERT INTO books VALUES (%s, %s, %s)", (place, index, len(answer.content)))
+        books().execute(_NOTE, (place, index, len(answer.content)))
     return answer.content
 
 

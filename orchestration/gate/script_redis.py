@@ -6,11 +6,11 @@ whether it is still open, and telemetry, takes longer than the script. So each t
 
 import os
 import threading
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisGone
-from redis.exceptions import TimeoutError as RedisSilent
+from redis.exceptions import RedisError, ResponseError
 
 
 class _Line:
@@ -21,7 +21,8 @@ class _Line:
 
     def __del__(self) -> None:
         """Close it."""
-        self.connection.disconnect()
+        with suppress(Exception):  # the interpreter may be ending
+            self.connection.disconnect()
 
 
 class ScriptRedis(Redis):
@@ -32,18 +33,31 @@ class ScriptRedis(Redis):
         self._lines = threading.local()
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Execute a command; a script whose connection broke is tried again over the pool, as any command is."""
+        """Execute a command. A script is sent once: whether one ran whose answer is lost, nobody can tell."""
         if args[0] != "EVALSHA":
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         line = self._line()
         try:
             line.send_command(*args)
             return line.read_response()
-        except (RedisGone, RedisSilent):  # the connection is closed: the next script opens it
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except ResponseError:
+            raise
+        except BaseException:  # what comes yet would be taken for the answer to the next script
+            line.disconnect()
+            raise
 
     def _line(self) -> Any:
+        """Return this thread's connection, which is opened again if the server has closed it meanwhile."""
         line: _Line | None = getattr(self._lines, "line", None)
         if line is None or line.connection.pid != os.getpid():  # a connection of the process that forked this one
-            line = self._lines.line = _Line(self.connection_pool.make_connection())
-        return line.connection
+            pool = self.connection_pool
+            line = self._lines.line = _Line(pool.connection_class(**pool.connection_kwargs))
+        connection = line.connection
+        if connection.is_connected:
+            try:
+                is_open = not connection.can_read()
+            except RedisError:
+                is_open = False
+            if not is_open:
+                connection.disconnect()
+        return connection

@@ -4,12 +4,12 @@ import threading
 import time
 
 import pytest
-from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestration.gate import Gate, Message, NoPermit
 from orchestration.gate.memory import IN_FLIGHT_LIMIT
 from orchestration.gate.redis_memory import RedisMemory, key_of
+from orchestration.gate.script_redis import ScriptRedis
 from tests.support.proxy import proxied
 from tests.support.servers import open_gates
 from tests.support.site import await_true
@@ -91,7 +91,7 @@ def test_many_threads_never_a_sixth(gate):
 def test_an_answer_of_redis_that_was_lost(redis, redis_url):
     """A permit whose grant was lost, or that could not be given back, does not hold its message up."""
     open_gates(redis)
-    with proxied(redis_url) as (proxy, url), Redis.from_url(url) as client:
+    with proxied(redis_url) as (proxy, url), ScriptRedis.from_url(url) as client:
         gate = Gate(RedisMemory(client), longest_request=60.0)
         for number in range(2):
             gate.park("1", [Message(id=f"c.3.{number}", payload="{}")], 3)

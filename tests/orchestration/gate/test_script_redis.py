@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from orchestration.gate.script_redis import ScriptRedis
+from tests.support.proxy import proxied
 from tests.support.servers import StoppableRedis, redis_server
+from tests.support.site import await_true
 
 _COUNT = "return redis.call('INCR', KEYS[1])"
 
@@ -39,24 +41,25 @@ def test_a_thread_keeps_its_connection():
 
 
 def test_a_connection_ends_with_its_thread():
-    """A thread that is over leaves no connection, before any garbage is collected."""
-    with redis_server() as url, ScriptRedis.from_url(url) as client:
+    """Threads that are over leave no connections, before any garbage is collected, and use up no number of them."""
+    with redis_server() as url, ScriptRedis.from_url(url, max_connections=3) as client:
         script = client.register_script("return 1")
         script()
-        before = connected(client)
+        before, there = opened(client), connected(client)
         gc.disable()
         try:
-            thread = threading.Thread(target=script)
-            thread.start()
-            thread.join()
-            while connected(client) > before:  # the server notices a closed socket in its own time
-                pass
+            for _ in range(10):
+                thread = threading.Thread(target=script)
+                thread.start()
+                thread.join()
         finally:
             gc.enable()
+        assert opened(client) == before + 10
+        await_true(lambda: connected(client) == there, "the connections of the threads end")
 
 
 def test_a_server_that_was_restarted(server):
-    """A script after the server was restarted runs, once: its connection was gone, and so was the script."""
+    """A script after the server was restarted runs: its connection was gone, and so was the script."""
     with ScriptRedis.from_url(server.url) as client:
         script = client.register_script(_COUNT)
         assert script(keys=["count"]) == 1
@@ -73,8 +76,20 @@ def test_an_error_of_a_script(server):
         assert client.register_script(_COUNT)(keys=["count"]) == 1
 
 
-def test_a_script_that_is_broken_off(server):
-    """A script whose answer was not awaited leaves nothing for the next: its connection is closed."""
+def test_an_answer_that_was_lost(server):
+    """A script whose answer is lost is not sent again: it has run."""
+    with proxied(server.url) as (proxy, url), ScriptRedis.from_url(url) as client:
+        script = client.register_script(_COUNT)
+        script(keys=["count"])
+        proxy.lose_next()
+        with pytest.raises(RedisError):
+            script(keys=["count"])
+        assert script(keys=["count"]) == 3
+
+
+@pytest.mark.parametrize("place", ["send_command", "read_response"])
+def test_a_script_that_is_broken_off(server, place):
+    """A script that is interrupted leaves no answer for the next."""
 
     class Broken(BaseException):
         pass
@@ -82,14 +97,16 @@ def test_a_script_that_is_broken_off(server):
     with ScriptRedis.from_url(server.url) as client:
         script = client.register_script(_COUNT)
         script(keys=["count"])
-        parser: Any = client._lines.line.connection._parser
-        read = parser.read_response
+        connection: Any = client._lines.line.connection
+        act = getattr(connection, place)
 
-        def break_off(*_: Any, **__: Any) -> None:
-            parser.read_response = read
+        def break_off(*args: Any) -> None:
+            setattr(connection, place, act)
+            if place == "send_command":
+                act(*args)
             raise Broken
 
-        parser.read_response = break_off
+        setattr(connection, place, break_off)
         with pytest.raises(Broken):
             script(keys=["count"])
         assert client.register_script("return 'mine'")() == b"mine"
