@@ -1,9 +1,9 @@
 """The floor: what a crawl and a publish cost before there is anything of ours in them.
 
 `reading`: a list of 353 pages is read by five threads that do nothing else; by a chord of Celery's that does nothing
-else (`peers/bare.py`); by the same with two statements a page; and by ours, first and with nothing changed. Peers load it
-beside them. Each is run in turn, three times; what is printed are medians. All workers were warm, and the peers' CPU is
-of whole programs.
+else (`peers/bare.py`); by the same with two statements a page; and by ours, first and with nothing changed. Peers load
+it beside them. Each is run in turn, three times; what is printed are medians. All workers were warm, and the peers' CPU
+is of whole programs.
 
 `many`: a thousand locations of 1 to 5 pages are read by ours, with nothing changed, and by the bare program.
 
