@@ -1,7 +1,7 @@
 """A client of Redis for scripts that are run hundreds of times a second.
 
-A page of a crawl runs four scripts. What redis-py does around each of them, a connection from the pool and back, a look
-whether it is still open, and telemetry, takes longer than the script. So each thread keeps a connection for scripts.
+A page of a crawl runs four scripts. What redis-py does around each of them, a connection from the pool and back, and
+telemetry, takes longer than the script. So each thread keeps a connection for scripts.
 """
 
 import os
