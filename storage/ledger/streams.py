@@ -201,7 +201,9 @@ def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
     branches = [_candidates(since, is_wanted=False).where(one) for one in by_clock]
     branches.append(_candidates(wants.c.since, is_wanted=True).where(~_is_resting()))
     candidates = sa.union_all(*branches).subquery()
-    is_sent = locations.c.sent_at > now - SENT
+    begun = streams.alias("begun")  # it may begin between the look at what is due and the note that it was sent
+    is_begun = sa.exists().where((begun.c.location_id == locations.c.id) & (begun.c.begun_at >= locations.c.sent_at))
+    is_sent = (locations.c.sent_at > now - SENT) & ~is_begun
     return (
         sa.select(locations.c.uid)
         .join(candidates, candidates.c.location_id == locations.c.id)

@@ -126,6 +126,17 @@ def test_what_was_sent_for_is_not_sent_for_again(store):
     assert store.streams.due_locations(now + timedelta(minutes=1), 5) == ["1", "2"]
 
 
+def test_a_location_whose_sync_began_meanwhile_is_not_waited_for(store):
+    """A sync that begins between the look at what is due and the note that it was sent holds up no later one."""
+    looked = store.now()
+    [uid] = store.streams.due_locations(looked, 1)
+    store.open(store.stream(store.location, "assets"))
+    store.streams.note_sent([uid], looked)
+    assert store.streams.due_locations(store.now(), 1) == [uid]
+    store.streams.note_sent([uid], store.now())
+    assert store.streams.due_locations(store.now(), 1) == []
+
+
 def test_a_wrong_clock_holds_nobody_up(database):
     """A round that was claimed in the far future can be claimed all the same."""
     some = Chores(database)
