@@ -3,13 +3,14 @@
 import itertools
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from apple.notices import wanted_by
 from apple.resources import RESOURCES, Paging
 from storage.errors import UnknownLocation
 from storage.ledger.crawls import Crawl
 from storage.ledger.progress import ProgressReport
+from storage.ledger.streams import Due
 from storage.ledger.syncs import Opened, Origin, Sync, Wanted
 from storage.locations import Location
 from storage.states import CrawlKind, CrawlState, LocationState, SyncState, Trigger, Trouble
@@ -71,12 +72,11 @@ class Syncer:
         due = self._store.streams.due(location.id, now)
         if not due:
             return None
-        is_busy = self._store.syncs.is_open(location.id)
-        wait = patience(due, self._store.streams.last_begun(location.id), now, is_busy=is_busy)
+        by = Trigger.CLOCK if any(one.wanted_since is None for one in due) else Trigger.NOTICE
+        wait = self._patience(location, due, now) if by is Trigger.NOTICE else None
         if wait:
             return Postponed(seconds=wait.total_seconds())
         try:
-            by = Trigger.CLOCK if any(one.wanted_since is None for one in due) else Trigger.NOTICE
             self.open(location, [one.resource for one in due], full=False, begun_by=by)
         except NeedsPerson as error:
             log.warning("%s: %s", location.name, error, extra={"advise_on": error.health.about, "place": location.name})
@@ -201,6 +201,10 @@ class Syncer:
         self._counts.want_due(sync.location_id, crawls)
         if self._store.streams.is_wanted(sync.location_id):
             self._queue.sync(crawls[0].uid)
+
+    def _patience(self, location: Location, due: Sequence[Due], now: datetime) -> timedelta:
+        is_busy = self._store.syncs.is_open(location.id)
+        return patience(due, self._store.streams.last_begun(location.id), now, is_busy=is_busy)
 
     def _watched(self, uid: str) -> Location | None:
         """Return a location if it is still watched."""

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from apple.deadline import Deadlines, TimedCall
 
+from .prepared import Prepared
+
 #: No statement takes this long, except those of a publish, which set their own limits.
 DEADLINE_SECONDS = 30.0
 
@@ -45,6 +47,13 @@ _SESSION = {
 
 _OPENING = "opening"
 
+_ALLOW = Prepared(
+    sa.select(
+        sa.func.set_config("statement_timeout", sa.bindparam("statement", type_=sa.Text), sa.true()),
+        sa.func.set_config("lock_timeout", sa.bindparam("lock", type_=sa.Text), sa.true()),
+    )
+)
+
 
 def limit_openings(engine: sa.Engine, clock: Deadlines) -> None:
     """Give new connections a deadline until they are used: their uses have deadlines of their own."""
@@ -73,9 +82,7 @@ def prepare_session(driver: Any, _: Any) -> None:
 def allow(connection: sa.Connection, seconds: float) -> None:
     """Set the limits of the transaction under way: this long for each statement, half of it for each lock."""
     if connection.dialect.name == "postgresql":
-        limits = {"statement_timeout": seconds, "lock_timeout": seconds / 2}
-        settings = (sa.func.set_config(name, f"{limit:.0f}s", sa.true()) for name, limit in limits.items())
-        connection.execute(sa.select(*settings))
+        _ALLOW.run(connection, {"statement": f"{seconds:.0f}s", "lock": f"{seconds / 2:.0f}s"})
 
 
 def limit_memory(connection: sa.Connection, size: str) -> None:

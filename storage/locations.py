@@ -15,6 +15,7 @@ from apple.tokens import Token
 from .database import Database
 from .errors import LocationExists, LocationNameTaken, SealedAway, UnknownLocation
 from .locks import lock_streams
+from .prepared import Prepared
 from .schema import locations, streams, syncs
 from .sealer import Sealer
 from .sql import own_columns, pick
@@ -166,11 +167,10 @@ class Locations:
 
     def find(self, uid: str) -> Location:
         """Return the location of a uId."""
-        with self._database.read() as connection:
-            row = connection.execute(sa.select(locations).where(locations.c.uid == uid)).one_or_none()
-        if row is None:
+        rows = self._database.fetch(_OF_UID, {"of": uid})
+        if not rows:
             raise UnknownLocation(f"(uId {uid})")
-        return make_location(row)
+        return make_location(rows[0])
 
     def token(self, location: Location) -> Token:
         """Open the token of a location."""
@@ -352,6 +352,8 @@ def _named(connection: sa.Connection, name: str, among: sa.ColumnElement[bool]) 
 
 #: The columns of the fields of a location.
 LOCATION = own_columns(Location, locations)
+
+_OF_UID = Prepared(sa.select(*LOCATION.values()).where(locations.c.uid == sa.bindparam("of")))
 
 
 def make_location(row: Any) -> Location:

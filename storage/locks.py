@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from .prepared import Prepared
 from .schema import crawls, streams
 from .states import UNFINISHED
 
@@ -21,14 +22,15 @@ def lock_crawls_of(connection: sa.Connection, stream_ids: Sequence[int]) -> None
 
     Other streams of the location are left alone: one may be published at the moment, which can take a while.
     """
-    connection.execute(_CRAWLS_OF, {"these": stream_ids})
-    connection.execute(_STREAMS, {"these": stream_ids})
+    _CRAWLS_OF.run(connection, {"these": stream_ids})
+    _STREAMS.run(connection, {"these": stream_ids})
 
 
 # Frequent statements are built once: that costs more than executing one.
 _THESE: sa.BindParameter[int] = sa.bindparam("these", expanding=True)
 _IN_ORDER = sa.select(streams.c.id).order_by(streams.c.id).with_for_update(key_share=True)
 _STREAMS_OF = _IN_ORDER.where(streams.c.location_id.in_(_THESE))
-_STREAMS = _IN_ORDER.where(streams.c.id.in_(_THESE))
+_STREAMS = Prepared(_IN_ORDER.where(streams.c.id.in_(_THESE)), lists=("these",))
 _UNFINISHED_OF = crawls.c.stream_id.in_(_THESE) & crawls.c.state.in_(UNFINISHED)
-_CRAWLS_OF = sa.select(crawls.c.id).where(_UNFINISHED_OF).order_by(crawls.c.id).with_for_update()
+_UNFINISHED = sa.select(crawls.c.id).where(_UNFINISHED_OF).order_by(crawls.c.id).with_for_update()
+_CRAWLS_OF = Prepared(_UNFINISHED, lists=("these",))

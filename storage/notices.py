@@ -12,6 +12,7 @@ from apple.notices import Notice
 
 from .database import Database
 from .ledger.streams import want
+from .prepared import Prepared
 from .schema import locations, notices, streams
 from .sql import insert_or, own_columns, pick
 
@@ -83,6 +84,11 @@ class Notices:
 
     def handle(self, wanted_by: Callable[[str], Iterable[str]], uid: str | None = None) -> int:
         """Turn unhandled notices, all or those of a uId, into wanted streams; return how many there were."""
+        is_any = (
+            self._database.fetch(_UNHANDLED, {}) if uid is None else self._database.fetch(_UNHANDLED_OF, {"of": uid})
+        )
+        if not is_any:  # as for most syncs: a transaction that finds nothing is four round trips
+            return 0
         handled = 0
         while True:
             with self._database.write() as connection:
@@ -191,3 +197,6 @@ def _with_locations(*columns: Any) -> sa.Select[Any]:
 
 
 _NOTICE = own_columns(StoredNotice, notices)
+_ANY = sa.select(notices.c.id).where(notices.c.handled_at.is_(None)).limit(1)
+_UNHANDLED = Prepared(_ANY)
+_UNHANDLED_OF = Prepared(_ANY.where(notices.c.uid == sa.bindparam("of")))

@@ -1,8 +1,8 @@
 """Prepared statements: compiled once by SQLAlchemy, executed by the driver alone.
 
-The statements of a page are executed hundreds of times a second. What SQLAlchemy does around an execution costs several
-times what the driver does, so these go past it. Their readable form stays where they are used, and is what is compiled
-here.
+The statements of a page are executed hundreds of times a second, and those of a sync for each of thousands of
+locations. What SQLAlchemy does around an execution costs several times what the driver does, so these go past it. Their
+readable form stays where they are used, and is what is compiled here.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,47 +13,77 @@ import sqlalchemy as sa
 #: A row of a prepared statement: its values by their columns.
 Row = dict[Any, Any]
 
+#: A statement in its readable form.
+Form = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
+
 #: Converts one value between Python and a driver.
 _Convert = Callable[[Any], Any]
 
 
 class Prepared:
-    """A statement with named parameters and without lists, for the drivers of both databases."""
+    """A statement with named parameters, for the drivers of both databases.
 
-    def __init__(self, write: "Callable[[str], sa.Insert] | sa.Select[Any]") -> None:
+    As with SQLAlchemy, parameters of an INSERT or UPDATE that are named like columns are their new values. Those that
+    are lists (`column IN …`) have to be named.
+    """
+
+    def __init__(self, write: Callable[[str], Form] | Form, *, lists: tuple[str, ...] = ()) -> None:
         self._write = write
-        self._compiled: dict[str, _Compiled] = {}
+        self._lists = lists
+        #: By what decides the text: the dialect, which parameters there are, and how long their lists are.
+        self._compiled: dict[tuple[Any, ...], _Compiled] = {}
+
+    def run(self, connection: sa.Connection, parameters: Mapping[str, Any]) -> list[Row]:
+        """Execute within a transaction of `Database.read` or `write`, and return the rows."""
+        return self.fetch(connection.connection.driver_connection, connection.dialect, parameters)
 
     def fetch(self, driver: Any, dialect: sa.Dialect, parameters: Mapping[str, Any]) -> list[Row]:
         """Execute on a connection of the driver and return the rows."""
-        compiled = self._compiled.get(dialect.name)
+        key = (dialect.name, *parameters, *(len(parameters[name]) for name in self._lists))
+        compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compiled[dialect.name] = _Compiled(self.form(dialect.name), dialect)
+            compiled = self._compiled[key] = _Compiled(self.form(dialect.name), dialect, parameters, self._lists)
         return compiled.fetch(driver, parameters)
 
-    def form(self, dialect: str) -> "sa.Select[Any] | sa.Insert":
+    def form(self, dialect: str) -> Form:
         """Return the statement in its readable form."""
-        return self._write if isinstance(self._write, sa.Select) else self._write(dialect)
+        return self._write if isinstance(self._write, sa.ClauseElement) else self._write(dialect)
 
 
 class _Compiled:
     """A statement as one driver takes it; rows and parameters are converted as SQLAlchemy would."""
 
-    def __init__(self, statement: "sa.Select[Any] | sa.Insert", dialect: sa.Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)
-        self._text = str(compiled)
-        self._order: list[str] | None = compiled.positiontup
-        #: The values that the statement has of its own.
-        self._own: dict[str, Any] = {name: value for name, value in compiled.params.items() if value is not None}
+    def __init__(
+        self, statement: Form, dialect: sa.Dialect, parameters: Mapping[str, Any], lists: tuple[str, ...]
+    ) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=list(parameters))
+        expanded = compiled.construct_expanded_state(parameters)
+        if unknown := parameters.keys() - expanded.parameters.keys() - set(lists):
+            raise TypeError(f"no parameters of the statement, or lists that are not named: {sorted(unknown)}")
+        self._text: str = expanded.statement
+        self._order: list[str] | None = expanded.positiontup
+        #: The places of each list's values.
+        self._places: dict[str, list[str]] = {name: expanded.parameter_expansion[name] for name in lists}
+        sources = {name: name for name in compiled.binds} | {
+            place: name for name, places in expanded.parameter_expansion.items() for place in places
+        }
+        kinds = {name: compiled.binds[sources[name]].type.dialect_impl(dialect) for name in expanded.parameters}
+        binds = _those({name: kind.bind_processor(dialect) for name, kind in kinds.items()})
+        given = {*parameters, *(place for places in self._places.values() for place in places)}
+        #: The values that the statement has of its own, as the driver takes them.
+        self._own: dict[str, Any] = {
+            name: binds[name](value) if name in binds else value
+            for name, value in expanded.parameters.items()
+            if name not in given
+        }
+        self._binds = {name: convert for name, convert in binds.items() if name in given}
         self._columns = tuple(statement.exported_columns)
-        types = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
-        self._binds = _those({name: kind.bind_processor(dialect) for name, kind in types.items()})
-        kinds = ((column, column.type.dialect_impl(dialect)) for column in self._columns)
-        self._results = _those({column: kind.result_processor(dialect, None) for column, kind in kinds})
+        types = ((column, column.type.dialect_impl(dialect)) for column in self._columns)
+        self._results = _those({column: kind.result_processor(dialect, None) for column, kind in types})
 
     def fetch(self, driver: Any, parameters: Mapping[str, Any]) -> list[Row]:
         cursor = driver.execute(self._text, self._values(parameters))
-        found = cursor.fetchall()
+        found = cursor.fetchall() if self._columns else ()
         cursor.close()
         return [self._row(values) for values in found]
 
@@ -63,8 +93,10 @@ class _Compiled:
             row[column] = convert(row[column])
         return row
 
-    def _values(self, parameters: Mapping[str, Any]) -> "dict[str, Any] | list[Any]":
+    def _values(self, parameters: Mapping[str, Any]) -> dict[str, Any] | list[Any]:
         values = {**self._own, **parameters}
+        for name, places in self._places.items():
+            values.update(zip(places, values.pop(name), strict=True))
         for name, convert in self._binds.items():
             values[name] = convert(values[name])
         return values if self._order is None else [values[name] for name in self._order]

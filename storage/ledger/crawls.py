@@ -5,7 +5,7 @@ transition returns the crawl as it then stands, or None if the crawl was no long
 callers that saw the same crawl, exactly one gets it back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from apple.resources import RESOURCES, Paging
 
 from ..database import Database
-from ..prepared import Prepared
+from ..prepared import Prepared, Row
 from ..schema import crawls, locations, streams
 from ..sql import Columns, own_columns, pick
 from ..states import UNFINISHED, Cause, CrawlKind, CrawlState, Reason, Trouble
@@ -191,14 +191,12 @@ class Crawls:
         None if the crawl has moved on since: a late answer must not overwrite a later decision.
         """
         values = {"first_version": version, "version": version, "total": total, "moved_at": self._database.now()}
-        with self._database.write() as connection:
-            row = connection.execute(_NOTE_FIRST, _as_seen(crawl) | values).one_or_none()
-            return None if row is None else _as_it_stands(crawl, row)
+        return _as_it_stands(crawl, self._database.fetch(_NOTE_FIRST, _as_seen(crawl) | values))
 
     def begin_round(self, crawl: Crawl, *, is_reread: bool = False, is_revival: bool = False) -> Crawl | None:
         """Begin the next round."""
         steps = {"another_reread": int(is_reread), "another_revival": int(is_revival)}
-        return self._move(crawl, _BEGIN_ROUND, steps)
+        return self._move(crawl, _BEGIN_ROUND, _as_seen(crawl) | steps)
 
     def restart(self, crawl: Crawl, *, is_drift: bool) -> Crawl | None:
         """Begin again from nothing: with the same request if the data moved, otherwise with a full crawl.
@@ -207,13 +205,12 @@ class Crawls:
         use any more, neither for this crawl nor for the next.
         """
         if is_drift:
-            return self._move(crawl, _RESTART)
+            return self._move(crawl, _RESTART, _as_seen(crawl))
         with self._database.write() as connection:
-            row = connection.execute(_RESTART_IN_FULL, _as_seen(crawl) | self._moved()).one_or_none()
-            if row is None:
-                return None
-            connection.execute(_FORGET_BASE, {"stream": crawl.stream_id, "base": crawl.since})
-            return _as_it_stands(crawl, row)
+            rows = _RESTART_IN_FULL.run(connection, _as_seen(crawl) | self._moved())
+            if rows:
+                _FORGET_BASE.run(connection, {"stream": crawl.stream_id, "base": crawl.since})
+            return _as_it_stands(crawl, rows)
 
     def settle(
         self,
@@ -226,18 +223,18 @@ class Crawls:
     ) -> Crawl | None:
         """Note that every page that counts is stored; the crawl is published next."""
         values = {"is_consistent": is_consistent, "version": version, "total": total, "scopes": dump_scopes(scopes)}
-        return self._move(crawl, _SETTLE, values)
+        return self._move(crawl, _SETTLE, _as_seen(crawl) | values)
 
     def revive(self, crawl: Crawl) -> Crawl | None:
         """Count a revival that begins no round."""
-        return self._move(crawl, _REVIVE, {"seen_revivals": crawl.revivals})
+        return self._move(crawl, _REVIVE, {"of": crawl.id, "seen_revivals": crawl.revivals})
 
     def send_again(self, crawl: Crawl) -> Crawl | None:
         """Note that a settled crawl is sent to be published again; None if it is being published at the moment.
 
         A publish holds the row of its crawl until it ends. That lock is skipped, not waited for.
         """
-        return self._move(crawl, _SEND_AGAIN, {"seen_at": crawl.moved_at})
+        return self._move(crawl, _SEND_AGAIN, {"of": crawl.id, "seen_at": crawl.moved_at})
 
     def end_unchanged(self, crawl: Crawl, version: str | None) -> Crawl | None:
         """End a crawl whose first page shows that the mirror is in step; a delta moves the version all the same.
@@ -247,8 +244,8 @@ class Crawls:
         now = self._database.now()
         with self._database.write() as connection:
             ended = {"of": crawl.id, "version": version} | _ended(now)
-            row = connection.execute(_END_UNCHANGED, ended).one_or_none()
-            if row is None:
+            rows = _END_UNCHANGED.run(connection, ended)
+            if not rows:
                 return None
             values: dict[str, Any] = {"problem": None, "error": None, "failures": 0}
             values |= {"published_at": now, "seen_at": crawl.opened_at}
@@ -256,27 +253,24 @@ class Crawls:
                 values["version"] = version
             if crawl.kind is CrawlKind.FULL:
                 values["full_at"] = now
-            connection.execute(_UPDATE_STREAM, {"stream": crawl.stream_id} | values)
-            return _as_it_stands(crawl, row)
+            _UPDATE_STREAM.run(connection, {"stream": crawl.stream_id} | values)
+            return _as_it_stands(crawl, rows)
 
     def fail(self, crawl: Crawl, cause: Cause) -> Crawl | None:
         """End a crawl in failure; its stream shows the reason until a later crawl succeeds."""
         now = self._database.now()
         with self._database.write() as connection:
-            row = connection.execute(_FAIL, {"of": crawl.id} | vars(cause) | _ended(now)).one_or_none()
-            if row is None:
+            rows = _FAIL.run(connection, {"of": crawl.id} | vars(cause) | _ended(now))
+            if not rows:
                 return None
             values: dict[str, Any] = {"problem": cause.reason, "error": cause.error} | _rest(connection, crawl, now)
             if cause.trouble is Trouble.BUG:  # whatever the bug was: the next crawl proves nothing by this one's proof
                 values |= {"proof_id": None, "proof_digest": None}
-            connection.execute(_UPDATE_STREAM, {"stream": crawl.stream_id} | values)
-            return _as_it_stands(crawl, row)
+            _UPDATE_STREAM.run(connection, {"stream": crawl.stream_id} | values)
+            return _as_it_stands(crawl, rows)
 
-    def _move(self, crawl: Crawl, move: ReturningUpdate[Any], values: Mapping[str, Any] | None = None) -> Crawl | None:
-        with self._database.write() as connection:
-            parameters = {**_as_seen(crawl), **self._moved(), **(values or {})}
-            row = connection.execute(move, parameters).one_or_none()
-            return None if row is None else _as_it_stands(crawl, row)
+    def _move(self, crawl: Crawl, move: Prepared, values: Mapping[str, Any]) -> Crawl | None:
+        return _as_it_stands(crawl, self._database.fetch(move, {**values, **self._moved()}))
 
     def _moved(self) -> dict[str, Any]:
         return {"moved_at": self._database.now()}
@@ -322,9 +316,9 @@ def make_crawl(row: Any) -> Crawl:
     return Crawl(**_typed(pick(row, CRAWL)))
 
 
-def _as_it_stands(crawl: Crawl, row: Any) -> Crawl:
-    """Return a crawl with the values that its own row has now."""
-    return replace(crawl, **_typed(pick(row, _OWN)))
+def _as_it_stands(crawl: Crawl, moved: Sequence[Row]) -> Crawl | None:
+    """Return a crawl with the values that its own row has now; None if no row was moved."""
+    return replace(crawl, **_typed(pick(moved[0], _OWN))) if moved else None
 
 
 def _typed(values: dict[str, Any]) -> dict[str, Any]:
@@ -356,7 +350,7 @@ _OF_SYNC = Prepared(_EVERY.where(crawls.c.sync_id == sa.bindparam("of")))
 _IT = crawls.c.id == sa.bindparam("of")
 _AS_SEEN = _IT & (crawls.c.round == sa.bindparam("seen_round"))
 _OPEN = crawls.c.state == CrawlState.OPEN
-_NOTE_FIRST = (
+_NOTE_FIRST = Prepared(
     sa.update(crawls)
     .where(_AS_SEEN & _OPEN)
     .values(base_version=sa.func.coalesce(crawls.c.base_version, sa.bindparam("first_version")))
@@ -366,25 +360,29 @@ _NOTE_FIRST = (
 _ROUND = crawls.c.round + 1
 _REREAD = sa.bindparam("another_reread", type_=sa.Integer)
 _REVIVAL = sa.bindparam("another_revival", type_=sa.Integer)
-_BEGIN_ROUND = moving(
-    BEGIN_ROUND,
-    _AS_SEEN,
-    round=_ROUND,
-    rereads=crawls.c.rereads + _REREAD,
-    drift=crawls.c.drift + _REREAD,
-    revivals=crawls.c.revivals + _REVIVAL,
+_BEGIN_ROUND = Prepared(
+    moving(
+        BEGIN_ROUND,
+        _AS_SEEN,
+        round=_ROUND,
+        rereads=crawls.c.rereads + _REREAD,
+        drift=crawls.c.drift + _REREAD,
+        revivals=crawls.c.revivals + _REVIVAL,
+    )
 )
 _ANEW = {"round": _ROUND, "floor": _ROUND, "restarts": crawls.c.restarts + 1}
-_RESTART = moving(RESTART, _AS_SEEN, **_ANEW, drift=crawls.c.drift + 1)
-_RESTART_IN_FULL = moving(RESTART, _AS_SEEN, **_ANEW, kind=CrawlKind.FULL, since=None, base_version=None)
-_SETTLE = moving(SETTLE, _AS_SEEN, round=_ROUND)
+_RESTART = Prepared(moving(RESTART, _AS_SEEN, **_ANEW, drift=crawls.c.drift + 1))
+_RESTART_IN_FULL = Prepared(moving(RESTART, _AS_SEEN, **_ANEW, kind=CrawlKind.FULL, since=None, base_version=None))
+_SETTLE = Prepared(moving(SETTLE, _AS_SEEN, round=_ROUND))
 _SEEN_REVIVALS = crawls.c.revivals == sa.bindparam("seen_revivals")
-_REVIVE = moving(REVIVE, _IT & _SEEN_REVIVALS, revivals=crawls.c.revivals + 1)
+_REVIVE = Prepared(moving(REVIVE, _IT & _SEEN_REVIVALS, revivals=crawls.c.revivals + 1))
 _IS_SETTLED = (crawls.c.state == CrawlState.SETTLED) & (crawls.c.moved_at == sa.bindparam("seen_at"))
 _FREE = sa.select(crawls.c.id).where(_IT & _IS_SETTLED).with_for_update(skip_locked=True)
-_SEND_AGAIN = moving(SEND_AGAIN, _IT & crawls.c.id.in_(_FREE))
-_END_UNCHANGED = moving(END_UNCHANGED, _IT & ((crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)))
-_FAIL = moving(FAIL, _IT)
+_SEND_AGAIN = Prepared(moving(SEND_AGAIN, _IT & crawls.c.id.in_(_FREE)))
+_MAY_END = (crawls.c.kind != CrawlKind.FULL) | crawls.c.forced_by.is_(None)
+_END_UNCHANGED = Prepared(moving(END_UNCHANGED, _IT & _MAY_END))
+_FAIL = Prepared(moving(FAIL, _IT))
 
-_UPDATE_STREAM = sa.update(streams).where(streams.c.id == sa.bindparam("stream"))
-_FORGET_BASE = _UPDATE_STREAM.where(streams.c.version == sa.bindparam("base")).values(version=None)
+_STREAM = sa.update(streams).where(streams.c.id == sa.bindparam("stream"))
+_UPDATE_STREAM = Prepared(_STREAM)
+_FORGET_BASE = Prepared(_STREAM.where(streams.c.version == sa.bindparam("base")).values(version=None))

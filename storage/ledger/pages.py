@@ -214,7 +214,8 @@ class Body:
 
 def bodies(connection: sa.Connection, crawl: Crawl, wanted: Container[int] | None = None) -> Iterator[list[Body]]:
     """Yield the bodies that count, or those of the wanted pages, in the order in which they were fetched."""
-    indexes = [index for index in connection.scalars(_COUNTED, _limits(crawl)) if crawl.has_place(index)]
+    counted = (row[pages.c.index] for row in _COUNTED.run(connection, _limits(crawl)))
+    indexes = [index for index in counted if crawl.has_place(index)]
     if wanted is not None:
         indexes = [index for index in indexes if index in wanted]
     for start in range(0, len(indexes), _BODIES_AT_ONCE):
@@ -233,7 +234,8 @@ def marks(crawl: Crawl) -> tuple[sa.Select[Any], dict[str, Any]]:
 
 def digest_all(connection: sa.Connection, crawl: Crawl) -> bytes | None:
     """Return what identifies the records of all pages of a crawl that count; None if those of a page are not."""
-    return join_digests({row[0]: row[1] for row in connection.execute(_DIGESTS, _limits(crawl))})
+    found = _DIGESTS.run(connection, _limits(crawl))
+    return join_digests({row[pages.c.index]: row[pages.c.digest] for row in found})
 
 
 def join_digests(of_pages: Mapping[int, bytes | None]) -> bytes | None:
@@ -248,7 +250,7 @@ def join_digests(of_pages: Mapping[int, bytes | None]) -> bytes | None:
 
 def complete(connection: sa.Connection, crawl: Crawl) -> None:
     """Store with a crawl's pages what only the proof has of them: the crawl is to be the proof."""
-    connection.execute(_COMPLETE, {"crawl": crawl.id})
+    _COMPLETE.run(connection, {"crawl": crawl.id})
 
 
 def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
@@ -260,9 +262,10 @@ def counted_in_all(connection: sa.Connection, crawl: Crawl) -> int | None:
 
 def is_consistent(connection: sa.Connection, crawl: Crawl) -> bool:
     """Return whether all pages that count have one version and total: one may have come since the crawl settled."""
-    moved = _MOVED_BATCH if RESOURCES[crawl.resource].paging is Paging.BATCH else _MOVED_PAGE
-    seen = {"seen_total": crawl.total, "seen_version": crawl.version}
-    return not connection.scalar(moved, _limits(crawl) | seen)
+    seen = _limits(crawl) | {"seen_total": crawl.total}
+    if RESOURCES[crawl.resource].paging is Paging.BATCH:
+        return not _MOVED_BATCH.run(connection, seen)
+    return not _MOVED_PAGE.run(connection, seen | {"seen_version": crawl.version})
 
 
 def _limits(crawl: Crawl) -> dict[str, Any]:
@@ -321,14 +324,15 @@ _IS_COUNTED = sa.and_(
     pages.c.index < sa.bindparam("end"),
     pages.c.index.not_in(sa.bindparam("apart", expanding=True)),
 )
-_COUNTED = sa.select(pages.c.index).where(_IS_COUNTED).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+_IN_ORDER = sa.select(pages.c.index).where(_IS_COUNTED).order_by(pages.c.round, pages.c.fetched_at, pages.c.index)
+_COUNTED = Prepared(_IN_ORDER, lists=("apart",))
 _MARKS = (
     sa.select(pages.c.index, pages.c.digest, sa.func.coalesce(pages.c.fingerprints, _PROOF.c.fingerprints))
     .outerjoin(_PROOF, _IS_SAME)
     .where(_IS_COUNTED)
 )
-_DIGESTS = sa.select(pages.c.index, pages.c.digest).where(_IS_COUNTED)
-_COMPLETE = (
+_DIGESTS = Prepared(sa.select(pages.c.index, pages.c.digest).where(_IS_COUNTED), lists=("apart",))
+_COMPLETE = Prepared(
     sa.update(pages)
     .where(_HERE & pages.c.same_as.is_not(None))
     .values({name: sa.select(_PROOF.c[name]).where(_IS_SAME).scalar_subquery() for name in ("body", "fingerprints")})
@@ -336,8 +340,9 @@ _COMPLETE = (
 )
 _HAS_OTHER_TOTAL = pages.c.total.is_not(None) & pages.c.total.is_distinct_from(sa.bindparam("seen_total"))
 _HAS_OTHER_VERSION = pages.c.version.is_distinct_from(sa.bindparam("seen_version"))
-_MOVED_BATCH = sa.select(sa.exists().where(_IS_COUNTED & _HAS_OTHER_TOTAL))
-_MOVED_PAGE = sa.select(sa.exists().where(_IS_COUNTED & (_HAS_OTHER_TOTAL | _HAS_OTHER_VERSION)))
+_ANY = sa.select(pages.c.index).limit(1)
+_MOVED_BATCH = Prepared(_ANY.where(_IS_COUNTED & _HAS_OTHER_TOTAL), lists=("apart",))
+_MOVED_PAGE = Prepared(_ANY.where(_IS_COUNTED & (_HAS_OTHER_TOTAL | _HAS_OTHER_VERSION)), lists=("apart",))
 _JOB = Prepared(
     sa.select(
         *CRAWL.values(),

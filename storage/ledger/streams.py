@@ -95,10 +95,11 @@ class Streams:
 
     def due(self, location_id: int, now: datetime) -> list[Due]:
         """Return the due streams of a location that are not being read."""
-        query = _due(now).add_columns(streams.c.resource, wants.c.since, _by_clock(now).label("by_clock"))
-        with self._database.once() as connection:
-            rows = connection.execute(query.where(locations.c.id == location_id)).all()
-        return [Due(resource=row.resource, wanted_since=None if row.by_clock else row.since) for row in rows]
+        rows = self._database.fetch(_DUE_OF, {"of": location_id, "now": now})
+        return [
+            Due(resource=row[streams.c.resource], wanted_since=None if row[_IS_BY_CLOCK] else row[wants.c.since])
+            for row in rows
+        ]
 
     def due_locations(self, now: datetime, limit: int) -> list[str]:
         """Return the uIds of locations with a due stream: first those that were never read, then the longest due."""
@@ -112,15 +113,13 @@ class Streams:
 
     def last_begun(self, location_id: int) -> datetime | None:
         """Return when a crawl of a location was last opened."""
-        with self._database.once() as connection:
-            mine = sa.select(sa.func.max(streams.c.begun_at)).where(streams.c.location_id == location_id)
-            begun_at: datetime | None = connection.scalar(mine)
-            return begun_at
+        [row] = self._database.fetch(_LAST_BEGUN, {"of": location_id})
+        begun_at: datetime | None = row[_BEGUN]
+        return begun_at
 
     def is_wanted(self, location_id: int) -> bool:
         """Return whether a notice wants any stream of a location."""
-        with self._database.once() as connection:
-            return bool(connection.scalar(_IS_WANTED, {"of": location_id}))
+        return bool(self._database.fetch(_WANTS_OF, {"of": location_id}))
 
     def want(self, location_id: int, resources: Collection[str], now: datetime) -> None:
         """Make streams of a location wanted, as a notice does."""
@@ -154,7 +153,7 @@ class Streams:
         """Return when the longest waiting stream that is due and not being read became due; None where none is."""
         waits = sa.func.min(sa.func.coalesce(streams.c.due_at, locations.c.added_at))
         with self._database.once() as connection:
-            oldest: datetime | None = connection.scalar(_due(now).add_columns(waits).where(_by_clock(now)))
+            oldest: datetime | None = connection.scalar(_DUE.add_columns(waits).where(_BY_CLOCK), {"now": now})
             return oldest
 
     def accept_deletes(self, stream_id: int) -> None:
@@ -164,34 +163,12 @@ class Streams:
             connection.execute(sa.update(streams).where(here).values(accepted_deletes=streams.c.held_deletes))
 
 
-def _is_watched() -> Any:
-    return streams.c.is_watched & locations.c.is_watched
-
-
 def _is_resting() -> Any:
     return (streams.c.failures > 0) | streams.c.held_deletes.is_not(None)
 
 
 def _is_read() -> Any:
     return sa.exists().where((crawls.c.stream_id == streams.c.id) & crawls.c.state.in_(UNFINISHED))
-
-
-def _by_clock(now: datetime) -> Any:
-    return streams.c.due_at.is_(None) | (streams.c.due_at <= now)
-
-
-def _due(now: datetime) -> sa.Select[Any]:
-    """Return the statement for streams that are due or wanted, and not being read.
-
-    One that fails, or holds deletes, rests whatever a notice wants: the scheduler begins its next crawl.
-    """
-    return (
-        sa.select()
-        .select_from(streams)
-        .join(locations, locations.c.id == streams.c.location_id)
-        .outerjoin(wants, wants.c.stream_id == streams.c.id)
-        .where(_is_watched() & (_by_clock(now) | (wants.c.stream_id.is_not(None) & ~_is_resting())) & ~_is_read())
-    )
 
 
 def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
@@ -230,7 +207,8 @@ def want(connection: sa.Connection, since: dict[int, datetime]) -> None:
 
 def lock_stream(connection: sa.Connection, stream_id: int) -> Stream:
     """Return a stream as it stands, and keep it so for as long as the transaction lasts. Others may refer to it."""
-    return _stream(connection.execute(_LOCKED, {"of": stream_id}).one())
+    [row] = _LOCKED.run(connection, {"of": stream_id})
+    return _stream(row)
 
 
 _STREAM = own_columns(Stream, streams)
@@ -238,9 +216,27 @@ _WATCHED = sa.select(streams).where(streams.c.is_watched).order_by(streams.c.id)
 _WATCHED_OF = Prepared(_WATCHED.where(streams.c.location_id == sa.bindparam("of")))
 _OF_ID = sa.select(streams).where(streams.c.id == sa.bindparam("of"))
 _MINE = sa.select(streams.c.id).where((streams.c.location_id == sa.bindparam("of")) & streams.c.is_watched)
-_IS_WANTED = sa.select(sa.exists().where(wants.c.stream_id.in_(_MINE)))
+_WANTS_OF = Prepared(sa.select(wants.c.stream_id).where(wants.c.stream_id.in_(_MINE)))
 _GOT = Prepared(_OF_ID)
-_LOCKED = _OF_ID.with_for_update(key_share=True)
+_LOCKED = Prepared(_OF_ID.with_for_update(key_share=True))
+_BEGUN = sa.func.max(streams.c.begun_at)
+_LAST_BEGUN = Prepared(sa.select(_BEGUN).where(streams.c.location_id == sa.bindparam("of")))
+
+_BY_CLOCK = streams.c.due_at.is_(None) | (streams.c.due_at <= sa.bindparam("now", type_=Moment))
+#: A stream that fails, or holds deletes, rests whatever a notice wants: the scheduler begins its next crawl.
+_BY_NOTICE = wants.c.stream_id.is_not(None) & ~_is_resting()
+#: The streams that are due or wanted, and not being read.
+_DUE = (
+    sa.select()
+    .select_from(streams)
+    .join(locations, locations.c.id == streams.c.location_id)
+    .outerjoin(wants, wants.c.stream_id == streams.c.id)
+    .where(streams.c.is_watched & locations.c.is_watched & (_BY_CLOCK | _BY_NOTICE) & ~_is_read())
+)
+_IS_BY_CLOCK = _BY_CLOCK.label("by_clock")
+_DUE_OF = Prepared(
+    _DUE.add_columns(streams.c.resource, wants.c.since, _IS_BY_CLOCK).where(locations.c.id == sa.bindparam("of"))
+)
 
 
 def _stream(row: Any) -> Stream:

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from ..database import Database
 from ..locks import lock_crawls_of
-from ..prepared import Prepared
+from ..prepared import Prepared, Row
 from ..schema import crawls, locations, pages, streams, syncs, wants
 from ..sql import Moment, insert_or, own_columns, pick
 from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, SyncState, Trigger, Trouble
@@ -80,9 +78,7 @@ class Syncs:
 
     def is_open(self, location_id: int) -> bool:
         """Return whether a location is being synced."""
-        mine = sa.exists().where((syncs.c.location_id == location_id) & (syncs.c.state == SyncState.OPEN))
-        with self._database.once() as connection:
-            return bool(connection.scalar(sa.select(mine)))
+        return bool(self._database.fetch(_OPEN_OF, {"of": location_id}))
 
     def sweep(self) -> bool:
         """Delete some crawls and syncs that have been kept long enough; return whether there may be more.
@@ -97,9 +93,7 @@ class Syncs:
         """Return the numbers of all syncs that have not ended, or of those of a location."""
         if location_id is None:
             return [row[syncs.c.id] for row in self._database.fetch(_OPEN_ONES, {})]
-        mine = (syncs.c.location_id == location_id) & (syncs.c.state == SyncState.OPEN)
-        with self._database.once() as connection:
-            return list(connection.scalars(sa.select(syncs.c.id).where(mine)))
+        return [row[syncs.c.id] for row in self._database.fetch(_OPEN_OF, {"of": location_id})]
 
     def open(
         self, location_id: int, wanted: Sequence[Wanted], too_old: datetime, begun_by: Trigger = Trigger.HAND
@@ -111,7 +105,7 @@ class Syncs:
             lock_crawls_of(connection, [one.stream.id for one in wanted])
             values = {"location_id": location_id, "wanted": [one.stream.resource for one in wanted]}
             sync_id = _join(connection, values | {"opened_at": now, "begun_by": begun_by})
-            connection.execute(_FORGET_SENT, {"of": location_id})
+            _FORGET_SENT.run(connection, {"of": location_id})
             return sync_id, [_open_crawl(connection, sync_id, one, now, too_old) for one in wanted]
 
     def go_on(self, sync: Sync, wanted: Sequence[Wanted]) -> list[Opened]:
@@ -123,29 +117,26 @@ class Syncs:
         now = self._database.now()
         with self._database.write() as connection:
             lock_crawls_of(connection, [one.stream.id for one in wanted])
-            if not _move(connection, _STEP_ON, sync):
+            if not _STEP_ON.run(connection, _as_seen(sync)):
                 return []
             return [_open_crawl(connection, sync.id, one, now) for one in wanted]
 
     def hand_over(self, sync: Sync, paged: Sequence[str]) -> bool:
         """Hand the cursor streams over, once no paged stream is being read; True for exactly one caller."""
-        with self._database.write() as connection:
-            return _move(connection, _HAND_OVER, sync, {"paged": paged})
+        return bool(self._database.fetch(_HAND_OVER, {"of": sync.id, "paged": paged}))
 
     def end(self, sync: Sync) -> bool:
         """Open -> ended, if all of its crawls are over."""
         now = self._database.now()
         with self._database.write() as connection:
             # The row is locked by a statement of its own: the next one then sees what others committed meanwhile.
-            connection.execute(_LOCK, {"of": sync.id})
-            return _move(connection, _END, sync, {"ended_at": now})
+            _LOCK.run(connection, {"of": sync.id})
+            return bool(_END.run(connection, {**_as_seen(sync), "ended_at": now}))
 
 
-def _move(
-    connection: sa.Connection, move: ReturningUpdate[Any], sync: Sync, values: Mapping[str, Any] | None = None
-) -> bool:
-    parameters = {"of": sync.id, "seen_step": sync.step, **(values or {})}
-    return connection.execute(move, parameters).one_or_none() is not None
+def _as_seen(sync: Sync) -> dict[str, Any]:
+    """Return the parameters of a statement that moves a sync only as the caller saw it."""
+    return {"of": sync.id, "seen_step": sync.step}
 
 
 def _number(wanted: Wanted) -> int:
@@ -153,7 +144,8 @@ def _number(wanted: Wanted) -> int:
 
 
 def _join(connection: sa.Connection, values: dict[str, Any]) -> int:
-    return int(connection.execute(_joining(connection.dialect.name), values).scalar_one())
+    [row] = _JOIN.run(connection, values)
+    return int(row[syncs.c.id])
 
 
 def _open_crawl(
@@ -161,27 +153,31 @@ def _open_crawl(
 ) -> Opened:
     stream_id = wanted.stream.id
     if too_old is not None:
-        connection.execute(_EXPIRE, {"stream": stream_id, "too_old": too_old})
+        _EXPIRE.run(connection, {"stream": stream_id, "too_old": too_old})
     values: dict[str, Any] = {"sync_id": sync_id}
     if wanted.forced_by is not None:
         values["forced_by"] = wanted.forced_by
-    found = connection.execute(_TAKE_OVER, {"stream": stream_id} | values).one_or_none()
+    found = _take_over(connection, {"stream": stream_id} | values)
     if found is not None:
-        if wanted.forced_by is not None and found.kind != CrawlKind.FULL:  # it does not read everything: the next must
-            asked = {"full_wanted": wanted.forced_by, "full_after": None}
-            connection.execute(_UPDATE_STREAM, {"stream": stream_id} | asked)
-        return Opened(crawl_id=found.id, origin=Origin.FOUND)
+        if wanted.forced_by is not None and found[crawls.c.kind] != CrawlKind.FULL:
+            asked = {"full_wanted": wanted.forced_by, "full_after": None}  # it does not read everything: the next must
+            _UPDATE_STREAM.run(connection, {"stream": stream_id} | asked)
+        return Opened(crawl_id=found[crawls.c.id], origin=Origin.FOUND)
     _note_begun(connection, wanted, now)
     reopened = None if too_old is None else _reopen(connection, wanted, too_old, values | _begun(now))
     if reopened is not None:
         return Opened(crawl_id=reopened, origin=Origin.REOPENED)
     values |= {"kind": wanted.kind, "since": wanted.since, "scopes": dump_scopes(wanted.scopes)}
     values |= {"stream_id": stream_id} | _begun(now)
-    row = connection.execute(_opening(connection.dialect.name), values).one_or_none()
-    if row is not None:
-        return Opened(crawl_id=row.id, origin=Origin.NEW)
-    found = connection.execute(_TAKE_OVER, {"stream": stream_id, "sync_id": sync_id}).one()
-    return Opened(crawl_id=found.id, origin=Origin.FOUND)
+    made = _OPEN.run(connection, values)
+    if made:
+        return Opened(crawl_id=made[0][crawls.c.id], origin=Origin.NEW)
+    [found] = _TAKE_OVER.run(connection, {"stream": stream_id, "sync_id": sync_id})
+    return Opened(crawl_id=found[crawls.c.id], origin=Origin.FOUND)
+
+
+def _take_over(connection: sa.Connection, values: Mapping[str, Any]) -> Row | None:
+    return next(iter(_TAKE_OVER.run(connection, values)), None)
 
 
 def _begun(now: datetime) -> dict[str, Any]:
@@ -195,8 +191,8 @@ def _note_begun(connection: sa.Connection, wanted: Wanted, now: datetime) -> Non
     values: dict[str, Any] = {"begun_at": now}
     if wanted.next_due is not None:
         values["due_at"] = wanted.next_due
-    connection.execute(_UPDATE_STREAM, {"stream": wanted.stream.id} | values)
-    connection.execute(_FORGET_WANT, {"stream": wanted.stream.id})
+    _UPDATE_STREAM.run(connection, {"stream": wanted.stream.id} | values)
+    _FORGET_WANT.run(connection, {"stream": wanted.stream.id})
 
 
 def _sweep(connection: sa.Connection, now: datetime) -> bool:
@@ -219,11 +215,12 @@ def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values
     if wanted.kind is CrawlKind.SPOT:
         return None
     same = {"stream": wanted.stream.id, "same_kind": wanted.kind, "same_since": wanted.since, "too_old": too_old}
-    row = connection.execute(_REOPEN, same | values).one_or_none()
-    if row is None:
+    reopened = _REOPEN.run(connection, same | values)
+    if not reopened:
         return None
-    connection.execute(_FORGET_FAILURES, {"of": row.id})
-    return int(row.id)
+    crawl_id = int(reopened[0][crawls.c.id])
+    _FORGET_FAILURES.run(connection, {"of": crawl_id})
+    return crawl_id
 
 
 _SYNC = own_columns(Sync, syncs)
@@ -232,39 +229,44 @@ _SYNC = own_columns(Sync, syncs)
 # their new values.
 _IT = syncs.c.id == sa.bindparam("of")
 _OF_ID = Prepared(sa.select(*_SYNC.values()).where(_IT))
-_OPEN_ONES = Prepared(sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN))
-_LOCK = sa.select(syncs.c.id).where(_IT).with_for_update()
-_FORGET_SENT = sa.update(locations).where(locations.c.id == sa.bindparam("of")).values(sent_at=None)
+_EVERY_OPEN = sa.select(syncs.c.id).where(syncs.c.state == SyncState.OPEN)
+_OPEN_ONES = Prepared(_EVERY_OPEN)
+_OPEN_OF = Prepared(_EVERY_OPEN.where(syncs.c.location_id == sa.bindparam("of")))
+_LOCK = Prepared(sa.select(syncs.c.id).where(_IT).with_for_update())
+_FORGET_SENT = Prepared(sa.update(locations).where(locations.c.id == sa.bindparam("of")).values(sent_at=None))
 
 # Each move of a sync is guarded: of several callers that saw the same sync, one makes it.
 _MOVE = sa.update(syncs).where(_IT & (syncs.c.state == SyncState.OPEN)).returning(syncs.c.id)
 _AS_SEEN = syncs.c.step == sa.bindparam("seen_step")
-_STEP_ON = _MOVE.where(_AS_SEEN).values(step=syncs.c.step + 1)
+_STEP_ON = Prepared(_MOVE.where(_AS_SEEN).values(step=syncs.c.step + 1))
 _PAGED = streams.c.resource.in_(sa.bindparam("paged", expanding=True))
 _READ = (
     sa.select(crawls.c.id)
     .join(streams, streams.c.id == crawls.c.stream_id)
     .where((crawls.c.sync_id == sa.bindparam("of")) & (crawls.c.state == CrawlState.OPEN) & _PAGED)
 )
-_HAND_OVER = _MOVE.where(~syncs.c.is_handed_over, ~_READ.exists()).values(is_handed_over=True)
+_HANDING_OVER = _MOVE.where(~syncs.c.is_handed_over, ~_READ.exists()).values(is_handed_over=True)
+_HAND_OVER = Prepared(_HANDING_OVER, lists=("paged",))
 _UNFINISHED = sa.exists().where((crawls.c.sync_id == sa.bindparam("of")) & crawls.c.state.in_(UNFINISHED))
-_END = _MOVE.where(_AS_SEEN, ~_UNFINISHED).values(state=SyncState.ENDED)
+_END = Prepared(_MOVE.where(_AS_SEEN, ~_UNFINISHED).values(state=SyncState.ENDED))
 
 _STREAM: sa.BindParameter[int] = sa.bindparam("stream")
-_UPDATE_STREAM = sa.update(streams).where(streams.c.id == _STREAM)
-_FORGET_WANT = sa.delete(wants).where(wants.c.stream_id == _STREAM)
+_UPDATE_STREAM = Prepared(sa.update(streams).where(streams.c.id == _STREAM))
+_FORGET_WANT = Prepared(sa.delete(wants).where(wants.c.stream_id == _STREAM))
 _UNFINISHED_OF = (crawls.c.stream_id == _STREAM) & crawls.c.state.in_(UNFINISHED)
-_TAKE_OVER = sa.update(crawls).where(_UNFINISHED_OF).returning(crawls.c.id, crawls.c.kind)
+_TAKE_OVER = Prepared(sa.update(crawls).where(_UNFINISHED_OF).returning(crawls.c.id, crawls.c.kind))
 
 #: A crawl of which nothing has moved for so long that what was read is out of date.
 _TOO_OLD = sa.bindparam("too_old", type_=Moment)
 _IS_MOVING = sa.exists().where((pages.c.crawl_id == crawls.c.id) & (pages.c.fetched_at >= _TOO_OLD))
-_EXPIRE = moving(
-    EXPIRE,
-    (crawls.c.stream_id == _STREAM) & (crawls.c.moved_at < _TOO_OLD) & ~_IS_MOVING,
-    reason="Abandoned: nothing was read for more than an hour.",
-    trouble=Trouble.AWAY,
-    ended_at=crawls.c.moved_at,
+_EXPIRE = Prepared(
+    moving(
+        EXPIRE,
+        (crawls.c.stream_id == _STREAM) & (crawls.c.moved_at < _TOO_OLD) & ~_IS_MOVING,
+        reason="Abandoned: nothing was read for more than an hour.",
+        trouble=Trouble.AWAY,
+        ended_at=crawls.c.moved_at,
+    )
 )
 
 #: The last crawl of a stream, if it asked for the same, failed lately, and stored something.
@@ -280,11 +282,10 @@ _LAST_ALIKE = sa.and_(
 )
 _COUNTED_ANEW: dict[str, Any] = {"restarts": 0, "rereads": 0, "revivals": 0, "round": crawls.c.round + 1}
 _NOT_ENDED: dict[str, Any] = {"reason": None, "trouble": None, "error": None, "ended_at": None}
-_REOPEN = moving(REOPEN, _LAST_ALIKE, **_COUNTED_ANEW, **_NOT_ENDED)
-_FORGET_FAILURES = sa.delete(pages).where((pages.c.crawl_id == sa.bindparam("of")) & ~_IS_STORED)
+_REOPEN = Prepared(moving(REOPEN, _LAST_ALIKE, **_COUNTED_ANEW, **_NOT_ENDED))
+_FORGET_FAILURES = Prepared(sa.delete(pages).where((pages.c.crawl_id == sa.bindparam("of")) & ~_IS_STORED))
 
 
-@cache
 def _joining(dialect: str) -> Any:
     """Return the statement that opens a sync of a location, or joins the open one."""
     statement = insert_or(dialect, syncs)
@@ -296,10 +297,13 @@ def _joining(dialect: str) -> Any:
     ).returning(syncs.c.id)
 
 
-@cache
 def _opening(dialect: str) -> Any:
     """Return the statement that opens a crawl, unless its stream has an unfinished one."""
     return insert_or(dialect, crawls).on_conflict_do_nothing().returning(crawls.c.id)
+
+
+_JOIN = Prepared(_joining)
+_OPEN = Prepared(_opening)
 
 
 def _sync(row: Any) -> Sync:

@@ -17,6 +17,7 @@ from ..ledger.crawls import PUBLISH, Crawl, moving
 from ..ledger.pages import complete, counted_in_all, digest_all, is_consistent, join_digests
 from ..ledger.streams import Stream, lock_stream
 from ..limits import allow, limit_memory
+from ..prepared import Prepared
 from ..schema import crawls, streams
 from ..states import CrawlKind, Reason
 from .counts import note_full_look, note_looks
@@ -75,10 +76,11 @@ class Publisher:
 
 def _claim(connection: sa.Connection, crawl: Crawl) -> bool:
     # A publish that takes longer than its message is delivered again: the second leaves, it never waits.
-    lock = sa.select(sa.func.pg_try_advisory_xact_lock(crawl.stream_id))
-    if connection.dialect.name == "postgresql" and not connection.scalar(lock):
-        return False
-    return connection.execute(_PUBLISH, {"of": crawl.id}).one_or_none() is not None
+    if connection.dialect.name == "postgresql":
+        [row] = _LOCK.run(connection, {"of": crawl.stream_id})
+        if not row[_IS_LOCKED]:
+            return False
+    return bool(_PUBLISH.run(connection, {"of": crawl.id}))
 
 
 class _Publication:
@@ -289,7 +291,7 @@ class _Publication:
         after = stream_after(self._crawl, self._stream, found, now)
         names = [field.name for field in fields(Stream)]
         changed = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(self._stream, name)}
-        self._connection.execute(_UPDATE_STREAM, {"of": self._stream.id} | changed)
+        _UPDATE_STREAM.run(self._connection, {"of": self._stream.id} | changed)
         if after.proof_id == self._crawl.id:
             complete(self._connection, self._crawl)
         if self._crawl.kind is CrawlKind.SPOT:
@@ -298,7 +300,7 @@ class _Publication:
             note_full_look(self._connection, self._crawl.location_id, now)
         values: dict[str, Any] = {field.name: getattr(found.changes, field.name) for field in fields(Changes)}
         values |= {"is_consistent": found.is_consistent, "moved_at": now, "ended_at": now}
-        self._connection.execute(_UPDATE_CRAWL, {"of": self._crawl.id} | values)
+        _UPDATE_CRAWL.run(self._connection, {"of": self._crawl.id} | values)
 
     def _records(self, changes: Changes) -> int:
         """Return how many records the mirror holds now; those of an earlier life have not been counted yet."""
@@ -327,6 +329,8 @@ def _afterwards() -> Iterator[Drops]:
 
 
 #: Frequent statements are built once; parameters that are named like columns are their new values.
-_PUBLISH = moving(PUBLISH, crawls.c.id == sa.bindparam("of"))
-_UPDATE_CRAWL = sa.update(crawls).where(crawls.c.id == sa.bindparam("of"))
-_UPDATE_STREAM = sa.update(streams).where(streams.c.id == sa.bindparam("of"))
+_IS_LOCKED = sa.func.pg_try_advisory_xact_lock(sa.bindparam("of", type_=sa.BigInteger))
+_LOCK = Prepared(sa.select(_IS_LOCKED))
+_PUBLISH = Prepared(moving(PUBLISH, crawls.c.id == sa.bindparam("of")))
+_UPDATE_CRAWL = Prepared(sa.update(crawls).where(crawls.c.id == sa.bindparam("of")))
+_UPDATE_STREAM = Prepared(sa.update(streams).where(streams.c.id == sa.bindparam("of")))
