@@ -93,16 +93,14 @@ def fill(database: Database, count: int) -> None:
 def measure(services: Services, count: int) -> None:
     """Time everything that grows with the number of locations."""
     store, now = services.store, services.store.now
-    timed("a tick, where nothing is due", lambda: store.streams.due_locations(now(), AT_ONCE))
+    timed("a tick, where nothing is due", lambda: store.streams.claim_due(now(), AT_ONCE))
     timed("the status of every stream: look", lambda: look(services))
     timed("`status`, with crawls and counts: look closely", lambda: look_closely(services))
     timed("1,000 changes of the whole feed", lambda: list(islice(store.feed.after(CHANGES // 2), 1000)))
     timed("the changes of one location", lambda: list(store.feed.after(0, Sieve(uids=["7"]))))
     with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE streams SET due_at = now() - interval '1 minute'")
-    timed(f"a tick, where all are due: which {AT_ONCE}", lambda: store.streams.due_locations(now(), AT_ONCE))
-    uids = store.streams.due_locations(now(), AT_ONCE)
-    timed(f"a tick, where all are due: note {AT_ONCE}", lambda: store.streams.note_sent(uids, now()))
+    timed(f"a tick, where all are due: claim {AT_ONCE}", lambda: store.streams.claim_due(now(), AT_ONCE))
     timed("to begin a sync of one location", opening(services))
     begun = time.perf_counter()
     while store.syncs.sweep():

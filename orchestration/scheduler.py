@@ -6,7 +6,7 @@ beats may run.
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from apple.notices import wanted_by
 from storage.ledger.pages import PAGES_KEPT
@@ -51,10 +51,7 @@ class Scheduler:
         if not self.claim("tick", TICK_EVERY):
             return
         self._store.notices.handle(wanted_by)
-        now = self._store.now()
-        due = self._store.streams.due_locations(now, _AT_ONCE)
-        if due:
-            self._send(due, now)
+        self._send(self._store.streams.claim_due(self._store.now(), _AT_ONCE))
 
     def refresh(self) -> None:
         """Queue a check of the tokens that were not checked for a day, some at a time."""
@@ -92,14 +89,13 @@ class Scheduler:
         """Renew the claim of a long chore, so that no other process begins the next one meanwhile."""
         self._store.chores.keep(name)
 
-    def _send(self, uids: Sequence[str], now: datetime) -> None:
-        """Queue syncs. They are noted first, since a worker may be faster than the note."""
-        self._store.streams.note_sent(uids, now)
+    def _send(self, uids: Sequence[str]) -> None:
+        """Queue syncs of locations that are claimed."""
         try:
             for uid in uids:
                 self._queue.sync(uid)
         except Exception:
-            self._store.streams.note_sent(uids, None)
+            self._store.streams.release(uids)
             raise
 
     def _sweep_pages(self) -> bool:

@@ -101,15 +101,29 @@ class Streams:
             for row in rows
         ]
 
-    def due_locations(self, now: datetime, limit: int) -> list[str]:
-        """Return the uIds of locations with a due stream: first those that were never read, then the longest due."""
-        with self._database.once() as connection:
-            return list(connection.scalars(due_locations(now, limit)))
+    def claim_due(self, now: datetime, limit: int) -> list[str]:
+        """Return the uIds of locations with a due stream, and note that a sync of each is sent.
 
-    def note_sent(self, uids: Sequence[str], now: datetime | None) -> None:
-        """Note that syncs of locations were queued: until they begin, or seem lost, none is queued again."""
+        First come those that were never read, then the longest due. Until its sync begins, or seems lost, a location is
+        claimed by no other call. One whose sync begins at this moment is left out.
+        """
+        with self._database.once() as connection:
+            due = list(connection.scalars(due_locations(now, limit)))
+        if not due:
+            return due
+        free = sa.select(locations.c.uid).where(locations.c.uid.in_(due)).with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            connection.execute(sa.update(locations).where(locations.c.uid.in_(uids)).values(sent_at=now))
+            uids = connection.scalars(free).all()
+            # Asked once more: a sync may have begun before the lock, and none that begins later overlooks the note.
+            still = _DUE.with_only_columns(locations.c.uid).where(locations.c.uid.in_(uids)).distinct()
+            claimed = set(connection.scalars(still, {"now": now}))
+            _note_sent(connection, claimed, now)
+        return [uid for uid in due if uid in claimed]
+
+    def release(self, uids: Sequence[str]) -> None:
+        """Give up the claim of locations: their syncs could not be sent."""
+        with self._database.write() as connection:
+            _note_sent(connection, uids, None)
 
     def last_begun(self, location_id: int) -> datetime | None:
         """Return when a crawl of a location was last opened."""
@@ -178,9 +192,7 @@ def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
     branches = [_candidates(since, is_wanted=False).where(one) for one in by_clock]
     branches.append(_candidates(wants.c.since, is_wanted=True).where(~_is_resting()))
     candidates = sa.union_all(*branches).subquery()
-    begun = streams.alias("begun")  # it may begin between the look at what is due and the note that it was sent
-    is_begun = sa.exists().where((begun.c.location_id == locations.c.id) & (begun.c.begun_at >= locations.c.sent_at))
-    is_sent = (locations.c.sent_at > now - SENT) & ~is_begun
+    is_sent = locations.c.sent_at > now - SENT
     return (
         sa.select(locations.c.uid)
         .join(candidates, candidates.c.location_id == locations.c.id)
@@ -196,6 +208,10 @@ def _candidates(since: Any, *, is_wanted: bool) -> sa.Select[Any]:
     if is_wanted:
         chosen = chosen.join(wants, wants.c.stream_id == streams.c.id)
     return chosen.where(streams.c.is_watched & ~_is_read())
+
+
+def _note_sent(connection: sa.Connection, uids: Collection[str], now: datetime | None) -> None:
+    connection.execute(sa.update(locations).where(locations.c.uid.in_(uids)).values(sent_at=now))
 
 
 def want(connection: sa.Connection, since: dict[int, datetime]) -> None:

@@ -81,7 +81,7 @@ def test_a_notice_wants_its_streams(store, database):
     assert kept.handle(wanted_by) == 0
     assert sorted(due(store)) == ["assets", "assignments", "licenses"]
     assert store.streams.is_wanted(store.location.id)
-    assert store.streams.due_locations(datetime.now(UTC), 10) == ["1"]
+    assert store.streams.claim_due(datetime.now(UTC), 10) == ["1"]
 
 
 def test_what_comes_while_a_stream_is_read_wants_the_next(store, database):

@@ -20,7 +20,7 @@ from storage.ledger.syncs import Wanted
 from storage.mirror.hold import Verdict
 from storage.mirror.outcome import HELD_REST, LONGEST_HELD_REST
 from storage.notices import Notices
-from storage.schema import chores, streams
+from storage.schema import chores, locations, streams
 from storage.states import Cause, Reason, Trouble
 from tests.support.filled_store import LONG_AGO, make_store, make_token
 
@@ -119,22 +119,49 @@ def test_what_was_sent_for_is_not_sent_for_again(store):
     """Of many that are due, each has its turn: one that was sent for waits, until that seems lost."""
     store.add("two", "2")
     now = datetime.now(UTC)
-    first = store.streams.due_locations(now, 1)
-    store.streams.note_sent(first, now)
-    second = store.streams.due_locations(now, 1)
+    first = store.streams.claim_due(now, 1)
+    second = store.streams.claim_due(now, 1)
     assert sorted(first + second) == ["1", "2"]
-    assert store.streams.due_locations(now + timedelta(minutes=1), 5) == ["1", "2"]
+    assert store.streams.claim_due(now, 5) == []
+    assert store.streams.claim_due(now + timedelta(minutes=1), 5) == ["1", "2"]
 
 
-def test_a_location_whose_sync_began_meanwhile_is_not_waited_for(store):
-    """A sync that begins between the look at what is due and the note that it was sent holds up no later one."""
-    looked = store.now()
-    [uid] = store.streams.due_locations(looked, 1)
-    store.open(store.stream(store.location, "assets"))
-    store.streams.note_sent([uid], looked)
-    assert store.streams.due_locations(store.now(), 1) == [uid]
-    store.streams.note_sent([uid], store.now())
-    assert store.streams.due_locations(store.now(), 1) == []
+def test_what_could_not_be_sent_is_due_at_once(store):
+    """A claim that is given up holds up nobody."""
+    now = datetime.now(UTC)
+    assert store.streams.claim_due(now, 5) == ["1"]
+    store.streams.release(["1"])
+    assert store.streams.claim_due(now, 5) == ["1"]
+
+
+def test_a_sync_that_is_being_opened_is_not_sent_for(copied_database):
+    """A location whose sync is just being opened is left out: nothing would take the note back that it was sent."""
+    database = Database(copied_database)
+    store = make_store(database)
+    location = store.add()
+    with database.write() as opening:
+        opening.execute(sa.update(locations).where(locations.c.id == location.id).values(sent_at=None))
+        assert store.streams.claim_due(store.now(), 5) == []
+    assert store.streams.claim_due(store.now(), 5) == [location.uid]
+    database.close()
+
+
+def test_a_sync_that_begins_before_the_claim_is_not_sent_for(copied_database):
+    """A sync that begins between the look at what is due and the claim leaves no note that would hold up the next."""
+    database = Database(copied_database)
+    store = make_store(database)
+    location = store.add()
+
+    def begin(_connection, _cursor, statement, *_) -> None:
+        if "SKIP LOCKED" in statement:
+            wanted = [Wanted(stream=one) for one in store.streams.watched(location.id)]
+            store.syncs.open(location.id, wanted, LONG_AGO)
+
+    sa.event.listen(database.engine, "before_cursor_execute", begin)
+    assert store.streams.claim_due(store.now(), 5) == []
+    with database.once() as connection:
+        assert connection.scalar(sa.select(locations.c.sent_at)) is None
+    database.close()
 
 
 def test_a_wrong_clock_holds_nobody_up(database):
