@@ -66,8 +66,12 @@ class _Envelope:
         return "".join(fields[part] if place % 2 else part for place, part in enumerate(self.pieces))
 
 
-#: The last message that Celery made in this thread.
+#: The last chord's message that Celery made in this thread.
 _last = threading.local()
+
+#: What stands in a message, while it is cut, for what will stand there; in no message otherwise.
+_MARK = uuid4().hex
+_FIELD = re.compile(f'"{_MARK}([a-z_]+)"')
 
 
 def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any = None) -> Message:
@@ -77,7 +81,10 @@ def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, An
         return Message(id=task_id, payload=payload)
     envelope: _Envelope | None = getattr(_last, "envelope", None)
     if envelope is None or not envelope.fits(task, options):
-        envelope = _last.envelope = _make(task, args, kwargs, task_id, options, producer)
+        queue, message = _made(task, args, kwargs, task_id, options, producer)
+        if not options.get("group_id"):
+            return Message(id=task_id, payload=_alone(message), queue=queue)
+        envelope = _last.envelope = _envelope(task, task_id, options, queue, message)
     return Message(id=task_id, payload=envelope.write(task, args, kwargs, task_id, options), queue=envelope.queue)
 
 
@@ -105,20 +112,33 @@ def unseal(message: Message) -> dict[str, Any]:
     }
 
 
-def _make(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any) -> _Envelope:
+def _made(
+    task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any
+) -> tuple[str, dict[str, Any]]:
+    """Return a message as Celery makes it, and the key of its queue."""
     with capturing() as messages:
         Task.apply_async(task, args, kwargs, task_id=task_id, producer=producer, add_to_parent=False, **options)
-    [(queue, message)] = messages
+    [made] = messages
+    return made
+
+
+def _alone(message: dict[str, Any]) -> str:
+    """Return a message in JSON that is of no chord, with a line break where the rest of its delivery tag belongs."""
+    properties = message["properties"] | {"delivery_tag": _MARK}
+    payload: str = dumps(message | {"properties": properties})
+    return payload.replace(_MARK, f"{GATED}\n")
+
+
+def _envelope(task: Task, task_id: str, options: dict[str, Any], queue: str, message: dict[str, Any]) -> _Envelope:
     embedded = dumps(loads(base64.b64decode(message["body"]).decode())[2])
     return _Envelope(task=task.name, options=options, queue=queue, pieces=_cut(message, task_id), embedded=embedded)
 
 
 def _cut(message: dict[str, Any], task_id: str) -> Sequence[str]:
     """Cut a message at the fields that differ in each message of its chord."""
-    mark = uuid4().hex
-    own = {name: f"{mark}{name}" for name in ("id", "group_index", "argsrepr")}
+    own = {name: f"{_MARK}{name}" for name in ("id", "group_index", "argsrepr")}
     if message["headers"]["root_id"] == task_id:  # each is the root of what follows from it
         own["root_id"] = own["id"]
-    properties = message["properties"] | {"correlation_id": own["id"], "delivery_tag": f"{mark}tag"}
-    marked = message | {"body": f"{mark}body", "headers": message["headers"] | own, "properties": properties}
-    return re.split(f'"{mark}([a-z_]+)"', dumps(marked))
+    properties = message["properties"] | {"correlation_id": own["id"], "delivery_tag": f"{_MARK}tag"}
+    marked = message | {"body": f"{_MARK}body", "headers": message["headers"] | own, "properties": properties}
+    return _FIELD.split(dumps(marked))
