@@ -3,7 +3,8 @@
 A message is published in two steps: it is parked at its gate, and much later, mostly by another process, let through.
 If the broker is the Redis that has the gates, the script that lets it through puts it into its queue as well: that
 saves what Celery does for each message, and a round trip. What is put there was made by Celery and kombu, with their
-own code, when the message was parked. Of a chord they make the first message; the others differ in five fields.
+own code, when the message was parked. They make the first message of a chord, and the first that a thread sends of any
+other task; the others differ in some fields.
 
 With any other broker, the gate returns the message to whoever called it, who publishes it through Celery; also one that
 was parked by a process of another broker.
@@ -30,28 +31,28 @@ from .services import services
 
 @dataclass(frozen=True, kw_only=True)
 class _Envelope:
-    """A message of a chord as Celery made it, to make the others from."""
+    """A message as Celery made it, to make others from."""
 
     task: str
     options: dict[str, Any]
     queue: str
     #: The message in JSON, and after each piece of it the name of the field that stands there.
     pieces: Sequence[str]
-    #: The last part of a body: what is to happen after the task, which is the same for the whole chord.
+    #: The last part of a body: what is to happen after the task.
     embedded: str
 
     def fits(self, task: Task, options: dict[str, Any]) -> bool:
-        """Return whether a message is of the same chord."""
-        if task.name != self.task or not options.get("group_id"):
+        """Return whether a message differs only in what is its own: it is of the same chord, or like this of none."""
+        if task.name != self.task or options.keys() != self.options.keys():
             return False
-        return options.keys() == self.options.keys() and all(
+        return all(
             one is options[name] or (isinstance(one, str) and one == options[name])
             for name, one in self.options.items()
-            if name not in {"group_index", "argsrepr"}
+            if name not in _OWN
         )
 
     def write(self, task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any]) -> str:
-        """Return another message of the chord, with a line break where the rest of its delivery tag belongs."""
+        """Return another message, with a line break where the rest of its delivery tag belongs."""
         body = f"[{dumps(args)}, {dumps(kwargs) if kwargs else '{}'}, {self.embedded}]"
         words = options.get("argsrepr")
         if words is None:
@@ -60,14 +61,19 @@ class _Envelope:
             "id": json.dumps(task_id),
             "group_index": json.dumps(options.get("group_index")),
             "argsrepr": json.dumps(words),
+            "root_id": json.dumps(options.get("root_id")),
+            "parent_id": json.dumps(options.get("parent_id")),
             "body": f'"{base64.b64encode(body.encode()).decode()}"',
             "tag": f'"{GATED}\n"',
         }
         return "".join(fields[part] if place % 2 else part for place, part in enumerate(self.pieces))
 
 
-#: The last chord's message that Celery made in this thread.
-_last = threading.local()
+#: The options that each message has of its own.
+_OWN = frozenset({"group_index", "argsrepr", "root_id", "parent_id"})
+
+#: The last message of each task that Celery made in this thread.
+_made = threading.local()
 
 #: What stands in a message, while it is cut, for what will stand there; in no message otherwise.
 _MARK = uuid4().hex
@@ -79,12 +85,12 @@ def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, An
     if not services().settings.is_redis_broker:
         payload = dumps({"task": task.name, "args": args, "kwargs": kwargs, "options": options})
         return Message(id=task_id, payload=payload)
-    envelope: _Envelope | None = getattr(_last, "envelope", None)
+    if not options.get("group_id"):
+        options = {**_lineage(task, task_id), **options}
+    known: dict[str, _Envelope] = vars(_made)
+    envelope = known.get(task.name)
     if envelope is None or not envelope.fits(task, options):
-        queue, message = _made(task, args, kwargs, task_id, options, producer)
-        if not options.get("group_id"):
-            return Message(id=task_id, payload=_alone(message), queue=queue)
-        envelope = _last.envelope = _envelope(task, task_id, options, queue, message)
+        envelope = known[task.name] = _make(task, args, kwargs, task_id, options, producer)
     return Message(id=task_id, payload=envelope.write(task, args, kwargs, task_id, options), queue=envelope.queue)
 
 
@@ -112,33 +118,32 @@ def unseal(message: Message) -> dict[str, Any]:
     }
 
 
-def _made(
-    task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any
-) -> tuple[str, dict[str, Any]]:
-    """Return a message as Celery makes it, and the key of its queue."""
+def _lineage(task: Task, task_id: str) -> dict[str, Any]:
+    """Return which tasks a message of no chord follows from, as Celery would find out."""
+    parent = task.app.current_worker_task
+    if parent is None:
+        return {"root_id": task_id, "parent_id": None}
+    return {"root_id": parent.request.root_id or parent.request.id, "parent_id": parent.request.id}
+
+
+def _make(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, Any], producer: Any) -> _Envelope:
     with capturing() as messages:
         Task.apply_async(task, args, kwargs, task_id=task_id, producer=producer, add_to_parent=False, **options)
-    [made] = messages
-    return made
-
-
-def _alone(message: dict[str, Any]) -> str:
-    """Return a message in JSON that is of no chord, with a line break where the rest of its delivery tag belongs."""
-    properties = message["properties"] | {"delivery_tag": _MARK}
-    payload: str = dumps(message | {"properties": properties})
-    return payload.replace(_MARK, f"{GATED}\n")
-
-
-def _envelope(task: Task, task_id: str, options: dict[str, Any], queue: str, message: dict[str, Any]) -> _Envelope:
+    [(queue, message)] = messages
     embedded = dumps(loads(base64.b64decode(message["body"]).decode())[2])
-    return _Envelope(task=task.name, options=options, queue=queue, pieces=_cut(message, task_id), embedded=embedded)
+    pieces = _cut(message, task_id, is_part=bool(options.get("group_id")))
+    return _Envelope(task=task.name, options=options, queue=queue, pieces=pieces, embedded=embedded)
 
 
-def _cut(message: dict[str, Any], task_id: str) -> Sequence[str]:
-    """Cut a message at the fields that differ in each message of its chord."""
+def _cut(message: dict[str, Any], task_id: str, *, is_part: bool) -> Sequence[str]:
+    """Cut a message at the fields that differ in each of its chord, or in each that is of none."""
     own = {name: f"{_MARK}{name}" for name in ("id", "group_index", "argsrepr")}
-    if message["headers"]["root_id"] == task_id:  # each is the root of what follows from it
+    if not is_part:
+        own |= {name: f"{_MARK}{name}" for name in ("root_id", "parent_id")}
+    elif message["headers"]["root_id"] == task_id:  # each is the root of what follows from it
         own["root_id"] = own["id"]
     properties = message["properties"] | {"correlation_id": own["id"], "delivery_tag": f"{_MARK}tag"}
+    if "argsrepr" in properties:  # kombu adds the options that it does not know
+        properties["argsrepr"] = own["argsrepr"]
     marked = message | {"body": f"{_MARK}body", "headers": message["headers"] | own, "properties": properties}
     return _FIELD.split(dumps(marked))

@@ -26,6 +26,8 @@ page, reconcile = app.tasks["pageturner.page"], app.tasks["pageturner.reconcile"
 
 def send():
     header = [page.si("ünïcode \\\\u0000 \\n '", 7, 1, index).set(task_id=f"7.1.{index}") for index in range(1, 6)]
+    header[3].set(argsrepr="told")
+    header[4].set(argsrepr="told otherwise")
     chord(header, reconcile.si(7).on_error(reconcile.si(7))).set(task_id="7.1").apply_async()
 
 def published():
@@ -70,6 +72,56 @@ def test_the_same_as_celery_publishes(env):
     assert done.returncode == 0, done.stderr
     ours, celerys = json.loads(done.stdout)
     assert len({one["properties"]["delivery_tag"] for one in ours}) == 5
+    assert list(map(plain, ours)) == list(map(plain, celerys))
+
+
+#: Sends syncs and seeds twice: once through the gate's script, once by Celery alone; from no task, and from two.
+_ALONE_BOTH_WAYS = """
+import json
+from celery import Task
+from celery._state import _task_stack
+from tasks import app
+from tasks.gated import GatedTask
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+sync, seed = app.tasks["pageturner.sync"], app.tasks["pageturner.seed"]
+
+def send_some(uid):
+    sync.apply_async((uid,), task_id=f"sync.{uid}")
+    seed.apply_async((uid, 7, 1), task_id=f"{uid}7.1.0", argsrepr=f"ünïcode '{uid}'")
+
+def send():
+    send_some("1")
+    for root in ("root", None):
+        for uid in ("2", "3"):
+            sync.push_request(id=f"parent-of-{uid}", root_id=root)
+            _task_stack.push(sync)
+            send_some(f"{uid}{root}")
+            _task_stack.pop()
+            sync.pop_request()
+
+def published():
+    redis = services().needs.gate._memory._redis
+    found = [json.loads(one) for one in redis.lrange("seed", 0, -1)]
+    redis.delete("seed")
+    return found
+
+send()
+through_the_gate = published()
+GatedTask.apply_async = Task.apply_async
+send()
+print(json.dumps([through_the_gate, published()]))
+"""
+
+
+def test_messages_of_no_chord_are_as_celery_publishes_them(env):
+    """A message has every field that Celery gives it, also which tasks it follows from, however many are alike."""
+    command = [sys.executable, "-c", _ALONE_BOTH_WAYS]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    ours, celerys = json.loads(done.stdout)
+    assert len(ours) == 10
     assert list(map(plain, ours)) == list(map(plain, celerys))
 
 
