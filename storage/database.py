@@ -74,11 +74,10 @@ class Database:
     def fetch(self, statement: Prepared, parameters: Mapping[str, Any]) -> list[Row]:
         """Execute a prepared statement, which is a transaction by itself, and return its rows."""
         with _translating(), closing(self.engine.raw_connection()) as pooled:
-            driver: Any = pooled.driver_connection
             if not self.is_postgresql:
-                return statement.fetch(driver, self.engine.dialect, parameters)
-            with self._dropping(pooled), self._over(driver, DEADLINE_SECONDS):
-                return statement.fetch(driver, self.engine.dialect, parameters)
+                return statement.fetch(pooled, self.engine.dialect, parameters)
+            with self._dropping(pooled), self._over(pooled.driver_connection, DEADLINE_SECONDS):
+                return statement.fetch(pooled, self.engine.dialect, parameters)
 
     @contextmanager
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
@@ -251,7 +250,13 @@ def _make_postgresql(url: sa.URL) -> sa.Engine:
     options = {name: value for name, value in CONNECTION.items() if name not in url.query}
     _refuse_options(url)
     engine = sa.create_engine(
-        url, pool_size=20, max_overflow=20, pool_timeout=_POOL_SECONDS, hide_parameters=True, connect_args=options
+        url,
+        pool_size=20,
+        max_overflow=20,
+        pool_timeout=_POOL_SECONDS,
+        pool_reset_on_return=None,  # `_transaction` ends each: nothing is left to roll back when one is given back
+        hide_parameters=True,
+        connect_args=options,
     )
     sa.event.listen(engine, "connect", prepare_session)
     return engine
