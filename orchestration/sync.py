@@ -147,6 +147,8 @@ class Syncer:
 
     def _follow_cursors(self, sync: Sync, crawls: Sequence[Crawl]) -> bool:
         """Begin the cursor stream whose turn it is; return True if its crawl ended at once: the next may begin."""
+        if not any(one.is_chained for one in crawls):
+            return False
         if not sync.is_handed_over:
             is_open = any(crawl.state is CrawlState.OPEN for crawl in _paged(crawls))
             if is_open or not self._store.syncs.hand_over(sync, PAGED):

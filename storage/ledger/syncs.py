@@ -1,6 +1,6 @@
 """Syncs: one run over a location each: it opens crawls, hands cursor streams over, and ends with its last crawl."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..database import Database
 from ..locks import lock_crawls_of
-from ..prepared import Prepared, Row
+from ..prepared import Prepared
 from ..schema import crawls, locations, pages, streams, syncs, wants
 from ..sql import Moment, insert_or, own_columns, pick
 from ..states import UNFINISHED, CrawlKind, CrawlState, PageOutcome, Reason, SyncState, Trigger, Trouble
@@ -102,11 +102,11 @@ class Syncs:
         wanted = sorted(wanted, key=_number)
         now = self._database.now()
         with self._database.write() as connection:
-            lock_crawls_of(connection, [one.stream.id for one in wanted])
+            left = _lock(connection, wanted)
             values = {"location_id": location_id, "wanted": [one.stream.resource for one in wanted]}
             sync_id = _join(connection, values | {"opened_at": now, "begun_by": begun_by})
             _FORGET_SENT.run(connection, {"of": location_id})
-            return sync_id, [_open_crawl(connection, sync_id, one, now, too_old) for one in wanted]
+            return sync_id, [_open_crawl(connection, sync_id, one, now, left, too_old) for one in wanted]
 
     def go_on(self, sync: Sync, wanted: Sequence[Wanted]) -> list[Opened]:
         """Open -> open, one step on, with more to read; of several callers that saw the same step, one gets the crawls.
@@ -116,10 +116,10 @@ class Syncs:
         wanted = sorted(wanted, key=_number)
         now = self._database.now()
         with self._database.write() as connection:
-            lock_crawls_of(connection, [one.stream.id for one in wanted])
+            left = _lock(connection, wanted)
             if not _STEP_ON.run(connection, _as_seen(sync)):
                 return []
-            return [_open_crawl(connection, sync.id, one, now) for one in wanted]
+            return [_open_crawl(connection, sync.id, one, now, left) for one in wanted]
 
     def hand_over(self, sync: Sync, paged: Sequence[str]) -> bool:
         """Hand the cursor streams over, once no paged stream is being read; True for exactly one caller."""
@@ -148,23 +148,31 @@ def _join(connection: sa.Connection, values: dict[str, Any]) -> int:
     return int(row[syncs.c.id])
 
 
+def _lock(connection: sa.Connection, wanted: Sequence[Wanted]) -> set[int]:
+    """Lock streams and their crawls; return those of which something is left: the last crawl has not succeeded."""
+    stream_ids = [one.stream.id for one in wanted]
+    lock_crawls_of(connection, stream_ids)
+    return {row[crawls.c.stream_id] for row in _LEFT.run(connection, {"these": stream_ids})}
+
+
 def _open_crawl(
-    connection: sa.Connection, sync_id: int, wanted: Wanted, now: datetime, too_old: datetime | None = None
+    connection: sa.Connection,
+    sync_id: int,
+    wanted: Wanted,
+    now: datetime,
+    left: Container[int],
+    too_old: datetime | None = None,
 ) -> Opened:
     stream_id = wanted.stream.id
-    if too_old is not None:
-        _EXPIRE.run(connection, {"stream": stream_id, "too_old": too_old})
+    is_left = stream_id in left
     values: dict[str, Any] = {"sync_id": sync_id}
     if wanted.forced_by is not None:
         values["forced_by"] = wanted.forced_by
-    found = _take_over(connection, {"stream": stream_id} | values)
+    found = _take_over(connection, wanted, values, too_old) if is_left else None
     if found is not None:
-        if wanted.forced_by is not None and found[crawls.c.kind] != CrawlKind.FULL:
-            asked = {"full_wanted": wanted.forced_by, "full_after": None}  # it does not read everything: the next must
-            _UPDATE_STREAM.run(connection, {"stream": stream_id} | asked)
-        return Opened(crawl_id=found[crawls.c.id], origin=Origin.FOUND)
+        return Opened(crawl_id=found, origin=Origin.FOUND)
     _note_begun(connection, wanted, now)
-    reopened = None if too_old is None else _reopen(connection, wanted, too_old, values | _begun(now))
+    reopened = _reopen(connection, wanted, too_old, values | _begun(now)) if is_left else None
     if reopened is not None:
         return Opened(crawl_id=reopened, origin=Origin.REOPENED)
     values |= {"kind": wanted.kind, "since": wanted.since, "scopes": dump_scopes(wanted.scopes)}
@@ -172,12 +180,24 @@ def _open_crawl(
     made = _OPEN.run(connection, values)
     if made:
         return Opened(crawl_id=made[0][crawls.c.id], origin=Origin.NEW)
-    [found] = _TAKE_OVER.run(connection, {"stream": stream_id, "sync_id": sync_id})
-    return Opened(crawl_id=found[crawls.c.id], origin=Origin.FOUND)
+    [taken] = _TAKE_OVER.run(connection, {"stream": stream_id, "sync_id": sync_id})
+    return Opened(crawl_id=taken[crawls.c.id], origin=Origin.FOUND)
 
 
-def _take_over(connection: sa.Connection, values: Mapping[str, Any]) -> Row | None:
-    return next(iter(_TAKE_OVER.run(connection, values)), None)
+def _take_over(
+    connection: sa.Connection, wanted: Wanted, values: Mapping[str, Any], too_old: datetime | None
+) -> int | None:
+    """Take the unfinished crawl of a stream over, and return its number; end it if it is too old."""
+    stream: dict[str, Any] = {"stream": wanted.stream.id}
+    if too_old is not None:
+        _EXPIRE.run(connection, stream | {"too_old": too_old})
+    taken = _TAKE_OVER.run(connection, {**stream, **values})
+    if not taken:
+        return None
+    if wanted.forced_by is not None and taken[0][crawls.c.kind] != CrawlKind.FULL:
+        asked = {"full_wanted": wanted.forced_by, "full_after": None}  # it does not read everything: the next must
+        _UPDATE_STREAM.run(connection, stream | asked)
+    return int(taken[0][crawls.c.id])
 
 
 def _begun(now: datetime) -> dict[str, Any]:
@@ -210,9 +230,9 @@ def _sweep(connection: sa.Connection, now: datetime) -> bool:
     return max(swept, emptied) == SWEPT_AT_ONCE
 
 
-def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime, values: dict[str, Any]) -> int | None:
+def _reopen(connection: sa.Connection, wanted: Wanted, too_old: datetime | None, values: dict[str, Any]) -> int | None:
     """Open the last crawl of a stream again if it asked for the same, failed lately, and stored something."""
-    if wanted.kind is CrawlKind.SPOT:
+    if too_old is None or wanted.kind is CrawlKind.SPOT:
         return None
     same = {"stream": wanted.stream.id, "same_kind": wanted.kind, "same_since": wanted.since, "too_old": too_old}
     reopened = _REOPEN.run(connection, same | values)
@@ -267,6 +287,20 @@ _EXPIRE = Prepared(
         trouble=Trouble.AWAY,
         ended_at=crawls.c.moved_at,
     )
+)
+
+#: The streams whose last crawl is unfinished, or failed. Only a last crawl can be unfinished.
+_LAST_OF = sa.select(sa.func.max(crawls.c.id)).where(crawls.c.stream_id == streams.c.id).correlate(streams)
+_THESE: sa.BindParameter[int] = sa.bindparam("these", expanding=True)
+_LEFT = Prepared(
+    sa.select(crawls.c.stream_id)
+    .join(streams, streams.c.id == crawls.c.stream_id)
+    .where(
+        streams.c.id.in_(_THESE),
+        crawls.c.id == _LAST_OF.scalar_subquery(),
+        crawls.c.state.in_((*UNFINISHED, CrawlState.FAILED)),
+    ),
+    lists=("these",),
 )
 
 #: The last crawl of a stream, if it asked for the same, failed lately, and stored something.
