@@ -34,8 +34,10 @@ class Crawler:
         self._queue = queue
         self._metrics = metrics
 
-    def advance(self, crawl: Crawl, *, message_id: str = "", is_revival: bool = False) -> bool:
-        """Decide what an open crawl needs next, and do it.
+    def advance(
+        self, crawl: Crawl, *, message_id: str = "", is_revival: bool = False, sends_publish: bool = True
+    ) -> bool:
+        """Decide what an open crawl needs next, and do it; a caller that publishes by itself sends no task for that.
 
         Only a failure is acted on while a message of the crawl is parked or admitted, other than the one of this id:
         a callback may run early, or twice. Example: page 7 of 300 was lost with its worker. The chord's callback
@@ -46,7 +48,7 @@ class Crawler:
         is_under_way = self._gate.knows(crawl.uid, message_prefix(crawl), but=message_id)
         if is_under_way and not isinstance(decision, Fail):
             return False
-        return self._obey(crawl, decision, is_revival=is_revival)
+        return self._obey(crawl, decision, is_revival=is_revival, sends_publish=sends_publish)
 
     def seed(self, crawl: Crawl, *, is_revival: bool = False) -> None:
         """Begin a round of the first page alone: it shows whether the ledger's pages are still current."""
@@ -96,7 +98,7 @@ class Crawler:
         if not crawl.is_consistent and crawl.kind is not CrawlKind.SPOT:
             self._metrics.count("torn", resource=crawl.resource)
 
-    def _obey(self, crawl: Crawl, decision: CrawlDecision, *, is_revival: bool) -> bool:
+    def _obey(self, crawl: Crawl, decision: CrawlDecision, *, is_revival: bool, sends_publish: bool) -> bool:
         match decision:
             case Seed():
                 self.seed(crawl, is_revival=is_revival)
@@ -108,7 +110,7 @@ class Crawler:
             case Restart():
                 self._restart(crawl, is_drift=True)
             case Settle():
-                return self._settle(crawl, decision)
+                return self._settle(crawl, decision, sends_publish=sends_publish)
             case Fail(reason=reason, error=error):
                 return self.fail(crawl, Cause(reason=f"{crawl.resource}: {reason}", trouble=Trouble.AWAY, error=error))
         return False
@@ -129,7 +131,7 @@ class Crawler:
         else:
             self._queue.seed(restarted)
 
-    def _settle(self, crawl: Crawl, decision: Settle) -> bool:
+    def _settle(self, crawl: Crawl, decision: Settle, *, sends_publish: bool) -> bool:
         settled = self._store.crawls.settle(
             crawl,
             is_consistent=decision.is_consistent,
@@ -139,5 +141,6 @@ class Crawler:
         )
         if settled is None:
             return False
-        self._queue.publish(crawl)
+        if sends_publish:
+            self._queue.publish(crawl)
         return True

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from storage.ledger.crawls import Crawl
 from storage.ledger.pages import PageFact, PageJob
-from storage.states import Cause, CrawlState, PageOutcome
+from storage.states import Cause, CrawlKind, CrawlState, PageOutcome
 from storage.store import Store
 
 from .crawl import Crawler
@@ -20,6 +20,10 @@ from .sync import Syncer
 
 #: A step of a chain whose answer contained no list is requested again after this.
 STEP_AGAIN_SECONDS = 1.0
+
+#: A crawl of at most so many pages is published by the task that settles it: that takes a few hundredths of a second,
+#: and a message of its own would cost as much. Larger ones have a task, and a queue, of their own.
+SMALL_PAGES = 8
 
 
 class CrawlTasks:
@@ -47,11 +51,10 @@ class CrawlTasks:
         """Take one step of the chain, and send the next."""
         return self._fetch(crawl_id, round_, index, self._after_step)
 
-    def reconcile(self, crawl_id: int) -> None:
+    def reconcile(self, crawl_id: int) -> Ended | None:
         """Decide what an open crawl needs next: the callback of every chord. It is harmless at any time."""
         crawl = self._store.crawls.get(crawl_id)
-        if crawl.state is CrawlState.OPEN:
-            self._advance(crawl)
+        return self._advance(crawl) if crawl.state is CrawlState.OPEN else None
 
     def publish(self, crawl_id: int) -> Ended:
         """Publish a settled crawl, once."""
@@ -139,9 +142,16 @@ class CrawlTasks:
             self._fail(crawl, cause)
         return Ended(words=cause.reason, is_failure=True)
 
-    def _advance(self, crawl: Crawl, own_message_id: str = "") -> None:
-        if self._crawler.advance(crawl, message_id=own_message_id):
+    def _advance(self, crawl: Crawl, own_message_id: str = "") -> Ended | None:
+        """Do what a crawl needs next; a small one is published at once, and this returns what that came to."""
+        is_small = crawl.kind is not CrawlKind.SPOT and crawl.total is not None and crawl.total <= SMALL_PAGES
+        if not self._crawler.advance(crawl, message_id=own_message_id, sends_publish=not is_small):
+            return None
+        published = self.publish(crawl.id) if is_small else _NOT_NEEDED
+        if published is _NOT_NEEDED:  # otherwise the sync has been advanced
             self._syncer.advance(crawl.sync_id)
+            return None
+        return published
 
     def _fail(self, crawl: Crawl, cause: Cause) -> None:
         if self._crawler.fail(crawl, cause):

@@ -27,9 +27,9 @@ def follow(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | End
 
 
 @app.task(name="pageturner.reconcile", base=CrawlTask, queue="seed")
-def reconcile(crawl_id: int) -> None:
+def reconcile(crawl_id: int) -> Ended | None:
     """Decide what a crawl needs next: the callback of every chord of pages, and of its failure."""
-    services().use_cases.crawl_tasks.reconcile(crawl_id)
+    return services().use_cases.crawl_tasks.reconcile(crawl_id)
 
 
 @app.task(name="pageturner.publish", base=CrawlTask, queue="publish")
