@@ -87,6 +87,8 @@ def installation(apple: Apple, database: str) -> Iterator[tuple[dict[str, str], 
         }
         token = Path(home) / "token"
         token.write_text(apple.token)
+        # As an installation does that is brought up to date: otherwise the workers would also hold what migrates.
+        subprocess.run([COMMAND, "migrate"], env=env, check=True, capture_output=True)
         with running_workers(env, processes_=2, threads=8) as workers:
             add = [COMMAND, "locations", "add", str(token), "--resources", "assignments"]
             subprocess.run(add, env=env, check=True, capture_output=True)

@@ -23,8 +23,7 @@ LIBRARIES = (
     "kombu.transport.redis",
     "storage.store",
     "tasks.services",
-    "sentry_sdk",
-    "celery.bin.worker",
+    "celery.apps.worker",
     "tasks.crawl",
     "tasks.pump",
 )

@@ -1,6 +1,6 @@
 """A worker that profiles the tasks of pages by the CPU that their threads take; `parts.py` runs it.
 
-usage: PROFILE_TO=FILE python bench/profiled.py -A tasks worker …
+usage: PROFILE_TO=FILE python bench/profiled.py --name NAME …
 """
 
 import cProfile
@@ -15,8 +15,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import celery.concurrency.thread
-from celery.__main__ import main
 from celery.signals import worker_shutting_down
+
+from tasks.worker import main
 
 _run = celery.concurrency.thread.apply_target
 _own = threading.local()

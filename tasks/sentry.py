@@ -3,10 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
-import sentry_sdk
 from celery.signals import beat_init, celeryd_init
-from sentry_sdk.integrations.celery import CeleryIntegration
-from sentry_sdk.integrations.logging import LoggingIntegration
 
 from settings import Settings, read_settings
 
@@ -17,9 +14,13 @@ _UNMONITORED = ["tick", "tend"]
 
 
 def report_bugs(settings: Settings, part: str) -> None:
-    """Send the bugs of this process to Sentry; without a DSN, do nothing."""
+    """Send the bugs of this process to Sentry, which is imported then; without a DSN, do nothing."""
     if settings.sentry_dsn is None:
         return
+    import sentry_sdk
+    from sentry_sdk.integrations.celery import CeleryIntegration
+    from sentry_sdk.integrations.logging import LoggingIntegration
+
     scrub = Scrubber([*settings.keys, *settings.webhook_secrets])
     sentry_sdk.init(
         dsn=settings.sentry_dsn.get_secret_value(),

@@ -47,15 +47,13 @@ def stop(child: "subprocess.Popen[bytes]", seconds: float = STOP_SECONDS) -> Non
 
 def worker_command(threads: int, name: str, log_level: str = "INFO") -> list[str]:
     """Return the command that runs one worker process."""
-    pool = ["--pool", "threads", "--concurrency", str(threads), "--hostname", f"{name}@%h"]
-    alone = ["--without-gossip", "--without-mingle", "--loglevel", log_level]
-    return [*celery_command(log_level), "worker", *pool, *alone]
+    options = ["--name", name, "--threads", str(threads), "--log-level", log_level]
+    return [sys.executable, "-m", "tasks.worker", *options]
 
 
-def celery_command(log_level: str) -> list[str]:
-    """Return the beginning of a command of Celery: its banner is for those who want to read much."""
-    is_quiet = log_level not in {"DEBUG", "INFO"}
-    return [sys.executable, "-m", "celery", *(["--quiet"] if is_quiet else []), "-A", "tasks"]
+def beat_command(log_level: str = "INFO") -> list[str]:
+    """Return the command that runs one scheduler."""
+    return [sys.executable, "-m", "tasks.beat", "--log-level", log_level]
 
 
 @contextlib.contextmanager

@@ -70,7 +70,4 @@ def beat(log_level: Annotated[LogLevel, typer.Option(help="The least level that 
         join(settings)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chdir(processes.ROOT)
-    # Beat keeps nothing in files: chores are claimed in the database, and two beats may share a home.
-    options = ["--scheduler", "celery.beat.Scheduler", "--pidfile", "", "--loglevel", log_level]
-    command = [*processes.celery_command(log_level), "beat", *options]
-    os.execv(sys.executable, command)  # noqa: S606 - no shell is what is wanted
+    os.execv(sys.executable, processes.beat_command(log_level))  # noqa: S606 - no shell is what is wanted
