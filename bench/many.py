@@ -202,6 +202,7 @@ def thousand(count: int) -> None:
             begun = time.monotonic()
             if number == 1:
                 bench.keep(uids)
+                print(f"  added after {time.monotonic() - begun:.1f} s: Apple was asked whose each token is")
             elif number == 4:  # noqa: PLR2004 - the last
                 bench.ask("UPDATE streams SET due_at = now() RETURNING id")
             else:
