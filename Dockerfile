@@ -14,6 +14,7 @@ RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --edit
  && find /opt/venv -type d \( -name tests -o -name test -o -name testing \) -prune -exec rm -r {} + \
  && /opt/venv/bin/python -c "import celery.apps.beat, celery.apps.worker, celery.bin.celery, celery.concurrency.thread, \
 celery.worker.strategy, flower.command, kombu.transport.pyamqp, kombu.transport.redis, tasks, \
+sentry_sdk.integrations.celery, sentry_sdk.integrations.logging, \
 sqlalchemy.dialects.postgresql.psycopg, uvicorn.protocols.http.httptools_impl, uvicorn.loops.uvloop; \
 tasks.registered_app()" \
  && /opt/venv/bin/python -m compileall -q advice.py settings.py apple entrypoints orchestration simulator storage tasks

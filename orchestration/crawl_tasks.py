@@ -40,7 +40,7 @@ class CrawlTasks:
         self._queue = queue
 
     def seed(self, crawl_id: int, round_: int) -> Postponed | Ended:
-        """Fetch the first page, and go on from the count that it shows; end the crawl if nothing has changed."""
+        """Fetch the first page, and go on from the count that it shows; end or publish the crawl if that was all."""
         return self._fetch(crawl_id, round_, 0, self._after_first)
 
     def page(self, crawl_id: int, round_: int, index: int) -> Postponed | Ended:
@@ -52,9 +52,9 @@ class CrawlTasks:
         return self._fetch(crawl_id, round_, index, self._after_step)
 
     def reconcile(self, crawl_id: int) -> Ended | None:
-        """Decide what an open crawl needs next: the callback of every chord. It is harmless at any time."""
+        """Decide what a crawl needs next, or publish a small one: the callback of every chord. Harmless at any time."""
         crawl = self._store.crawls.get(crawl_id)
-        return self._advance(crawl) if crawl.state is CrawlState.OPEN else None
+        return self._advance(crawl) if crawl.state is CrawlState.OPEN else self._publish_late(crawl)
 
     def publish(self, crawl_id: int) -> Ended:
         """Publish a settled crawl, once."""
@@ -81,7 +81,7 @@ class CrawlTasks:
         """Fetch a page of the crawl's present round and act on the outcome: on a stored page by `then`."""
         job = self._store.pages.job(crawl_id, index)
         if not _is_current(job.crawl, round_):
-            return _NOT_NEEDED
+            return self._publish_late(job.crawl) or _NOT_NEEDED
         outcome = self._fetcher.fetch(job, index)
         if isinstance(outcome, Stored):
             return then(job.crawl, outcome.page) or _told(outcome.page)
@@ -144,7 +144,7 @@ class CrawlTasks:
 
     def _advance(self, crawl: Crawl, own_message_id: str = "") -> Ended | None:
         """Do what a crawl needs next; a small one is published at once, and this returns what that came to."""
-        is_small = crawl.kind is not CrawlKind.SPOT and crawl.total is not None and crawl.total <= SMALL_PAGES
+        is_small = _is_small(crawl)
         if not self._crawler.advance(crawl, message_id=own_message_id, sends_publish=not is_small):
             return None
         published = self.publish(crawl.id) if is_small else _NOT_NEEDED
@@ -152,6 +152,10 @@ class CrawlTasks:
             self._syncer.advance(crawl.sync_id)
             return None
         return published
+
+    def _publish_late(self, crawl: Crawl) -> Ended | None:
+        """Publish a small crawl that has settled: the task that settled it did not come to that, and comes again."""
+        return self.publish(crawl.id) if crawl.state is CrawlState.SETTLED and _is_small(crawl) else None
 
     def _fail(self, crawl: Crawl, cause: Cause) -> None:
         if self._crawler.fail(crawl, cause):
@@ -167,6 +171,11 @@ def _told(page: PageFact) -> Ended:
     if page.outcome is PageOutcome.STORED:
         return Ended(words=f"{page.records:,} {'record' if page.records == 1 else 'records'}")
     return Ended(words=page.reason or str(page.outcome), is_failure=page.outcome is PageOutcome.FAILED)
+
+
+def _is_small(crawl: Crawl) -> bool:
+    """Return whether a crawl is published by the task that settles it."""
+    return crawl.kind is not CrawlKind.SPOT and crawl.total is not None and crawl.total <= SMALL_PAGES
 
 
 def _is_current(crawl: Crawl, round_: int) -> bool:

@@ -254,12 +254,19 @@ def _make_postgresql(url: sa.URL) -> sa.Engine:
         pool_size=20,
         max_overflow=20,
         pool_timeout=_POOL_SECONDS,
-        pool_reset_on_return=None,  # `_transaction` ends each: nothing is left to roll back when one is given back
+        pool_reset_on_return=None,  # `_end_transaction` does it, without a statement where none is needed
         hide_parameters=True,
         connect_args=options,
     )
     sa.event.listen(engine, "connect", prepare_session)
+    sa.event.listen(engine, "reset", _end_transaction)
     return engine
+
+
+def _end_transaction(driver: Any, *_: Any) -> None:
+    """Roll back what a connection that is given back to the pool left open; `Database` ends every transaction."""
+    if driver.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        driver.rollback()
 
 
 def _refuse_options(url: sa.URL) -> None:

@@ -167,7 +167,7 @@ syncs = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default=SyncState.OPEN),
     sa.Column("opened_at", Moment, nullable=False),
     sa.Column("ended_at", Moment),
-    # True from the moment on which the last paged stream has settled, and the cursor streams are walked.
+    # True from the moment on which the last paged stream has settled, and the cursor streams, if any, are walked.
     sa.Column("is_handed_over", sa.Boolean, nullable=False, server_default=sa.false()),
     # Goes up by one with each decision to read something more, so that it is taken once.
     sa.Column("step", sa.Integer, nullable=False, server_default="0"),

@@ -28,7 +28,7 @@ def follow(_uid: str, crawl_id: int, round_: int, index: int) -> Postponed | End
 
 @app.task(name="pageturner.reconcile", base=CrawlTask, queue="seed")
 def reconcile(crawl_id: int) -> Ended | None:
-    """Decide what a crawl needs next: the callback of every chord of pages, and of its failure."""
+    """Decide what a crawl needs next, and publish a small one: the callback of every chord, and of its failure."""
     return services().use_cases.crawl_tasks.reconcile(crawl_id)
 
 

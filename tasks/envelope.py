@@ -42,7 +42,7 @@ class _Envelope:
     embedded: str
 
     def fits(self, task: Task, options: dict[str, Any]) -> bool:
-        """Return whether a message differs only in what is its own: it is of the same chord, or like this of none."""
+        """Return whether another message differs only in what is its own: both are of one chord, or both of none."""
         if task.name != self.task or options.keys() != self.options.keys():
             return False
         return all(
@@ -72,7 +72,11 @@ class _Envelope:
 #: The options that each message has of its own.
 _OWN = frozenset({"group_index", "argsrepr", "root_id", "parent_id"})
 
-#: The last message of each task that Celery made in this thread.
+#: With these, a message carries a moment that Celery computed: no other is made from it.
+_TIMED = frozenset({"countdown", "eta", "expires"})
+
+#: The last message of each task that Celery made in this thread, to make others from. No header may differ that is not
+#: named here: those of traces would, which is why Sentry adds none.
 _made = threading.local()
 
 #: What stands in a message, while it is cut, for what will stand there; in no message otherwise.
@@ -89,8 +93,10 @@ def seal(task: Task, args: Any, kwargs: Any, task_id: str, options: dict[str, An
         options = {**_lineage(task, task_id), **options}
     known: dict[str, _Envelope] = vars(_made)
     envelope = known.get(task.name)
-    if envelope is None or not envelope.fits(task, options):
-        envelope = known[task.name] = _make(task, args, kwargs, task_id, options, producer)
+    if envelope is None or kwargs or not envelope.fits(task, options):
+        envelope = _make(task, args, kwargs, task_id, options, producer)
+        if not kwargs and _TIMED.isdisjoint(options):
+            known[task.name] = envelope
     return Message(id=task_id, payload=envelope.write(task, args, kwargs, task_id, options), queue=envelope.queue)
 
 

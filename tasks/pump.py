@@ -33,8 +33,9 @@ INTERVAL_SECONDS = 0.25
 #: How often counts are sent to Redis.
 COUNT_SECONDS = 5.0
 
-#: A task that asks Apple and takes longer hangs: a request takes a minute at most, a use of the database half of one.
-HANGING_SECONDS = 180.0
+#: A task that asks Apple and takes longer hangs: a request takes a minute at most, a use of the database half of one,
+#: and the publish of a small crawl two.
+HANGING_SECONDS = 240.0
 
 #: How often to check whether Apple's limits are due to be read again.
 LIMITS_SECONDS = 1.0

@@ -115,7 +115,7 @@ class Streams:
         with self._database.write() as connection:
             uids = connection.scalars(free).all()
             # Asked once more: a sync may have begun before the lock, and none that begins later overlooks the note.
-            still = _DUE.with_only_columns(locations.c.uid).where(locations.c.uid.in_(uids)).distinct()
+            still = _DUE.with_only_columns(locations.c.uid).where(locations.c.uid.in_(uids), _is_free(now)).distinct()
             claimed = set(connection.scalars(still, {"now": now}))
             _note_sent(connection, claimed, now)
         return [uid for uid in due if uid in claimed]
@@ -192,15 +192,18 @@ def due_locations(now: datetime, limit: int) -> sa.Select[Any]:
     branches = [_candidates(since, is_wanted=False).where(one) for one in by_clock]
     branches.append(_candidates(wants.c.since, is_wanted=True).where(~_is_resting()))
     candidates = sa.union_all(*branches).subquery()
-    is_sent = locations.c.sent_at > now - SENT
     return (
         sa.select(locations.c.uid)
         .join(candidates, candidates.c.location_id == locations.c.id)
-        .where(locations.c.is_watched & is_sent.is_not(True))
+        .where(locations.c.is_watched & _is_free(now))
         .group_by(locations.c.uid)
         .order_by(sa.func.min(candidates.c.since), locations.c.uid)
         .limit(limit)
     )
+
+
+def _is_free(now: datetime) -> Any:
+    return (locations.c.sent_at > now - SENT).is_not(True)
 
 
 def _candidates(since: Any, *, is_wanted: bool) -> sa.Select[Any]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from orchestration.decisions.retry import Postponed
 from orchestration.memory.queue import MemoryQueue
-from orchestration.scheduler import Scheduler
+from orchestration.scheduler import TICK_EVERY, Scheduler
 from storage.closings import Shut
 from storage.ledger.pages import PAGES_KEPT
 from storage.schema import changes, closings, pages, streams
@@ -59,7 +59,7 @@ def test_a_tick_that_cannot_send_sends_again(place):
     queue = Refusing(place.around.broker, place.process.gate)
     with pytest.raises(ConnectionError):
         Scheduler(place.store, queue, place.process.use_cases.namer).tick()
-    pass_time(place, timedelta(minutes=1))
+    pass_time(place, TICK_EVERY)
     place.process.use_cases.scheduler.tick()
     assert [one.task for one in place.around.broker.ready] == ["sync"]
 

@@ -1,13 +1,15 @@
 """Prepared statements: what the driver alone returns is what SQLAlchemy returns for the same statement."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
 from apple.notices import Notice
-from storage import limits, locations, locks, notices
+from storage import limits, locations, locks, notices, prepared
 from storage.database import Database
 from storage.errors import DatabaseAway
 from storage.ledger import crawls, pages, streams, syncs
@@ -207,6 +209,32 @@ def test_writes_what_sqlalchemy_writes(name, store: FilledStore, database: Datab
 
     expected = executed(name, parameters, database, by_sqlalchemy)
     assert executed(name, parameters, database, statement.run) == expected
+
+
+def test_no_statement_is_left_out():
+    """Every module that has prepared statements is one of those whose statements are compared."""
+    folder = Path(prepared.__file__).parent
+    having = {
+        file.stem for file in folder.rglob("*.py") if re.search(r"^_\w+ = Prepared\(", file.read_text(), re.MULTILINE)
+    }
+    assert having == {module.__name__.rsplit(".", 1)[-1] for module in MODULES}
+
+
+def test_a_connection_keeps_its_cursor_but_not_many_rows(copied_database):
+    """Statements share a cursor, which keeps the rows of the last: after many of them the next has another."""
+    database = Database(copied_database)
+    few = Prepared(sa.select(sa.literal(1).label("one")))
+    many = Prepared(sa.select(sa.func.generate_series(1, 200)))
+    database.fetch(few, {})
+    with database.once() as connection:
+        cursor = connection.connection.info["cursor"]
+    database.fetch(few, {})
+    with database.once() as connection:
+        assert connection.connection.info["cursor"] is cursor
+    assert len(database.fetch(many, {})) == 200
+    with database.once() as connection:
+        assert "cursor" not in connection.connection.info
+    database.close()
 
 
 def test_lists_of_each_length_are_read(store: FilledStore, database: Database):

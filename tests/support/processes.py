@@ -156,7 +156,7 @@ def running_workers(
     log: Path | None = None,
     log_level: str = "INFO",
 ) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Run worker processes for the length of the block, as any Celery user starts them."""
+    """Run worker processes for the length of the block, as `pageturner worker` starts them."""
     with contextlib.ExitStack() as stack:
         file = stack.enter_context((log or Path(os.devnull)).open("ab"))
         names = [f"worker-{os.getpid()}-{number}" for number in range(processes_)]

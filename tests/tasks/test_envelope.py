@@ -81,10 +81,14 @@ import json
 from celery import Task
 from celery._state import _task_stack
 from tasks import app
+from tasks import envelope
 from tasks.gated import GatedTask
 from tasks.services import services
 services().gate._memory.open_epoch()
 services().use_cases.closings.restore()
+made = []
+_make = envelope._make
+envelope._make = lambda task, *more: made.append(task.name) or _make(task, *more)
 sync, seed = app.tasks["pageturner.sync"], app.tasks["pageturner.seed"]
 
 def send_some(uid):
@@ -111,7 +115,7 @@ send()
 through_the_gate = published()
 GatedTask.apply_async = Task.apply_async
 send()
-print(json.dumps([through_the_gate, published()]))
+print(json.dumps([through_the_gate, published(), made]))
 """
 
 
@@ -120,9 +124,37 @@ def test_messages_of_no_chord_are_as_celery_publishes_them(env):
     command = [sys.executable, "-c", _ALONE_BOTH_WAYS]
     done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    ours, celerys = json.loads(done.stdout)
-    assert len(ours) == 10
+    ours, celerys, made = json.loads(done.stdout)
+    assert (len(ours), made) == (10, ["pageturner.sync", "pageturner.seed"])
     assert list(map(plain, ours)) == list(map(plain, celerys))
+
+
+#: Sends a sync for later, twice, and one for now; prints when each is to begin.
+_LATER = """
+import json
+import time
+from tasks import app
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+sync = app.tasks["pageturner.sync"]
+sync.apply_async(("1",), task_id="sync.1", countdown=5)
+time.sleep(0.01)
+sync.apply_async(("2",), task_id="sync.2", countdown=5)
+sync.apply_async(("3",), task_id="sync.3")
+redis = services().gate._memory._redis
+print(json.dumps([json.loads(one)["headers"]["eta"] for one in redis.lrange("seed", 0, -1)]))
+"""
+
+
+def test_a_moment_is_computed_for_each_message(env):
+    """No message is made from one that carries a moment."""
+    command = [sys.executable, "-c", _LATER]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    now, second, first = json.loads(done.stdout)
+    assert now is None
+    assert first < second
 
 
 _TOLD = """

@@ -164,6 +164,23 @@ def test_a_sync_that_begins_before_the_claim_is_not_sent_for(copied_database):
     database.close()
 
 
+def test_two_schedulers_claim_a_location_once(copied_database):
+    """Of two that look at the same moment, one claims the location, and the other leaves it."""
+    database, other = Database(copied_database), Database(copied_database)
+    location = make_store(database).add()
+    theirs: list[str] = []
+
+    def claim(_connection, _cursor, statement, *_) -> None:
+        if "SKIP LOCKED" in statement:
+            theirs.extend(make_store(other).streams.claim_due(database.now(), 5))
+
+    sa.event.listen(database.engine, "before_cursor_execute", claim)
+    assert make_store(database).streams.claim_due(database.now(), 5) == []
+    assert theirs == [location.uid]
+    database.close()
+    other.close()
+
+
 def test_a_wrong_clock_holds_nobody_up(database):
     """A round that was claimed in the far future can be claimed all the same."""
     some = Chores(database)
