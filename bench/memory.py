@@ -21,6 +21,7 @@ LIBRARIES = (
     "pydantic_settings",
     "celery.app.base",
     "kombu.transport.redis",
+    "cryptography.fernet",
     "storage.store",
     "tasks.services",
     "celery.apps.worker",
@@ -33,7 +34,7 @@ def main() -> None:
     process = psutil.Process()
     for library in ("psutil", *LIBRARIES):
         import_module(library)
-        print(f"{process.memory_info().rss / 1e6:6.1f} MB  {library}")
+        print(f"{process.memory_info().rss / 2**20:6.1f} MB  {library}")
 
 
 if __name__ == "__main__":
