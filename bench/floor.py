@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from beside import PEERS, apart, install, theirs
 from crawl import LAST, PAGES, SIZE, ideal_of, installation
-from many import THREADS, running
+from many import MANY_THREADS, running
 from meters import cpu_of, server_cpu, spun
 from publish import Organisation, crawl
 from reading import read_alone
@@ -50,7 +50,7 @@ ROUNDS = 3
 
 #: The threads of the bare program's workers, which are two: five requests of one list at a time, or as many as ours.
 _OF_ONE_LIST = (3, 2)
-_OF_MANY = (THREADS, THREADS)
+_OF_MANY = (MANY_THREADS, MANY_THREADS)
 
 #: A bare program that has not ended by then never will.
 _PATIENCE_SECONDS = 600.0
