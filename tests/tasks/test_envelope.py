@@ -58,6 +58,14 @@ def env(redis, redis_url, tmp_path):
     }
 
 
+def run(program, env):
+    """Run a program and return what it prints."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def plain(message):
     """Return a message without its tag, which each delivery has anew, and with its body decoded."""
     body = json.loads(base64.b64decode(message["body"]))
@@ -67,10 +75,7 @@ def plain(message):
 
 def test_the_same_as_celery_publishes(env):
     """Each page of a chord has every field that Celery gives it, whatever characters its arguments are of."""
-    command = [sys.executable, "-c", _BOTH_WAYS]
-    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    ours, celerys = json.loads(done.stdout)
+    ours, celerys = json.loads(run(_BOTH_WAYS, env))
     assert len({one["properties"]["delivery_tag"] for one in ours}) == 5
     assert list(map(plain, ours)) == list(map(plain, celerys))
 
@@ -121,10 +126,7 @@ print(json.dumps([through_the_gate, published(), made]))
 
 def test_messages_of_no_chord_are_as_celery_publishes_them(env):
     """A message has every field that Celery gives it, also which tasks it follows from, however many are alike."""
-    command = [sys.executable, "-c", _ALONE_BOTH_WAYS]
-    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    ours, celerys, made = json.loads(done.stdout)
+    ours, celerys, made = json.loads(run(_ALONE_BOTH_WAYS, env))
     assert (len(ours), made) == (10, ["pageturner.sync", "pageturner.seed"])
     assert list(map(plain, ours)) == list(map(plain, celerys))
 
@@ -132,14 +134,12 @@ def test_messages_of_no_chord_are_as_celery_publishes_them(env):
 #: Sends a sync for later, twice, and one for now; prints when each is to begin.
 _LATER = """
 import json
-import time
 from tasks import app
 from tasks.services import services
 services().gate._memory.open_epoch()
 services().use_cases.closings.restore()
 sync = app.tasks["pageturner.sync"]
 sync.apply_async(("1",), task_id="sync.1", countdown=5)
-time.sleep(0.01)
 sync.apply_async(("2",), task_id="sync.2", countdown=5)
 sync.apply_async(("3",), task_id="sync.3")
 redis = services().gate._memory._redis
@@ -149,10 +149,7 @@ print(json.dumps([json.loads(one)["headers"]["eta"] for one in redis.lrange("see
 
 def test_a_moment_is_computed_for_each_message(env):
     """No message is made from one that carries a moment."""
-    command = [sys.executable, "-c", _LATER]
-    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    now, second, first = json.loads(done.stdout)
+    now, second, first = json.loads(run(_LATER, env))
     assert now is None
     assert first < second
 
@@ -175,10 +172,7 @@ print(json.dumps([json.loads(one)["headers"]["argsrepr"] for one in redis.lrange
 
 def test_flower_reads_as_crawls(env):
     """What Flower shows of a task names its location, its list, and which page it is."""
-    command = [sys.executable, "-c", _TOLD]
-    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert sorted(json.loads(done.stdout)) == [
+    assert sorted(json.loads(run(_TOLD, env))) == [
         "school-17 assignments page 2 of 25",
         "school-17 assignments page 24 of 25",
         "school-17 subscriptions page 3",
@@ -202,10 +196,7 @@ print(json.dumps([json.loads(one)["properties"]["delivery_tag"] for one in redis
 
 def test_each_delivery_has_a_tag_of_its_own(env):
     """A message that is let through twice is two deliveries to the broker: acknowledging one leaves the other."""
-    command = [sys.executable, "-c", _PUBLISHED_AGAIN]
-    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    tags = json.loads(done.stdout)
+    tags = json.loads(run(_PUBLISHED_AGAIN, env))
     assert len(tags) == len(set(tags)) == 2
 
 
@@ -321,6 +312,4 @@ for number in (1, 2):
 
 def test_sending_reads_no_settings(env):
     """Reading the settings takes milliseconds: a process does it once, and not for each message."""
-    command = [sys.executable, "-c", _SEALED]
-    done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    run(_SEALED, env)
