@@ -187,17 +187,18 @@ services().gate._memory.open_epoch()
 services().use_cases.closings.restore()
 app.tasks["pageturner.sync"].apply_async(("1",), task_id="sync.1")
 gate = services().gate
-gate.start("1", "sync.1")
-assert gate.park_again("1", "sync.1", 0.0) == []
+for _ in range(100):  # many times in a millisecond
+    gate.start("1", "sync.1")
+    assert gate.park_again("1", "sync.1", 0.0) == []
 redis = gate._memory._redis
 print(json.dumps([json.loads(one)["properties"]["delivery_tag"] for one in redis.lrange("seed", 0, -1)]))
 """
 
 
 def test_each_delivery_has_a_tag_of_its_own(env):
-    """A message that is let through twice is two deliveries to the broker: acknowledging one leaves the other."""
+    """A message that is let through again is another delivery to the broker: acknowledging one leaves the others."""
     tags = json.loads(run(_PUBLISHED_AGAIN, env))
-    assert len(tags) == len(set(tags)) == 2
+    assert len(tags) == len(set(tags)) == 101
 
 
 _CHANGED_BROKER = """

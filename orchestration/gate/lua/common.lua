@@ -66,8 +66,9 @@ local function publish(id, result)
   redis.call('ZADD', admitted, now + patience * 2 ^ math.min(times - 1, 10), id)
   if is_broker then
     local queue, before, after = string.match(message, '^!([^\n]+)\n([^\n]*)\n([^\n]*)$')
-    if queue then -- it goes there in this step, with a delivery tag of its own
-      redis.call('LPUSH', queue, before .. redis.sha1hex(id .. ' ' .. times .. ' ' .. now) .. after)
+    if queue then -- it goes there in this step, with a delivery tag of its own; two steps may be in one millisecond
+      local tag = redis.sha1hex(string.format('%s %d %s %s', id, times, time[1], time[2]))
+      redis.call('LPUSH', queue, before .. tag .. after)
       return
     end
   end
