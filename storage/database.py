@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -56,6 +56,9 @@ class Database:
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.engine = _make_engine(url)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
+        # SQLite's readers see one state by themselves; PostgreSQL's would see another with each statement.
+        self._one_state = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY" if self.is_postgresql else "BEGIN"
+        self._writing = "BEGIN" if self.is_postgresql else "BEGIN IMMEDIATE"
         self._watch = Deadlines()
         if self.is_postgresql:
             limit_openings(self.engine, self._watch)
@@ -82,7 +85,7 @@ class Database:
     @contextmanager
     def read(self, seconds: float = DEADLINE_SECONDS) -> Iterator[sa.Connection]:
         """Yield a connection for reading: one state of the data for as long as the block lasts."""
-        with _translating(), self._transaction("BEGIN", seconds) as connection:
+        with _translating(), self._transaction(self._one_state, seconds) as connection:
             yield connection
 
     @contextmanager
@@ -92,7 +95,7 @@ class Database:
         On SQLite the transaction begins with the write lock: one that reads first and writes later fails at once when
         another wrote in between, whatever the time-out.
         """
-        with _translating(), self._transaction("BEGIN IMMEDIATE", seconds) as connection:
+        with _translating(), self._transaction(self._writing, seconds) as connection:
             yield connection
 
     def close(self) -> None:
@@ -122,14 +125,11 @@ class Database:
         return use.was_cut
 
     @contextmanager
-    def _transaction(self, on_sqlite: str, seconds: float) -> Iterator[sa.Connection]:
+    def _transaction(self, begin: str, seconds: float) -> Iterator[sa.Connection]:
         """Yield a connection in a transaction; neither driver begins one by itself."""
         with self.engine.connect() as connection, self._over(_driver(connection), seconds), connection.begin():
-            if self.is_postgresql:
-                with self._dropping(connection.connection):
-                    _driver(connection).execute("BEGIN")
-            else:
-                _driver(connection).execute(on_sqlite)
+            with self._dropping(connection.connection) if self.is_postgresql else nullcontext():
+                _driver(connection).execute(begin)
             yield connection
 
     @contextmanager

@@ -17,7 +17,7 @@ from storage.database import REVISIONS, Database, open_database
 from storage.errors import DatabaseAway, DatabaseTooNew, WrongDatabase
 from storage.ledger.streams import Streams
 from storage.mirror.tables import MIRRORS
-from storage.schema import asset_days, metadata
+from storage.schema import asset_days, feed, metadata
 from tests.support.processes import COMMAND
 
 
@@ -153,6 +153,18 @@ def test_a_server_that_is_away():
     """A PostgreSQL that does not answer is away, which may pass."""
     with pytest.raises(DatabaseAway):
         open_database("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
+
+
+def test_a_reader_sees_one_state(database: Database):
+    """What is written while a block reads is seen by the next block."""
+    last = sa.select(feed.c.seq)
+    with database.read() as connection:
+        before = connection.execute(last).scalar_one()
+        with database.write() as writer:
+            writer.execute(sa.update(feed).values(seq=feed.c.seq + 1))
+        assert connection.scalar(last) == before
+    with database.read() as connection:
+        assert connection.scalar(last) == before + 1
 
 
 def test_one_transaction_finds_out_that_connections_were_cut(copied_database):

@@ -249,3 +249,17 @@ def test_readers_see_before_or_after(store: FilledStore):
     assert sum(1 for _ in reading) == 4999
     publishing.join()
     assert len(store.mirror(stream)) == 1
+
+
+def test_a_snapshot_is_of_one_moment(store: FilledStore):
+    """An export that comes to a list later finds it as it was at first, as its bookmark says."""
+    location = store.add()
+    licences, users = store.stream(location, "assignments"), store.stream(location, "users")
+    for stream, record in ((licences, assignment(1)), (users, user("u1"))):
+        store.publish(store.read(stream, [record]))
+    with store.exporter.snapshot() as snapshot:
+        assert len(list(snapshot.records("assignments", location.id))) == 1
+        store.publish(store.read(users, [user("u1"), user("u2")]))
+        assert len(list(snapshot.records("users", location.id))) == 1
+        assert snapshot.changed_since(snapshot.seq) == set()
+    assert len(store.mirror(users)) == 2
