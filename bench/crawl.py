@@ -1,12 +1,14 @@
-"""How near to the ideal a crawl is: 353 pages of 549 assignments, five in flight, two worker processes, PostgreSQL.
+"""How near to the ideal a crawl is: pages of 549 assignments, five in flight, two worker processes, PostgreSQL.
 
 ideal = latency x (1 + ceil((pages - 1) / 5)): one page to learn how many there are, then five at a time. The simulator
 sets no limit of requests a second here. Each line is one sync: the first load, one with nothing changed (forced to read
-everything), and one with 1 % changed. Ratios are within one run; machines are noisy, so run it twice.
+everything), and one with some changed. Ratios are within one run; machines are noisy, so run it twice. What Redis and a
+worker have in memory after each sync should not grow with the number of syncs (`--unchanged 10`).
 
-usage: python bench/crawl.py [LATENCY_MS ...]
+usage: python bench/crawl.py [--pages 353] [--changed 1.0] [--unchanged 1] [LATENCY_MS ...]
 """
 
+import argparse
 import contextlib
 import json
 import math
@@ -17,8 +19,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from redis import Redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -30,14 +34,20 @@ from tests.support.servers import make_database, postgresql_server, redis_server
 
 PAGES, PAGE_SIZE = 353, 549
 ASSIGNMENTS = PAGES * PAGE_SIZE
-SIZE = ["--assets", "60", "--assignments", str(ASSIGNMENTS), "--users", "0", "--page-size", str(PAGE_SIZE)]
-CHANGED = ASSIGNMENTS // 300  # a third each inserted, removed and put in another's place: 1 % in all
 
 LAST = """
     SELECT extract(epoch FROM max(p.fetched_at) - c.opened_at), extract(epoch FROM c.ended_at - max(p.fetched_at)),
            count(*), c.inserted + c.updated + c.deleted
     FROM crawls c JOIN pages p ON p.crawl_id = c.id GROUP BY c.id ORDER BY c.id DESC LIMIT 1
 """
+
+
+def size_of(pages: int) -> list[str]:
+    """Return the simulator's options for a list of so many pages."""
+    return ["--assets", "60", "--assignments", str(pages * PAGE_SIZE), "--users", "0", "--page-size", str(PAGE_SIZE)]
+
+
+SIZE = size_of(PAGES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +68,15 @@ class Bench:
             reading, tail, pages, changes = connection.execute(LAST).fetchone() or (0, 0, 0, 0)
         ideal = ideal_of(self.latency, pages)
         traffic = self.apple.traffic()
+        with Redis.from_url(self.env["PAGETURNER_REDIS_URL"]) as redis:
+            broker: Any = redis.info("memory")
         figures = {
             "last page stored / ideal": f"{float(reading) / ideal:.3f}",
             "publish tail s": f"{float(tail):.2f}",
             "pages/s": f"{pages / float(reading):.0f}",
             "worker CPU s": f"{cpu_of(self.workers) - before:.2f}",
             "peak MB": f"{max(peak_of(worker.pid) for worker in self.workers):.0f}",
+            "Redis kB": f"{broker['used_memory'] / 1000:.0f}",
             "most in flight": traffic["most_in_flight"],
             "refused": traffic["refused"],
             "changes": changes,
@@ -95,17 +108,19 @@ def installation(apple: Apple, database: str) -> Iterator[tuple[dict[str, str], 
             yield env, workers
 
 
-def measure(latency: float) -> None:
+def measure(latency: float, pages: int, percent: float, unchanged: int) -> None:
     with (
-        postgresql_server() as server,
-        running_simulator("--latency", str(latency * 1000), *SIZE) as apple,
+        postgresql_server(is_durable=True) as server,
+        running_simulator("--latency", str(latency * 1000), *size_of(pages)) as apple,
         installation(apple, make_database(server, "bench")) as (env, workers),
     ):
         bench = Bench(env=env, apple=apple, workers=workers, latency=latency)
         bench.sync("first load")
-        bench.sync("unchanged")
-        apple.change(resource="assignments", insert=CHANGED, remove=CHANGED, update=CHANGED, where="random")
-        bench.sync("1 % changed")
+        for _ in range(unchanged):
+            bench.sync("unchanged")
+        each = int(pages * PAGE_SIZE * percent / 300)  # a third each inserted, removed and put in another's place
+        apple.change(resource="assignments", insert=each, remove=each, update=each, where="random")
+        bench.sync(f"{percent:g} % changed")
         print("the mirror equals the truth" if is_exact(env, apple) else "THE MIRROR DIFFERS FROM THE TRUTH")
 
 
@@ -123,5 +138,11 @@ def is_exact(env: dict[str, str], apple: Apple) -> bool:
 
 
 if __name__ == "__main__":
-    for milliseconds in sys.argv[1:] or ["200", "50"]:
-        measure(float(milliseconds) / 1000)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pages", type=int, default=PAGES)
+    parser.add_argument("--changed", type=float, default=1.0, help="per cent of the assignments")
+    parser.add_argument("--unchanged", type=int, default=1, help="how many syncs find nothing changed")
+    parser.add_argument("latencies", nargs="*", type=float, default=[200.0, 50.0], help="milliseconds of an answer")
+    chosen = parser.parse_args()
+    for milliseconds in chosen.latencies:
+        measure(milliseconds / 1000, chosen.pages, chosen.changed, chosen.unchanged)

@@ -1,7 +1,7 @@
 """Parts: the signatures of the tasks of a chord.
 
-Celery copies each three times on its way, deeply, with the callback of the chord that it carries. None of ours is
-changed once it has its options, so the copies share what is in them.
+Celery copies each three times on its way, deeply, with the callback of the chord that it carries, so that whoever made
+it may send it again. Ours are sent once, and thousands of them may be in memory at a time: each is its own copy.
 """
 
 from typing import Any
@@ -22,9 +22,7 @@ class Part(Signature):
         return part
 
     def clone(self, args: Any = None, kwargs: Any = None, **options: Any) -> "Part":
-        """Return a copy with options of its own."""
+        """Return the part itself, with more options."""
         del args, kwargs
-        copy = Part(self, app=self._app)
-        copy["options"] = {**self.options, **options}
-        copy._type = self._type
-        return copy
+        self.options.update(options)
+        return self

@@ -8,6 +8,7 @@ from typing import Any
 
 from settings import Settings, read_settings
 from tasks.garbage import collect_usually
+from tasks.heap import share_heap
 
 from ..exits import Exit, Failure
 
@@ -79,6 +80,7 @@ def serve(
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
+    share_heap()
     collect_usually()
     Server(config).run(sockets=[listener])
 
