@@ -80,6 +80,49 @@ def test_the_same_as_celery_publishes(env):
     assert list(map(plain, ours)) == list(map(plain, celerys))
 
 
+#: Sends a round of a crawl twice: as the queue does, and as a chord of Celery's own signatures, which it copies.
+_ROUND_BOTH_WAYS = """
+import json
+from types import SimpleNamespace
+from celery import Task, chord
+from tasks import app
+from tasks.gated import GatedTask
+from tasks.queue import CeleryQueue, told
+from tasks.services import services
+services().gate._memory.open_epoch()
+services().use_cases.closings.restore()
+GatedTask.apply_async = Task.apply_async
+words = {"name": "school-17", "resource": "assignments", "kind": "full", "total": 25}
+crawl = SimpleNamespace(uid="1", id=7, round=2, **words)
+page, reconcile = app.tasks["pageturner.page"], app.tasks["pageturner.reconcile"]
+
+def published():
+    redis = services().needs.gate._memory._redis
+    found = [json.loads(one) for one in redis.lrange("page", 0, -1)]
+    redis.delete("page")
+    return found
+
+def send(indexes):
+    header = [
+        page.si("1", 7, 2, index).set(task_id=f"7.2.{index}", argsrepr=told(crawl, index)) for index in indexes
+    ]
+    body = reconcile.si(7).set(argsrepr="school-17 assignments").on_error(reconcile.si(7))
+    chord(header, body).set(task_id="7.2").apply_async()
+
+CeleryQueue().round(crawl, [1, 2, 24])
+ours = published()
+send([1, 2, 24])
+print(json.dumps([ours, published()]))
+"""
+
+
+def test_parts_are_as_celerys_signatures(env):
+    """A part, which is its own copy, is published with every field of a signature that Celery copies."""
+    ours, celerys = json.loads(run(_ROUND_BOTH_WAYS, env))
+    assert len(ours) == 3
+    assert list(map(plain, ours)) == list(map(plain, celerys))
+
+
 #: Sends syncs and seeds twice: once through the gate's script, once by Celery alone; from no task, and from two.
 _ALONE_BOTH_WAYS = """
 import json
