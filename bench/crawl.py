@@ -2,8 +2,9 @@
 
 ideal = latency x (1 + ceil((pages - 1) / 5)): one page to learn how many there are, then five at a time. The simulator
 sets no limit of requests a second here. Each line is one sync: the first load, one with nothing changed (forced to read
-everything), and one with some changed. Ratios are within one run; machines are noisy, so run it twice. What Redis and a
-worker have in memory after each sync should not grow with the number of syncs (`--unchanged 10`).
+everything), and one with some changed. Ratios are within one run; machines are noisy, so run it twice. PostgreSQL has
+its defaults. What Redis has in memory after each sync, and the most that a worker ever had, should not grow with the
+number of syncs (`--unchanged 10`).
 
 usage: python bench/crawl.py [--pages 353] [--changed 1.0] [--unchanged 1] [LATENCY_MS ...]
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
-from celery.signals import task_postrun, task_prerun, task_revoked, worker_ready, worker_shutdown
+from celery.signals import celeryd_init, task_postrun, task_prerun, task_revoked, worker_ready, worker_shutdown
 from redis.exceptions import RedisError
 
 from advice import explain
@@ -22,6 +22,7 @@ from storage.errors import DatabaseAway, StorageError
 from .attention import Attention
 from .events import EventSwitch
 from .gated import GatedTask, publish
+from .heap import share_heap
 from .outages import AWAY, outages
 from .services import secret_keys, services
 
@@ -133,6 +134,11 @@ def hanging() -> list[str]:
 #: What watches something for this worker, once it is ready.
 _watching: list[Attention | EventSwitch] = []
 _pump = Pump(read_settings().heartbeats / str(os.getpid()))
+
+
+@celeryd_init.connect
+def _prepare(**_: Any) -> None:
+    share_heap()
 
 
 @worker_ready.connect

@@ -12,7 +12,6 @@ import sys
 
 from . import registered_app
 from .garbage import lasting
-from .heap import share_heap
 
 
 def main() -> None:
@@ -23,7 +22,6 @@ def main() -> None:
     parser.add_argument("--log-level", default="INFO")
     asked = parser.parse_args()
     level = logging.getLevelNamesMapping()[asked.log_level]
-    share_heap()
     sys.argv[:1] = ["-m", "tasks.worker"]  # what Celery starts in its place on SIGHUP
     with lasting():
         from celery.apps.worker import Worker

@@ -32,6 +32,7 @@ def prepare(name: str) -> Settings:
 
     from ..embedded.servers import join_if_any
 
+    share_heap()
     settings = read_settings()
     if settings.is_embedded:
         join_if_any(settings)
@@ -80,7 +81,6 @@ def serve(
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    share_heap()
     collect_usually()
     Server(config).run(sockets=[listener])
 

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from storage.database import REVISIONS, Database, open_database
-from storage.errors import DatabaseAway, DatabaseTooNew, WrongDatabase
+from storage.errors import DatabaseAway, DatabaseTooNew, StorageError, WrongDatabase
 from storage.ledger.streams import Streams
 from storage.mirror.tables import MIRRORS
 from storage.schema import asset_days, feed, metadata
@@ -165,6 +165,16 @@ def test_a_reader_sees_one_state(database: Database):
         assert connection.scalar(last) == before
     with database.read() as connection:
         assert connection.scalar(last) == before + 1
+
+
+def test_a_reader_writes_nothing(copied_database):
+    """A block that reads cannot write by mistake: PostgreSQL refuses it."""
+    with (
+        contextlib.closing(Database(copied_database)) as database,
+        pytest.raises(StorageError, match="read-only transaction"),
+        database.read() as connection,
+    ):
+        connection.execute(sa.update(feed).values(seq=7))
 
 
 def test_one_transaction_finds_out_that_connections_were_cut(copied_database):

@@ -80,7 +80,7 @@ def test_the_same_as_celery_publishes(env):
     assert list(map(plain, ours)) == list(map(plain, celerys))
 
 
-#: Sends a round of a crawl twice: as the queue does, and as a chord of Celery's own signatures, which it copies.
+#: Sends a round of a crawl twice: as the queue does, and by Celery alone as a chord of its signatures, which it copies.
 _ROUND_BOTH_WAYS = """
 import json
 from types import SimpleNamespace
@@ -91,7 +91,6 @@ from tasks.queue import CeleryQueue, told
 from tasks.services import services
 services().gate._memory.open_epoch()
 services().use_cases.closings.restore()
-GatedTask.apply_async = Task.apply_async
 words = {"name": "school-17", "resource": "assignments", "kind": "full", "total": 25}
 crawl = SimpleNamespace(uid="1", id=7, round=2, **words)
 page, reconcile = app.tasks["pageturner.page"], app.tasks["pageturner.reconcile"]
@@ -111,13 +110,14 @@ def send(indexes):
 
 CeleryQueue().round(crawl, [1, 2, 24])
 ours = published()
+GatedTask.apply_async = Task.apply_async
 send([1, 2, 24])
 print(json.dumps([ours, published()]))
 """
 
 
 def test_parts_are_as_celerys_signatures(env):
-    """A part, which is its own copy, is published with every field of a signature that Celery copies."""
+    """What the queue sends of a round has every field of the signatures that Celery would copy and send."""
     ours, celerys = json.loads(run(_ROUND_BOTH_WAYS, env))
     assert len(ours) == 3
     assert list(map(plain, ours)) == list(map(plain, celerys))

@@ -6,35 +6,20 @@ import os
 import platform
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import requests
 
 from entrypoints.embedded import processes
 from storage.sealer import make_key
-from tests.support.processes import running_workers
+from tests.support.processes import COMMAND, running_workers
 from tests.support.site import await_true
 
-#: Serves one address, whose answer is made by a thread of its own, and prints its port.
-_SERVER = """
-import asyncio
-from entrypoints.web.server import listen, serve
-
-async def app(scope, receive, send):
-    if scope["type"] == "http":
-        await asyncio.to_thread(lambda: [bytes(1000) for _ in range(1000)])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-listener = listen("127.0.0.1", 0)
-print(listener.getsockname()[1], flush=True)
-serve(app, listener)
-"""
-
-#: The same without what serves: a thread that needs memory, and then waits for its end.
+#: A thread that needs memory, and then waits for its end.
 _THREAD = """
 import threading
 
@@ -49,11 +34,35 @@ threading.Thread(target=work).start()
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="heaps of threads are glibc's")
 
 
+#: What gives a process other heaps, whatever the process itself asks for.
+_CHOSEN = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "LD_PRELOAD")
+
+
+@pytest.fixture
+def env(tmp_path):
+    """An environment in which nobody has chosen the heaps."""
+    return {name: value for name, value in os.environ.items() if name not in _CHOSEN} | {
+        "PAGETURNER_HOME": str(tmp_path)
+    }
+
+
+@pytest.fixture
+def installed(env, redis, redis_url, copied_database):
+    """The environment of an installation on PostgreSQL, whose connections a thread watches from the first one on."""
+    assert redis.ping()
+    return env | {
+        "PAGETURNER_REDIS_URL": redis_url,
+        "PAGETURNER_DATABASE_URL": copied_database,
+        "PAGETURNER_SECRET_KEYS": make_key(),
+    }
+
+
 @contextlib.contextmanager
-def running(program: str, env: dict[str, str]) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Run a program; yield it with the first line that it prints."""
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, env=env, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as process:
+def running(command: list[str], env: dict[str, str]) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Run a command; yield it with the first line that it prints."""
+    with subprocess.Popen(
+        command, env=env, cwd=processes.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             yield process, process.stdout.readline()
@@ -73,35 +82,27 @@ def heaps_of(process: int) -> int:
     )
 
 
-def test_a_thread_has_a_heap_by_itself():
+def test_a_thread_has_a_heap_by_itself(env):
     """What the other tests count is there where nobody asks for one heap."""
     if platform.libc_ver()[0] != "glibc":
         pytest.skip("this C library gives threads no heaps of their own")
-    with running(_THREAD, dict(os.environ)) as (process, _):
+    with running([sys.executable, "-c", _THREAD], env) as (process, _):
         assert heaps_of(process.pid) == 1
 
 
-def test_a_worker_has_one_heap(redis, redis_url, tmp_path):
+def test_a_worker_has_one_heap(installed, tmp_path):
     """The threads of a worker have no heaps of their own, in which each would keep what it once needed."""
-    assert redis.ping()
-    env = {
-        **os.environ,
-        "PAGETURNER_HOME": str(tmp_path),
-        "PAGETURNER_REDIS_URL": redis_url,
-        "PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
-        "PAGETURNER_SECRET_KEYS": make_key(),
-    }
     log = tmp_path / "worker.log"
-    with running_workers(env, processes_=1, threads=1, log=log) as [worker]:
+    with running_workers(installed, processes_=1, threads=1, log=log) as [worker]:
         await_true(lambda: " ready." in log.read_text(), "it is ready", 30)
         assert psutil.Process(worker.pid).num_threads() > 3
         assert heaps_of(worker.pid) == 0
 
 
-def test_a_server_has_one_heap(tmp_path):
-    """Nor have those of a command that serves."""
-    with running(_SERVER, {**os.environ, "PAGETURNER_HOME": str(tmp_path)}) as (server, port):
-        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/", timeout=60):
-            pass
-        assert psutil.Process(server.pid).num_threads() > 1
+def test_a_server_has_one_heap(installed):
+    """Nor have those of a command that serves, whose first threads begin before it does."""
+    with running([COMMAND, "webhook", "--port", "0"], installed) as (server, line):
+        answer = urlsplit(line.split()[-1])._replace(path="/readyz").geturl()
+        await_true(lambda: requests.get(answer, timeout=30).ok, "it is ready", 30)
+        assert psutil.Process(server.pid).num_threads() > 3
         assert heaps_of(server.pid) == 0
