@@ -7,7 +7,7 @@ keeps what its thread once needed. Python's threads take turns anyway: one heap 
 import ctypes
 import os
 
-#: The number of glibc's parameter for the most heaps, and the setting by which an operator chooses for himself.
+#: The number of glibc's parameter for the most heaps, and the setting by which an operator chooses.
 _MOST_HEAPS = -8
 _CHOSEN = "MALLOC_ARENA_MAX"
 
