@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -10,7 +9,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from entrypoints.embedded import processes
-from storage.sealer import make_key
 
 #: Publishes a chord of pages twice: once through the gate's script, once by Celery alone; prints what the queue has.
 _BOTH_WAYS = """
@@ -45,22 +43,9 @@ print(json.dumps([through_the_gate, published()]))
 """
 
 
-@pytest.fixture
-def env(redis, redis_url, tmp_path):
-    """The environment of a process that sends."""
-    assert redis.ping()
-    return {
-        **os.environ,
-        "PAGETURNER_HOME": str(tmp_path),
-        "PAGETURNER_REDIS_URL": redis_url,
-        "PAGETURNER_DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
-        "PAGETURNER_SECRET_KEYS": make_key(),
-    }
-
-
-def run(program, env):
+def run(program, env, *arguments):
     """Run a program and return what it prints."""
-    command = [sys.executable, "-c", program]
+    command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, env=env, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -281,11 +266,9 @@ def another_broker(redis_url):
 
 def test_another_broker_afterwards(env, redis, another_broker):
     """What was parked for one broker is published to another, whose processes let it through."""
-    for when, more in (("before", {}), ("after", another_broker)):
-        command = [sys.executable, "-c", _CHANGED_BROKER, when]
-        done = subprocess.run(command, env=env | more, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [[f"7.1.{index}", ['u"1', 7, 1, index], "7.1"] for index in range(1, 8)]
+    run(_CHANGED_BROKER, env, "before")
+    found = run(_CHANGED_BROKER, env | another_broker, "after")
+    assert json.loads(found) == [[f"7.1.{index}", ['u"1', 7, 1, index], "7.1"] for index in range(1, 8)]
     assert redis.llen("page") == 0
 
 
@@ -311,11 +294,8 @@ with app.connection_for_write() as connection:
 @pytest.mark.parametrize("is_another", [False, True])
 def test_a_chord_of_a_few_pages(env, is_another, another_broker):
     """A chord that fits into one script is published, after Celery has taken its producer back, whatever the broker."""
-    more = another_broker if is_another else {}
-    command = [sys.executable, "-c", _A_FEW]
-    done = subprocess.run(command, env=env | more, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [[f"7.1.{index}", ['u"1', 7, 1, index]] for index in range(1, 4)]
+    found = run(_A_FEW, env | another_broker if is_another else env)
+    assert json.loads(found) == [[f"7.1.{index}", ['u"1', 7, 1, index]] for index in range(1, 4)]
 
 
 _OTHER_BROKER = """
@@ -332,10 +312,7 @@ print(repr(seal(page, ["1", 7, 1, 3], {}, "7.1.3", {}).queue))
 def test_who_publishes(env, broker, queue):
     """The gate's script hands over to a broker that is its own Redis; to any other, whoever lets a message through."""
     more = {} if broker is None else {"PAGETURNER_BROKER_URL": broker}
-    command = [sys.executable, "-c", _OTHER_BROKER]
-    done = subprocess.run(command, env=env | more, cwd=processes.ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == queue
+    assert run(_OTHER_BROKER, env | more).strip() == queue
 
 
 _SEALED = """

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import platform
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import pytest
 import requests
 
 from entrypoints.embedded import processes
-from storage.sealer import make_key
 from tests.support.processes import COMMAND, running_workers
 from tests.support.site import await_true
 
@@ -33,28 +31,18 @@ threading.Thread(target=work).start()
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="heaps of threads are glibc's")
 
-
 #: What gives a process other heaps, whatever the process itself asks for.
 _CHOSEN = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "LD_PRELOAD")
 
 
 @pytest.fixture
-def env(tmp_path):
-    """An environment in which nobody has chosen the heaps."""
-    return {name: value for name, value in os.environ.items() if name not in _CHOSEN} | {
-        "PAGETURNER_HOME": str(tmp_path)
-    }
+def env(env, copied_database):
+    """An installation's environment, in which nobody has chosen the heaps.
 
-
-@pytest.fixture
-def installed(env, redis, redis_url, copied_database):
-    """The environment of an installation on PostgreSQL, whose connections a thread watches from the first one on."""
-    assert redis.ping()
-    return env | {
-        "PAGETURNER_REDIS_URL": redis_url,
-        "PAGETURNER_DATABASE_URL": copied_database,
-        "PAGETURNER_SECRET_KEYS": make_key(),
-    }
+    It has PostgreSQL, whose connections a thread watches from the first one on.
+    """
+    kept = {name: value for name, value in env.items() if name not in _CHOSEN}
+    return kept | {"PAGETURNER_DATABASE_URL": copied_database}
 
 
 @contextlib.contextmanager
@@ -90,18 +78,18 @@ def test_a_thread_has_a_heap_by_itself(env):
         assert heaps_of(process.pid) == 1
 
 
-def test_a_worker_has_one_heap(installed, tmp_path):
+def test_a_worker_has_one_heap(env, tmp_path):
     """The threads of a worker have no heaps of their own, in which each would keep what it once needed."""
     log = tmp_path / "worker.log"
-    with running_workers(installed, processes_=1, threads=1, log=log) as [worker]:
+    with running_workers(env, processes_=1, threads=1, log=log) as [worker]:
         await_true(lambda: " ready." in log.read_text(), "it is ready", 30)
         assert psutil.Process(worker.pid).num_threads() > 3
         assert heaps_of(worker.pid) == 0
 
 
-def test_a_server_has_one_heap(installed):
+def test_a_server_has_one_heap(env):
     """Nor have those of a command that serves, whose first threads begin before it does."""
-    with running([COMMAND, "webhook", "--port", "0"], installed) as (server, line):
+    with running([COMMAND, "webhook", "--port", "0"], env) as (server, line):
         answer = urlsplit(line.split()[-1])._replace(path="/readyz").geturl()
         await_true(lambda: requests.get(answer, timeout=30).ok, "it is ready", 30)
         assert psutil.Process(server.pid).num_threads() > 3
